@@ -1,0 +1,62 @@
+"""Every error this package raises, and the names of the ways in which a file can fail."""
+
+from enum import StrEnum
+
+
+class ErrorType(StrEnum):
+    """Why a file has no AST: the values of `ParseResult.error_type`."""
+
+    LEXER_ERROR = "LexerError"
+    PARSE_ERROR = "ParseError"
+    FILE_NOT_FOUND = "FileNotFoundError"
+    PERMISSION = "PermissionError"
+    IS_A_DIRECTORY = "IsADirectoryError"
+    FILE_TOO_LARGE = "FileTooLarge"
+    PATH_NOT_ALLOWED = "PathNotAllowed"
+    PARSE_TIMEOUT = "ParseTimeout"
+    """Killed at its time limit."""
+    WORKER_CRASHED = "WorkerCrashed"
+    """Its process died with it."""
+    MEMORY = "MemoryError"
+    WORKER_UNAVAILABLE = "WorkerUnavailable"
+    """No worker answered for it, and its tries are used up."""
+    INTERNAL = "InternalError"
+    """A bug of ours; the traceback is in the worker's log."""
+
+
+OF_THE_CONTENT = frozenset({ErrorType.LEXER_ERROR, ErrorType.PARSE_ERROR})
+"""Failures that the same bytes will always meet again, so that they need not be parsed again."""
+
+
+class ExitCode:
+    """What a command's exit code says (section 4 of the design)."""
+
+    OK = 0
+    SOME_FAILED = 1
+    USAGE = 2
+    UNAVAILABLE = 3
+    INTERRUPTED = 130
+
+
+class Ck3parseError(Exception):
+    """Base of all errors; its message is one sentence that says what to do.
+
+    Attributes:
+        exit_code: with what a command that meets it ends.
+    """
+
+    exit_code = ExitCode.USAGE
+
+
+class UsageError(Ck3parseError):
+    """An argument or a setting cannot be used."""
+
+
+class StoreError(Ck3parseError):
+    """The store cannot be opened, read or written."""
+
+
+class BrokerError(Ck3parseError):
+    """No broker, no result backend or no worker can be reached."""
+
+    exit_code = ExitCode.UNAVAILABLE

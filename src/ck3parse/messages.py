@@ -1,0 +1,88 @@
+"""What travels between client and worker: the same names on the wire, in the bridge and in the store."""
+
+from typing import Literal
+
+import msgspec
+import zstandard
+
+Mode = Literal["strict", "recover"]
+
+DEFAULT_TIMEOUT_MS = 30_000
+"""How long one file may take, in milliseconds, before its process is killed: qbuilder's default."""
+
+
+class Diagnostic(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong at one place of a file; lines and columns count from 1."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    severity: Literal["error", "warning"]
+    code: str
+    message: str
+
+
+class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One file, or one text, to parse.
+
+    Attributes:
+        id: chosen by the client, unique among the requests it has in flight.
+        path: the file as the worker finds it; `None` if `text` is given.
+        text: the script itself, parsed as it is (no byte order mark removed, no line ends
+            changed); `None` if `path` is given.
+        name: what the root node's `filename` says.
+        timeout_ms: milliseconds after which the process that parses it is killed.
+        mode: `strict` stops at the first error; `recover` goes on after it.
+    """
+
+    id: str
+    path: str | None = None
+    text: str | None = None
+    name: str = ""
+    timeout_ms: int = DEFAULT_TIMEOUT_MS
+    mode: Mode = "strict"
+
+
+class ParseResult(msgspec.Struct, omit_defaults=True):
+    """What came of one `ParseRequest`.
+
+    Attributes:
+        id: the request's id.
+        path: the request's path, or its name where a text was parsed.
+        ok: whether there is a syntax tree of the whole file.
+        ast: the AST's JSON as a zstd frame, or `None`. See `ast_json`.
+        node_count: nodes in the AST, the root included.
+        error_type: `None`, or one of the names in `ck3parse.errors.ErrorType`.
+        error: one sentence on what is wrong, or `None`.
+        line: line of the error, from 1, or `None` where it has no place.
+        column: column of the error in code points, from 1, or `None`.
+        diagnostics: each thing found wrong, in order of place.
+        content_hash: SHA-256 of the file's bytes in hex, or `None` if it could not be read.
+        size: the file's length in bytes as it was read.
+        known: the content was among those that the client has the outcome of already, so it was
+            not parsed: `ok`, `ast` and the error say nothing.
+        duration_ms: milliseconds from reading the file to the compressed AST.
+    """
+
+    id: str
+    path: str
+    ok: bool = False
+    ast: bytes | None = None
+    node_count: int = 0
+    error_type: str | None = None
+    error: str | None = None
+    line: int | None = None
+    column: int | None = None
+    diagnostics: list[Diagnostic] = []
+    content_hash: str | None = None
+    size: int = 0
+    known: bool = False
+    duration_ms: float = 0.0
+
+    @property
+    def ast_json(self) -> str | None:
+        """The AST as JSON text (ASCII only), or `None` if there is none."""
+        if self.ast is None:
+            return None
+        return zstandard.decompress(self.ast).decode("ascii")

@@ -1,0 +1,6 @@
+def parse_bytes(
+    data: bytes, name: str, max_depth: int
+) -> tuple[bytes | None, int, int, str, int, int]: ...
+def parse_text(
+    text: str, name: str, max_depth: int
+) -> tuple[bytes | None, int, int, str, int, int]: ...

@@ -1,0 +1,36 @@
+"""The native parser behind the same functions as the reference's."""
+
+from ck3parse.messages import Mode
+from ck3parse.parser import _native
+from ck3parse.parser.diagnostics import error_type_of, message_of
+from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome
+
+
+def parse_bytes(
+    data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
+) -> ParseOutcome:
+    """Parse a file's content; see `ck3parse.parser.parse_bytes`."""
+    del mode
+    return _outcome(*_native.parse_bytes(data, name, max_depth))
+
+
+def parse_text(
+    text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
+) -> ParseOutcome:
+    """Parse a text as it is; see `ck3parse.parser.parse_text`."""
+    del mode
+    return _outcome(*_native.parse_text(text, name, max_depth))
+
+
+def _outcome(
+    ast_json: bytes | None, node_count: int, kind: int, found: str, line: int, column: int
+) -> ParseOutcome:
+    if ast_json is not None:
+        return ParseOutcome(True, ast_json, node_count)
+    return ParseOutcome(
+        False,
+        error_type=error_type_of(kind),
+        error=message_of(kind, found),
+        line=line,
+        column=column,
+    )

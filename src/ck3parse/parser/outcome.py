@@ -1,0 +1,32 @@
+"""What a parser gives back."""
+
+import msgspec
+
+from ck3parse.messages import Diagnostic
+
+DEFAULT_MAX_DEPTH = 10_000
+"""How deep braces may nest before it is an error (section 5 of the AST contract)."""
+
+
+class ParseOutcome(msgspec.Struct, frozen=True):
+    """What `parse_bytes` and `parse_text` return.
+
+    Attributes:
+        success: whether the whole text parsed.
+        ast_json: the AST as compact ASCII JSON, or `None`.
+        node_count: nodes in the AST, the root included; 0 without an AST.
+        error_type: `None`, `LexerError` or `ParseError`.
+        error: one sentence on the error, or `None`.
+        line: line of the error, from 1, or `None`.
+        column: column of the error in code points, from 1, or `None`.
+        diagnostics: each thing found wrong, in order of place.
+    """
+
+    success: bool
+    ast_json: bytes | None = None
+    node_count: int = 0
+    error_type: str | None = None
+    error: str | None = None
+    line: int | None = None
+    column: int | None = None
+    diagnostics: list[Diagnostic] = []

@@ -1,4 +1,4 @@
-"""What travels between client and worker: the same names on the wire, in the bridge and in the store."""
+"""What travels between client and worker, and by the same names into bridge and store."""
 
 from typing import Literal
 
@@ -60,8 +60,6 @@ class ParseResult(msgspec.Struct, omit_defaults=True):
         diagnostics: each thing found wrong, in order of place.
         content_hash: SHA-256 of the file's bytes in hex, or `None` if it could not be read.
         size: the file's length in bytes as it was read.
-        known: the content was among those that the client has the outcome of already, so it was
-            not parsed: `ok`, `ast` and the error say nothing.
         duration_ms: milliseconds from reading the file to the compressed AST.
     """
 
@@ -77,7 +75,6 @@ class ParseResult(msgspec.Struct, omit_defaults=True):
     diagnostics: list[Diagnostic] = []
     content_hash: str | None = None
     size: int = 0
-    known: bool = False
     duration_ms: float = 0.0
 
     @property

@@ -1,0 +1,26 @@
+"""ck3parse: Crusader Kings III script to syntax trees, whole playsets at a time, through Celery.
+
+`ck3parse.app` is the Celery application, so that `celery -A ck3parse worker` works. It is made on
+first use: who only parses, or asks for `--version`, does not wait for Celery to be imported.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ck3parse.messages import Diagnostic, ParseRequest, ParseResult
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    app: Celery
+
+__all__ = ["Diagnostic", "ParseRequest", "ParseResult", "__version__", "app"]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        from ck3parse.tasks import app
+
+        return app
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

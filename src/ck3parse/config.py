@@ -1,0 +1,129 @@
+"""One settings object, read from `CK3PARSE_*`; Celery's settings derive from it."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from ck3parse.errors import UsageError
+from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH
+
+ENV_PREFIX = "CK3PARSE_"
+
+QUEUE_INTERACTIVE = "ck3parse.interactive"
+QUEUE_BULK = "ck3parse.bulk"
+
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting, with its default. `NAME` is set by `CK3PARSE_NAME` in the environment.
+
+    Attributes:
+        broker_url: any broker that Celery knows; empty means an embedded one, or, for a worker
+            started by hand, a Redis on this machine.
+        result_backend: where results come back; empty means the broker's own URL.
+        workers: worker processes of the embedded broker; 0 means one for each CPU.
+        roots: folders that a worker may read beneath, joined as `PATH` is; empty means every file
+            that its user can read.
+        max_file_bytes: larger files are not read but fail as `FileTooLarge`.
+        max_depth: how deep braces may nest.
+        max_files_per_child: files after which a worker process is replaced.
+        max_tasks_per_child: tasks after which a worker process is replaced.
+        max_memory_per_child_mb: resident size in MB past which a worker process is replaced after
+            its task.
+        result_expires_s: seconds after which the result backend drops what nobody fetched.
+    """
+
+    broker_url: str = ""
+    result_backend: str = ""
+    workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+    roots: str = ""
+    max_file_bytes: _Positive = 64 * 1024 * 1024
+    max_depth: _Positive = DEFAULT_MAX_DEPTH
+    max_files_per_child: _Positive = 5000
+    max_tasks_per_child: _Positive = 5000
+    max_memory_per_child_mb: _Positive = 300
+    result_expires_s: _Positive = 3600
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Settings":
+        """Read settings from an environment; what is not set has its default.
+
+        Raises:
+            UsageError: a value is not of its setting's type; the message names the variable.
+        """
+        given: dict[str, str] = {}
+        for field in cls.__struct_fields__:
+            if value := env.get(ENV_PREFIX + field.upper()):
+                given[field] = value
+        try:
+            return msgspec.convert(given, cls, strict=False)
+        except msgspec.ValidationError as error:
+            reason, _, place = str(error).partition(" - at `$.")
+            variable = ENV_PREFIX + place.rstrip("`").upper()
+            raise UsageError(f"{variable} cannot be used: {reason}") from error
+
+    @property
+    def worker_count(self) -> int:
+        """How many worker processes the embedded broker starts."""
+        return self.workers or os.cpu_count() or 1
+
+    def celery(self) -> dict[str, Any]:
+        """Return Celery's settings as these settings have them."""
+        broker = self.broker_url or "redis://127.0.0.1:6379/0"
+        return {
+            "broker_url": broker,
+            "result_backend": self.result_backend or result_backend_of(broker),
+            # Plain data both ways, whoever sends it: no pickle.
+            "accept_content": ["msgpack"],
+            "result_accept_content": ["msgpack"],
+            "task_serializer": "msgpack",
+            "result_serializer": "msgpack",
+            "result_expires": self.result_expires_s,
+            "task_create_missing_queues": True,
+            "task_default_queue": QUEUE_BULK,
+            "task_queues": {QUEUE_INTERACTIVE: {}, QUEUE_BULK: {}},
+            "task_acks_late": True,
+            # A task that kills its process would come back for ever; the client decides instead.
+            "task_reject_on_worker_lost": False,
+            "task_ignore_result": False,
+            "task_store_errors_even_if_ignored": True,
+            "worker_max_tasks_per_child": self.max_tasks_per_child,
+            "worker_max_memory_per_child": self.max_memory_per_child_mb * 1024,
+            "worker_prefetch_multiplier": 4,
+            "worker_hijack_root_logger": True,
+            "worker_cancel_long_running_tasks_on_connection_loss": False,
+            "broker_connection_retry_on_startup": True,
+            # What a killed worker held comes back within seconds, not an hour.
+            "broker_transport_options": {
+                "visibility_timeout": 120,
+                "unacked_restore_interval": 1,
+                "unacked_restore_throttle": 1,
+                "queue_order_strategy": "priority",
+            },
+            "broker_connection_timeout": 3.0,
+            "redis_socket_connect_timeout": 3.0,
+            "redis_backend_health_check_interval": 30,
+            "enable_utc": True,
+        }
+
+
+def result_backend_of(broker_url: str) -> str:
+    """Return the result backend that goes with a broker: the same Redis, or Celery's RPC."""
+    if broker_url.startswith("redis+socket://"):
+        path, _, query = broker_url.removeprefix("redis+socket://").partition("?")
+        return f"socket://{path}" + (f"?{query}" if query else "")
+    if broker_url.startswith(("redis://", "rediss://", "sentinel://")):
+        return broker_url
+    return "rpc://"
+
+
+def settings() -> Settings:
+    """Return the settings of this process's environment, read anew.
+
+    Raises:
+        UsageError: a variable's value cannot be used.
+    """
+    return Settings.from_env(os.environ)

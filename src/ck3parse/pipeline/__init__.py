@@ -1,0 +1,1 @@
+"""From paths to results: walk, batch, send, collect, and send again what was lost."""

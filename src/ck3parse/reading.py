@@ -1,0 +1,120 @@
+"""Reading one script file: only a regular file, only beneath the roots given, only up to a size."""
+
+import os
+import stat
+import sys
+from collections.abc import Sequence
+
+from ck3parse.errors import ErrorType
+
+_OPEN_FLAGS = (
+    os.O_RDONLY
+    # A named pipe without a writer would block the open for ever.
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+class CannotReadError(Exception):
+    """A file that cannot be read.
+
+    Attributes:
+        error_type: one of `ErrorType`.
+        message: one sentence that says why, without the path.
+    """
+
+    def __init__(self, error_type: ErrorType, message: str) -> None:
+        super().__init__(error_type, message)
+        self.error_type = error_type
+        self.message = message
+
+
+def read_script(path: str, *, max_bytes: int, roots: Sequence[str] = ()) -> bytes:
+    """Return the content of a file.
+
+    Args:
+        path: the file.
+        max_bytes: a larger file is not read.
+        roots: real paths of folders; a file that is, links followed, beneath none of them is not
+            read. Empty: any file may be.
+
+    Raises:
+        CannotReadError: the file is missing, unreadable, too large, no regular file or not allowed.
+    """
+    try:
+        fd = os.open(path, _OPEN_FLAGS)
+    except OSError as error:
+        raise _cannot_open(path, error) from error
+    except ValueError as error:
+        raise CannotReadError(
+            ErrorType.FILE_NOT_FOUND, f"no file can have this name: {error}"
+        ) from error
+    try:
+        if roots and not _is_beneath(_path_of(fd, path), roots):
+            raise CannotReadError(
+                ErrorType.PATH_NOT_ALLOWED,
+                "it lies outside of the folders that the worker may read"
+                " (a symbolic link may lead there): name its real folder to the command or worker",
+            )
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise _not_regular(status.st_mode)
+        if status.st_size > max_bytes:
+            raise _too_large(status.st_size, max_bytes)
+        # It may have grown since.
+        data = _read_all(fd, status.st_size, max_bytes)
+    except OSError as error:
+        raise _cannot_open(path, error) from error
+    finally:
+        os.close(fd)
+    if len(data) > max_bytes:
+        raise _too_large(len(data), max_bytes)
+    return data
+
+
+def _read_all(fd: int, size: int, max_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    total = 0
+    while total <= max_bytes and (chunk := os.read(fd, max(size + 1 - total, 65536))):
+        chunks.append(chunk)
+        total += len(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _path_of(fd: int, path: str) -> str:
+    # What was opened, not what the path leads to by now.
+    if sys.platform == "linux":
+        return os.readlink(f"/proc/self/fd/{fd}")
+    return os.path.realpath(path)
+
+
+def _is_beneath(real_path: str, roots: Sequence[str]) -> bool:
+    return any(
+        real_path.startswith(root if root.endswith(os.sep) else root + os.sep) or real_path == root
+        for root in roots
+    )
+
+
+def _cannot_open(path: str, error: OSError) -> CannotReadError:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return CannotReadError(ErrorType.FILE_NOT_FOUND, "there is no such file")
+    if isinstance(error, IsADirectoryError) or os.path.isdir(path):
+        return CannotReadError(ErrorType.IS_A_DIRECTORY, "it is a folder, not a file")
+    reason = (error.strerror or type(error).__name__).lower()
+    return CannotReadError(ErrorType.PERMISSION, f"it cannot be read: {reason}")
+
+
+def _not_regular(mode: int) -> CannotReadError:
+    if stat.S_ISDIR(mode):
+        return CannotReadError(ErrorType.IS_A_DIRECTORY, "it is a folder, not a file")
+    kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+    return CannotReadError(ErrorType.PATH_NOT_ALLOWED, f"it is {kind}, not a file")
+
+
+def _too_large(size: int, max_bytes: int) -> CannotReadError:
+    return CannotReadError(
+        ErrorType.FILE_TOO_LARGE,
+        f"it has {size:,} bytes, more than the limit of {max_bytes:,} (CK3PARSE_MAX_FILE_BYTES)",
+    )

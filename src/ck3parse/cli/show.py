@@ -1,0 +1,207 @@
+"""`ck3parse show`: the AST of one file."""
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+import click
+import msgspec
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from ck3parse.cli.excerpt import excerpt, printable
+from ck3parse.config import settings
+from ck3parse.errors import ExitCode
+from ck3parse.parser import ParseOutcome, parse_bytes
+from ck3parse.pipeline.walk import printable_name
+from ck3parse.reading import CannotReadError, read_script
+
+MAX_DRAWN = 2_000
+"""Nodes after which a tree ends: more than anybody scrolls through, and a second to draw."""
+
+_STDIN = "-"
+_PIPE_WIDTH = 1_000
+_STYLES = {
+    "string": "green",
+    "number": "cyan",
+    "bool": "magenta",
+    "param": "yellow",
+    "scripted_value": "yellow",
+    "inline_expression": "yellow",
+}
+
+
+class _Node(msgspec.Struct, tag_field="_type"):
+    """What the nodes of the AST have in common."""
+
+
+class _Value(_Node, tag="value"):
+    value: str
+    value_type: str
+
+
+class _Assignment(_Node, tag="assignment"):
+    key: str
+    operator: str
+    line: int
+    value: _Value
+
+
+class _Block(_Node, tag="block"):
+    name: str
+    operator: str
+    line: int
+    children: "list[_Element]"
+
+
+class _List(_Node, tag="list"):
+    line: int
+    items: "list[_Element]"
+
+
+_Element = _Value | _Assignment | _Block | _List
+
+
+class _Root(_Node, tag="root"):
+    filename: str
+    children: list[_Element]
+
+
+@click.command(
+    name="show",
+    epilog="""\b
+Examples:
+  ck3parse show common/traits/00_traits.txt
+  ck3parse show --depth 1 events/my_events.txt
+  ck3parse show events/my_events.txt | jq .children[0].name""",
+)
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["tree", "json"]),
+    help="Default: a tree in a terminal or with --depth, else JSON.",
+)
+@click.option("--depth", type=click.IntRange(min=1), help="Levels of the tree to draw.")
+@click.option("--name", help="The root's filename in the AST. Default: FILE with `/`.")
+def command(file: str, output: str | None, depth: int | None, name: str | None) -> None:
+    """Show the syntax tree of FILE, or of standard input if FILE is `-`.
+
+    It is parsed here, with no broker and no worker: drawn as a tree in a terminal, and written as
+    the AST's JSON elsewhere.
+    """
+    if output == "json" and depth is not None:
+        raise click.UsageError("--depth cuts the tree: it cannot go with --format json")
+    if output is None:
+        output = "tree" if depth is not None or sys.stdout.isatty() else "json"
+    default_name = "<stdin>" if file == _STDIN else printable_name(file).replace(os.sep, "/")
+    limits = settings()
+    data = _read(file, limits.max_file_bytes)
+    outcome = parse_bytes(data, default_name if name is None else name, max_depth=limits.max_depth)
+    if outcome.ast_json is None:
+        _fail(default_name, data, outcome)
+    if output == "json":
+        click.echo(outcome.ast_json)
+    else:
+        _draw(outcome.ast_json, outcome.node_count, depth)
+
+
+def _read(file: str, max_bytes: int) -> bytes:
+    try:
+        if file != _STDIN:
+            return read_script(file, max_bytes=max_bytes)
+    except CannotReadError as error:
+        _stop(f"{printable_name(file)}: {error.message}")
+    data = sys.stdin.buffer.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        _stop(f"standard input has more than {max_bytes:,} bytes (CK3PARSE_MAX_FILE_BYTES)")
+    return data
+
+
+def _stop(sentence: str) -> NoReturn:
+    click.echo(printable(sentence), err=True)
+    sys.exit(ExitCode.SOME_FAILED)
+
+
+def _fail(shown_name: str, data: bytes, outcome: ParseOutcome) -> NoReturn:
+    line, column = outcome.line, outcome.column
+    if line is None or column is None:
+        _stop(f"{shown_name}: {outcome.error_type}: {outcome.error}")
+    place = f"{shown_name}:{line}:{column}"
+    click.echo(printable(f"{place}: {outcome.error_type}: {outcome.error}"), err=True)
+    for text in excerpt(data, line, column):
+        click.echo(f"  {text}", err=True)
+    sys.exit(ExitCode.SOME_FAILED)
+
+
+def _draw(ast_json: bytes, node_count: int, depth: int | None) -> None:
+    try:
+        root = msgspec.json.decode(ast_json, type=_Root)
+    except RecursionError:
+        _stop("its braces are nested too deeply to be drawn: use --format json")
+    tree, drawn = _tree(root, depth)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    terminal = sys.stdout.isatty()
+    console = Console(highlight=False, width=None if terminal else _PIPE_WIDTH)
+    console.print(tree)
+    if drawn < node_count:
+        rest = f"… and {node_count - drawn:,} more nodes: --format json gives all"
+        console.print(Text(rest, style="dim"))
+
+
+def _tree(root: _Root, depth: int | None) -> tuple[Tree, int]:
+    """Return the tree to draw, and how many of the AST's nodes are in it."""
+    tree = Tree(Text(printable(root.filename), style="bold"), guide_style="dim")
+    drawn = 1
+    open_branches: list[tuple[Tree, Iterator[_Element]]] = [(tree, iter(root.children))]
+    while open_branches and drawn < MAX_DRAWN:
+        branch, elements = open_branches[-1]
+        element = next(elements, None)
+        if element is None:
+            open_branches.pop()
+            continue
+        inner = _children(element)
+        cut = len(inner) if len(open_branches) == depth else 0
+        added = branch.add(_label(element, cut))
+        drawn += 2 if isinstance(element, _Assignment) else 1
+        if inner and not cut:
+            open_branches.append((added, iter(inner)))
+    return tree, drawn
+
+
+def _children(element: _Element) -> list[_Element]:
+    if isinstance(element, _Block):
+        return element.children
+    return element.items if isinstance(element, _List) else []
+
+
+def _label(element: _Element, cut: int) -> Text:
+    label = Text(no_wrap=True, overflow="ellipsis")
+    match element:
+        case _Value():
+            _add_value(label, element)
+            return label
+        case _Assignment():
+            label.append(printable(element.key), style="blue")
+            label.append(f" {element.operator} ", style="dim")
+            _add_value(label, element.value)
+        case _Block():
+            label.append(printable(element.name), style="bold blue")
+            label.append(f" {element.operator} {{{'…' if cut else ''}}}", style="dim")
+        case _List():
+            label.append("{…}" if cut else "{}", style="dim")
+    if cut:
+        label.append(f" {cut:,} inside", style="dim")
+    label.append(f"  :{element.line}", style="dim")
+    return label
+
+
+def _add_value(label: Text, value: _Value) -> None:
+    text = printable(value.value)
+    if value.value_type == "string":
+        text = f'"{text}"'
+    label.append(text, style=_STYLES.get(value.value_type, ""))

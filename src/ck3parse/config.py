@@ -112,10 +112,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def result_backend_of(broker_url: str) -> str:
     """Return the result backend that goes with a broker: the same Redis, or Celery's RPC."""
-    if broker_url.startswith("redis+socket://"):
-        path, _, query = broker_url.removeprefix("redis+socket://").partition("?")
-        return f"socket://{path}" + (f"?{query}" if query else "")
-    if broker_url.startswith(("redis://", "rediss://", "sentinel://")):
+    if broker_url.startswith(("redis://", "rediss://", "redis+socket://", "sentinel://")):
         return broker_url
     return "rpc://"
 

@@ -8,13 +8,14 @@ plain msgpack, so that any Celery client can send it.
 import hashlib
 import logging
 import os
+import signal
 from time import perf_counter
 from typing import Any
 
 import billiard.pool
 import msgspec
 import zstandard
-from celery import Celery
+from celery import Celery, Task
 from celery.signals import worker_process_init
 
 from ck3parse import parser
@@ -40,6 +41,7 @@ def make_app(of: Settings) -> Celery:
 
 app = make_app(settings())
 app.set_current()
+app.steps["worker"].add("ck3parse.worker:ChildrenWatch")
 
 
 class Child:
@@ -50,6 +52,15 @@ class Child:
         self._roots = tuple(os.path.realpath(root) for root in of.roots.split(os.pathsep) if root)
         self._compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
         self._files_done = 0
+
+    def begin(self) -> None:
+        """Make this process one that the pool can end at once.
+
+        A time limit sends SIGTERM, waits for a tenth of a second and sends SIGKILL, and all that
+        while the whole worker stands still. Billiard's handler of SIGTERM unwinds Python first, in
+        order to free locks that this kind of pool has not.
+        """
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def answer(self, request: ParseRequest) -> ParseResult:
         """Parse what one request asks for; every failure but the process's end is an answer."""
@@ -116,7 +127,13 @@ def _start_child(**_: Any) -> None:
     parser.parser_in_use()
 
 
-@app.task(name=TASK_NAME)
+class ParseTask(Task):
+    """Base of the task: a failure of it names its true reason."""
+
+    Request = "ck3parse.worker:ParseTaskRequest"
+
+
+@app.task(name=TASK_NAME, base=ParseTask)
 def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Parse files or texts.
 
@@ -132,6 +149,7 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         msgspec.ValidationError: a request has not the shape of a `ParseRequest`.
     """
     child = _child or Child(settings())
+    child.begin()
     wanted = msgspec.convert(requests, list[ParseRequest])
     results = [child.answer(request) for request in wanted]
     child.count(len(wanted))

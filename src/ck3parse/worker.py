@@ -57,11 +57,11 @@ class ParseTaskRequest(Request):
     def _exit_status(self) -> str | None:
         """Return how the task's process ended, or `None` if it has not."""
         job = self._apply_result and self._apply_result()
-        if job is None or not job._worker_pid:
+        if job is None or not (pids := job.worker_pids()):
             return None
         try:
             # WNOWAIT leaves it to the pool to reap the process.
-            ended = os.waitid(os.P_PID, job._worker_pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            ended = os.waitid(os.P_PID, pids[0], os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return "unknown"
         if ended is None:

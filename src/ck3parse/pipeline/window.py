@@ -10,7 +10,7 @@ from celery.exceptions import TimeoutError as NotYet
 from celery.result import AsyncResult
 
 from ck3parse.config import QUEUE_BULK
-from ck3parse.errors import ErrorType
+from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import Batch
 from ck3parse.tasks import TASK_NAME
@@ -61,7 +61,7 @@ class Window:
         A batch that was lost comes back as several lists, one for each of its requests.
 
         Raises:
-            BrokerError: what `check` raises.
+            BrokerError: what `check` raises, or an answer does not fit its requests.
         """
         coming = iter(batches)
         more = True
@@ -128,7 +128,13 @@ class Window:
                 for request in requests:
                     self._publish(Batch([request], which.batch.size // len(requests)))
             return
-        yield msgspec.convert(answer, list[ParseResult])
+        results = msgspec.convert(answer, list[ParseResult])
+        if [result.id for result in results] != [request.id for request in requests]:
+            raise BrokerError(
+                "a worker answered what it was not asked: another program uses this broker's"
+                f" task {TASK_NAME}, or the worker runs another version of ck3parse"
+            )
+        yield results
 
 
 def _failed(request: ParseRequest, reason: Exception) -> ParseResult:

@@ -1,0 +1,125 @@
+"""What a run has to do: each file under the given paths against what the store knows of it."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from ck3parse.messages import ParseResult
+from ck3parse.pipeline.walk import Found, Problem, Skipped, walk
+from ck3parse.reading import CannotReadError, read_script
+from ck3parse.store import Store, StoredFile
+
+
+class Plan(msgspec.Struct):
+    """What a run found, sorted by what is to be done with it.
+
+    Attributes:
+        to_parse: files that must be parsed.
+        unchanged: files that are as they were, with what the store has of them.
+        known: files that are new or were touched, of a content whose outcome the store has.
+        problems: what cannot be parsed, known without trying.
+        skipped: what is no script.
+        vanished: keys of files that the store has and that are no more.
+    """
+
+    to_parse: list[Found] = []
+    unchanged: list[tuple[Found, StoredFile]] = []
+    known: list[tuple[Found, ParseResult]] = []
+    problems: list[Problem] = []
+    skipped: list[Skipped] = []
+    vanished: list[int] = []
+
+    @property
+    def file_count(self) -> int:
+        """How many files there are that get a result."""
+        return len(self.to_parse) + len(self.unchanged) + len(self.known) + len(self.problems)
+
+
+def make_plan(
+    paths: Sequence[str],
+    store: Store,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    max_bytes: int,
+) -> Plan:
+    """Find the files under the given paths and compare them with the store.
+
+    A file is unchanged if its size and time of change are. If they are not, but the store has a
+    file of this size, its content's hash decides whether it must be parsed.
+
+    Args:
+        paths: folders and files.
+        store: what is known.
+        include: patterns of files to take although they would be skipped.
+        exclude: patterns of files to skip.
+        max_bytes: larger files are not read.
+
+    Raises:
+        UsageError: a path does not exist.
+    """
+    plan = Plan()
+    stored: dict[str, dict[str, StoredFile]] = {}
+    changed: list[Found] = []
+    for entry in walk(paths, include=include, exclude=exclude):
+        if isinstance(entry, Skipped):
+            plan.skipped.append(entry)
+            continue
+        if entry.root not in stored:
+            stored[entry.root] = store.files_of(entry.root)
+        if isinstance(entry, Problem):
+            plan.problems.append(entry)
+            continue
+        before = stored[entry.root].pop(entry.name, None)
+        if before and before.settled and before[1:3] == (entry.size, entry.mtime_ns):
+            plan.unchanged.append((entry, before))
+        else:
+            changed.append(entry)
+    sizes = store.sizes() if changed else set()
+    for found in changed:
+        digest = content_hash(found.path, max_bytes) if found.size in sizes else None
+        outcome = store.outcome_of(digest) if digest else None
+        if outcome is None:
+            plan.to_parse.append(found)
+        else:
+            plan.known.append((found, outcome))
+    plan.vanished = _vanished(paths, stored, plan.problems)
+    return plan
+
+
+def content_hash(path: str, max_bytes: int) -> str | None:
+    """Return the SHA-256 of a file's content in hex, or `None` if it cannot be read.
+
+    Args:
+        path: the file.
+        max_bytes: a larger file is not read.
+    """
+    try:
+        return hashlib.sha256(read_script(path, max_bytes=max_bytes)).hexdigest()
+    except CannotReadError:
+        return None
+
+
+def _vanished(
+    paths: Iterable[str],
+    stored: Mapping[str, Mapping[str, StoredFile]],
+    problems: Iterable[Problem],
+) -> list[int]:
+    # Only what lies under a path of this run and could be looked at can be missed.
+    given = [os.path.abspath(path) for path in paths]
+    unread = [problem.path for problem in problems]
+    return [
+        before.file_id
+        for root, files in stored.items()
+        for name, before in files.items()
+        if _is_under(path := os.path.join(root, *name.split("/")), given)
+        and not _is_under(path, unread)
+    ]
+
+
+def _is_under(path: str, folders: Iterable[str]) -> bool:
+    return any(
+        path == folder or path.startswith(folder.rstrip(os.sep) + os.sep) for folder in folders
+    )

@@ -1,0 +1,123 @@
+"""One run: parse what a plan says, through the window, into the store."""
+
+import itertools
+from collections.abc import Iterator
+from operator import attrgetter
+
+import msgspec
+
+from ck3parse.errors import OF_THE_CONTENT
+from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.pipeline.batch import in_batches
+from ck3parse.pipeline.plan import Plan, content_hash
+from ck3parse.pipeline.walk import Found
+from ck3parse.pipeline.window import Window
+from ck3parse.store import Store
+
+Outcomes = list[tuple[Found, ParseResult]]
+
+
+class Run:
+    """Parses the files of a plan and records each outcome in the store as it comes.
+
+    Files of the same content are parsed once: those of one size are hashed here, and only the
+    first of each content is sent.
+
+    Args:
+        plan: what to do; what it knows without parsing is recorded at once.
+        store: where outcomes go, one transaction a batch.
+        timeout_ms: milliseconds that one file may take.
+        max_bytes: larger files are not read.
+    """
+
+    def __init__(self, plan: Plan, store: Store, *, timeout_ms: int, max_bytes: int) -> None:
+        self._plan = plan
+        self._store = store
+        self._timeout_ms = timeout_ms
+        self._max_bytes = max_bytes
+        self._ids = itertools.count()
+        self._sent: dict[str, Found] = {}
+        self._hashes: dict[str, str] = {}
+        """Content hash of each file sent that shares its size with another, by the request's id."""
+        self._waiting: dict[str, list[Found]] = {}
+        """By hash of a content that is in flight: other files of that content."""
+        self._settled: dict[str, ParseResult] = {}
+        """By hash of a content that came back: its outcome, without the AST."""
+        self._ready: Outcomes = []
+        self._unsettled: list[Found] = []
+
+    def record_known(self) -> None:
+        """Record what needs no parsing: known contents, and files that are no more."""
+        self._store.record(self._plan.known)
+        self._store.remove(self._plan.vanished)
+
+    def outcomes(self, window: Window) -> Iterator[Outcomes]:
+        """Parse, and yield each batch's files and results once they are in the store.
+
+        Args:
+            window: where to send.
+
+        Raises:
+            BrokerError: no worker or no broker is there any more.
+            StoreError: the store cannot be written.
+        """
+        # Largest first: the last batches are small, so that all workers end together.
+        files = sorted(self._plan.to_parse, key=attrgetter("size"), reverse=True)
+        yield from self._outcomes_of(window, self._requests(files))
+        # Where the first of a content failed otherwise than by it, the others have their own try.
+        yield from self._outcomes_of(window, map(self._request, self._unsettled))
+        if self._ready:
+            self._store.record(self._ready)
+            yield self._ready
+
+    def _outcomes_of(
+        self, window: Window, requests: Iterator[tuple[ParseRequest, int]]
+    ) -> Iterator[Outcomes]:
+        for results in window.results(in_batches(requests)):
+            outcomes = [(self._sent.pop(result.id), result) for result in results]
+            for result in results:
+                self._settle(result)
+            outcomes += self._ready
+            self._ready.clear()
+            self._store.record(outcomes)
+            yield outcomes
+
+    def _requests(self, files: list[Found]) -> Iterator[tuple[ParseRequest, int]]:
+        for _, same_size in itertools.groupby(files, key=attrgetter("size")):
+            group = list(same_size)
+            for found in group:
+                digest = content_hash(found.path, self._max_bytes) if len(group) > 1 else None
+                if digest in self._settled:
+                    self._ready.append(_as_twin(found, self._settled[digest]))
+                elif digest in self._waiting:
+                    self._waiting[digest].append(found)
+                else:
+                    request = self._request(found)
+                    if digest:
+                        self._hashes[request[0].id] = digest
+                        self._waiting[digest] = []
+                    yield request
+
+    def _request(self, found: Found) -> tuple[ParseRequest, int]:
+        request_id = str(next(self._ids))
+        self._sent[request_id] = found
+        return ParseRequest(
+            request_id, found.path, name=found.name, timeout_ms=self._timeout_ms
+        ), found.size
+
+    def _settle(self, result: ParseResult) -> None:
+        digest = self._hashes.pop(result.id, None)
+        if digest is None:
+            return
+        twins = self._waiting.pop(digest)
+        of_the_content = result.ok or result.error_type in OF_THE_CONTENT
+        # It may have been written to since it was hashed here.
+        if of_the_content and result.content_hash == digest:
+            self._settled[digest] = msgspec.structs.replace(result, ast=None)
+            self._ready += [_as_twin(found, result) for found in twins]
+        else:
+            self._unsettled += twins
+
+
+def _as_twin(found: Found, result: ParseResult) -> tuple[Found, ParseResult]:
+    return found, msgspec.structs.replace(result, path=found.path, ast=None, duration_ms=0.0)

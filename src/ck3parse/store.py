@@ -1,0 +1,373 @@
+"""The SQLite store of files and their ASTs: what a second run need not parse again."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from importlib.resources import files as package_files
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import zstandard
+
+from ck3parse.errors import OF_THE_CONTENT, StoreError
+from ck3parse.messages import ParseResult
+from ck3parse.pipeline.walk import Found
+
+SCHEMA_VERSION = 1
+"""Kept in SQLite's `user_version`; a store with a higher one is a later ck3parse's."""
+
+ZSTD_LEVEL = 1
+_ROOT_NAME = re.compile(rb'\{"_type":"root","filename":"(?:[^"\\]|\\.)*"')
+
+
+class StoredFile(NamedTuple):
+    """What the store knows of a file.
+
+    Attributes:
+        file_id: its key.
+        size: bytes, when it was looked at.
+        mtime_ns: nanoseconds since 1970, when it was looked at.
+        settled: whether its outcome follows from its content alone, so that it still holds.
+        ok: whether it has an AST.
+        error_type: as in `ParseResult`, and so are the rest.
+    """
+
+    file_id: int
+    size: int
+    mtime_ns: int
+    settled: bool
+    ok: bool
+    error_type: str | None
+    error: str | None
+    line: int | None
+    column: int | None
+
+
+class Counts(NamedTuple):
+    """Files of a run, by what became of them."""
+
+    parsed: int
+    unchanged: int
+    skipped: int
+    failed: int
+
+
+class Store:
+    """A store opened for one parser; a context manager that closes it.
+
+    Args:
+        path: the SQLite file; it is made if it does not exist.
+        parser_version: what results are stored under; those of other versions do not count.
+
+    Raises:
+        StoreError: it cannot be opened or made, or a newer ck3parse wrote it.
+    """
+
+    def __init__(self, path: Path, parser_version: str) -> None:
+        self.path = path
+        try:
+            self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
+            self._open(parser_version)
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the store {path} cannot be opened ({error}): name another with --out, or make"
+                " sure that its folder exists and may be written to"
+            ) from error
+
+    def _open(self, parser_version: str) -> None:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"the store {self.path} was written by a newer ck3parse (its schema is {version},"
+                f" this one knows {SCHEMA_VERSION}): upgrade ck3parse, or name another with --out"
+            )
+        # Readers go on while a run writes; a power cut may cost the last batches, never the file.
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute("BEGIN IMMEDIATE")
+        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            self._create()
+        self._db.execute(
+            "INSERT OR IGNORE INTO parser_versions (version) VALUES (?)", [parser_version]
+        )
+        self._db.execute("COMMIT")
+        self._parser = self._db.execute(
+            "SELECT parser_version_id FROM parser_versions WHERE version = ?", [parser_version]
+        ).fetchone()[0]
+
+    def _create(self) -> None:
+        if self._db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+            raise StoreError(
+                f"{self.path} is an SQLite file of something else: name another with --out"
+            )
+        schema = package_files("ck3parse").joinpath("store.sql").read_text("utf-8")
+        for statement in re.sub(r"--.*", "", schema).split(";"):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was committed stays."""
+        self._db.close()
+
+    def files_of(self, root: str) -> dict[str, StoredFile]:
+        """Return what is known of a root's files under this parser, by name."""
+        rows = self._db.execute(
+            "SELECT name, file_id, size, mtime_ns, state = 'parsed', error_type, error, line,"
+            " column, parser_version_id FROM files JOIN roots USING (root_id) WHERE path = ?",
+            [root],
+        )
+        return {
+            name: StoredFile(
+                file_id,
+                size,
+                mtime_ns,
+                parser == self._parser and bool(ok or error_type in OF_THE_CONTENT),
+                bool(ok),
+                error_type,
+                error,
+                line,
+                column,
+            )
+            for name, file_id, size, mtime_ns, ok, error_type, error, line, column, parser in rows
+        }
+
+    def sizes(self) -> set[int]:
+        """Return the sizes in bytes of all files whose outcome under this parser is known."""
+        rows = self._db.execute(
+            "SELECT DISTINCT size FROM files WHERE parser_version_id = ? AND content_hash NOT NULL",
+            [self._parser],
+        )
+        return {size for (size,) in rows}
+
+    def outcome_of(self, content_hash: str) -> ParseResult | None:
+        """Return the outcome that a content has under this parser, without its AST, or `None`.
+
+        Args:
+            content_hash: SHA-256 of the content in hex.
+        """
+        row = self._db.execute(
+            "SELECT parse_ok, node_count, error_type, error, line, column, size"
+            " FROM asts JOIN files USING (content_hash, parser_version_id)"
+            " WHERE content_hash = ? AND parser_version_id = ? LIMIT 1",
+            [content_hash, self._parser],
+        ).fetchone()
+        if row is None:
+            return None
+        ok, node_count, error_type, error, line, column, size = row
+        return ParseResult(
+            "", "", bool(ok), None, node_count, error_type, error, line, column,
+            content_hash=content_hash, size=size,
+        )  # fmt: skip
+
+    def record(self, outcomes: Sequence[tuple[Found, ParseResult]]) -> None:
+        """Commit what became of some files, in one transaction.
+
+        A result without an AST, but with `ok`, is one whose content the store has already.
+
+        Args:
+            outcomes: each file as it was found, and its result.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for found, result in outcomes:
+                self._record(found, result)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._cannot_write(error) from error
+
+    def _record(self, found: Found, result: ParseResult) -> None:
+        root_id = self._root_id(found.root)
+        before = self._db.execute(
+            "SELECT file_id, content_hash, parser_version_id FROM files"
+            " WHERE root_id = ? AND name = ?",
+            [root_id, found.name],
+        ).fetchone()
+        values = (
+            found.size, found.mtime_ns, result.content_hash, self._parser,
+            "parsed" if result.ok else "failed",
+            result.error_type, result.error, result.line, result.column,
+        )  # fmt: skip
+        if before is None:
+            file_id = self._db.execute(
+                "INSERT INTO files (size, mtime_ns, content_hash, parser_version_id, state,"
+                " error_type, error, line, column, root_id, name)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [*values, root_id, found.name],
+            ).lastrowid
+        else:
+            file_id = before[0]
+            self._db.execute(
+                "UPDATE files SET size = ?, mtime_ns = ?, content_hash = ?, parser_version_id = ?,"
+                " state = ?, error_type = ?, error = ?, line = ?, column = ? WHERE file_id = ?",
+                [*values, file_id],
+            )
+            if before[1:] != (result.content_hash, self._parser):
+                self._leave_asts([file_id])
+        if result.content_hash and (result.ok or result.error_type in OF_THE_CONTENT):
+            self._record_ast(file_id, result)
+
+    def _record_ast(self, file_id: int | None, result: ParseResult) -> None:
+        if result.ok and result.ast is None:
+            return
+        cursor = self._db.execute(
+            "INSERT OR IGNORE INTO asts"
+            " (file_id, content_hash, parser_version_id, ast_blob, parse_ok, node_count)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [file_id, result.content_hash, self._parser, result.ast, result.ok, result.node_count],
+        )
+        if cursor.rowcount and result.diagnostics:
+            ast_id = cursor.lastrowid
+            self._db.executemany(
+                "INSERT INTO diagnostics VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        ast_id,
+                        d.line,
+                        d.column,
+                        d.end_line,
+                        d.end_column,
+                        d.severity,
+                        d.code,
+                        d.message,
+                    )
+                    for d in result.diagnostics
+                ],
+            )
+
+    def _root_id(self, root: str) -> int:
+        row = self._db.execute("SELECT root_id FROM roots WHERE path = ?", [root]).fetchone()
+        if row is None:
+            cursor = self._db.execute("INSERT INTO roots (path) VALUES (?)", [root])
+            return int(cursor.lastrowid or 0)
+        return int(row[0])
+
+    def remove(self, file_ids: Collection[int]) -> None:
+        """Forget files that are no more, and the ASTs that no other file has.
+
+        Args:
+            file_ids: keys of the files.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        if not file_ids:
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            # The key stays until its AST has gone or has another file.
+            self._db.executemany(
+                "UPDATE files SET content_hash = NULL WHERE file_id = ?", [(i,) for i in file_ids]
+            )
+            self._leave_asts(file_ids)
+            self._db.executemany("DELETE FROM files WHERE file_id = ?", [(i,) for i in file_ids])
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._cannot_write(error) from error
+
+    def _leave_asts(self, file_ids: Iterable[int]) -> None:
+        """Give each AST whose root has one of these files' names to a file that still has it."""
+        for file_id in file_ids:
+            for ast_id, content_hash, parser, blob in self._db.execute(
+                "SELECT a.ast_id, a.content_hash, a.parser_version_id, a.ast_blob FROM asts a"
+                " JOIN files f USING (file_id) WHERE file_id = ? AND (f.content_hash IS NOT"
+                " a.content_hash OR f.parser_version_id IS NOT a.parser_version_id)",
+                [file_id],
+            ).fetchall():
+                heir = self._db.execute(
+                    "SELECT file_id, name FROM files"
+                    " WHERE content_hash = ? AND parser_version_id = ? LIMIT 1",
+                    [content_hash, parser],
+                ).fetchone()
+                if heir is None:
+                    self._db.execute("DELETE FROM asts WHERE ast_id = ?", [ast_id])
+                else:
+                    self._db.execute(
+                        "UPDATE asts SET file_id = ?, ast_blob = ? WHERE ast_id = ?",
+                        [heir[0], blob and _renamed_frame(blob, heir[1]), ast_id],
+                    )
+
+    def ast_json(self, root: str, name: str) -> bytes | None:
+        """Return the AST of a file as JSON, with its own name in the root, or `None`.
+
+        Args:
+            root: the folder it was found under, as it was given, absolute.
+            name: its path relative to that, with `/`.
+        """
+        row = self._db.execute(
+            "SELECT ast_blob FROM asts JOIN files USING (content_hash, parser_version_id)"
+            " JOIN roots USING (root_id)"
+            " WHERE path = ? AND name = ? AND parser_version_id = ? AND parse_ok",
+            [root, name, self._parser],
+        ).fetchone()
+        return None if row is None else _renamed(zstandard.decompress(row[0]), name)
+
+    def asts(self) -> Iterator[tuple[str, str, bytes]]:
+        """Yield root, name and AST JSON of each file that has one, in order of both."""
+        rows = self._db.execute(
+            "SELECT path, name, ast_blob FROM files JOIN roots USING (root_id)"
+            " JOIN asts USING (content_hash, parser_version_id)"
+            " WHERE parser_version_id = ? AND parse_ok ORDER BY path, name",
+            [self._parser],
+        )
+        for path, name, blob in rows:
+            yield path, name, _renamed(zstandard.decompress(blob), name)
+
+    def begin_run(self, paths: Sequence[str], parser: str) -> int:
+        """Note that a run begins, and return its key.
+
+        Args:
+            paths: what it was given, absolute.
+            parser: the name of the parser in use.
+        """
+        cursor = self._db.execute(
+            "INSERT INTO runs (paths, parser) VALUES (?, ?)", [json.dumps(list(paths)), parser]
+        )
+        return int(cursor.lastrowid or 0)
+
+    def end_run(self, run_id: int, counts: Counts, exit_code: int) -> None:
+        """Note how a run ended."""
+        self._db.execute(
+            "UPDATE runs SET finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), parsed = ?,"
+            " unchanged = ?, skipped = ?, failed = ?, exit_code = ? WHERE run_id = ?",
+            [*counts, exit_code, run_id],
+        )
+
+    def _cannot_write(self, error: sqlite3.Error) -> StoreError:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        return StoreError(
+            f"the store {self.path} cannot be written ({error}): what was committed before stays;"
+            " make room or close what holds it, and run again to go on from there"
+        )
+
+
+def _renamed(ast_json: bytes, name: str) -> bytes:
+    """Return an AST with another name in its root."""
+    # json escapes as the contract does, but for DEL.
+    written = json.dumps(name).replace("\x7f", "\\u007f").encode("ascii")
+    head = b'{"_type":"root","filename":' + written
+    if ast_json.startswith(head):
+        return ast_json
+    match = _ROOT_NAME.match(ast_json)
+    return ast_json if match is None else head + ast_json[match.end() :]
+
+
+def _renamed_frame(frame: bytes, name: str) -> bytes:
+    return zstandard.compress(_renamed(zstandard.decompress(frame), name), ZSTD_LEVEL)

@@ -1,0 +1,72 @@
+-- The store, version 1 (PRAGMA user_version). Written by store.py only.
+--
+-- `asts` has the columns of qbuilder's own table of that name, so that qbuilder can read it. A row
+-- is one content under one parser; several files may have the content. Its blob is a zstd frame
+-- of AST JSON whose root has the name of the file `file_id`.
+
+CREATE TABLE roots (
+    root_id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE             -- absolute, as the user gave it
+);
+
+CREATE TABLE files (
+    file_id INTEGER PRIMARY KEY,
+    root_id INTEGER NOT NULL REFERENCES roots,
+    name TEXT NOT NULL,                   -- relative to the root, with /
+    size INTEGER NOT NULL,                -- bytes, when it was looked at
+    mtime_ns INTEGER NOT NULL,            -- nanoseconds since 1970, when it was looked at
+    content_hash TEXT,                    -- SHA-256 in hex; NULL if it could not be read
+    parser_version_id INTEGER NOT NULL REFERENCES parser_versions,
+    state TEXT NOT NULL CHECK (state IN ('parsed', 'failed')),
+    error_type TEXT,
+    error TEXT,
+    line INTEGER,
+    column INTEGER,
+    UNIQUE (root_id, name)
+);
+CREATE INDEX files_content ON files (content_hash, parser_version_id);
+CREATE INDEX files_size ON files (size);
+
+CREATE TABLE parser_versions (
+    parser_version_id INTEGER PRIMARY KEY,
+    version TEXT NOT NULL UNIQUE          -- dialect and contract version, or module:callable
+);
+
+CREATE TABLE asts (
+    ast_id INTEGER PRIMARY KEY,
+    file_id INTEGER NOT NULL REFERENCES files,
+    content_hash TEXT NOT NULL,
+    parser_version_id INTEGER NOT NULL REFERENCES parser_versions,
+    ast_blob BLOB,                        -- NULL where parse_ok is 0
+    ast_format TEXT NOT NULL DEFAULT 'json+zstd',
+    parse_ok INTEGER NOT NULL,
+    node_count INTEGER NOT NULL,
+    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    UNIQUE (content_hash, parser_version_id)
+);
+CREATE INDEX asts_file ON asts (file_id);
+
+CREATE TABLE diagnostics (
+    ast_id INTEGER NOT NULL REFERENCES asts ON DELETE CASCADE,
+    line INTEGER NOT NULL,
+    column INTEGER NOT NULL,
+    end_line INTEGER NOT NULL,
+    end_column INTEGER NOT NULL,
+    severity TEXT NOT NULL,
+    code TEXT NOT NULL,
+    message TEXT NOT NULL
+);
+CREATE INDEX diagnostics_ast ON diagnostics (ast_id);
+
+CREATE TABLE runs (
+    run_id INTEGER PRIMARY KEY,
+    started_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    finished_at TEXT,                     -- NULL while it runs, and if it was killed
+    paths TEXT NOT NULL,                  -- JSON list, absolute
+    parser TEXT NOT NULL,
+    parsed INTEGER NOT NULL DEFAULT 0,
+    unchanged INTEGER NOT NULL DEFAULT 0,
+    skipped INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    exit_code INTEGER
+);

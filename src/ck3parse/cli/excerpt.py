@@ -37,7 +37,7 @@ def excerpt(
         source: the content, or the path of a file that holds it.
         line: from 1.
         column: in code points from 1; past the line's end it means that end.
-        width: columns of a terminal to stay within; what is cut off is shown as `…`.
+        width: columns of a terminal to stay within, at least 20; what is cut off is shown as `…`.
 
     Returns:
         Two lines without line ends, safe to print; none if there is no such line any more, or the
@@ -47,7 +47,7 @@ def excerpt(
         with _opened(source) as file:
             content = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline=None)
             window = _window(content, line, column - 1, width)
-    except OSError:
+    except (OSError, ValueError):  # the second: a path that no file can have
         return []
     if window is None:
         return []
@@ -77,7 +77,7 @@ def _window(
         return None
     text = text.split("\n", line_ends)[line_ends]
     cut = False
-    while "\n" not in text and len(text) < index + width and (more := content.read(_CHUNK)):
+    while "\n" not in text and len(text) <= index + width and (more := content.read(_CHUNK)):
         # A line of megabytes passes by; its last columns are enough.
         passed = max(0, min(index, len(text)) - width)
         text = text[passed:] + more
@@ -86,7 +86,7 @@ def _window(
     text = text.split("\n", 1)[0]
     index = min(index, len(text))
     start = max(0, index - width)
-    return text[start : index + width], index - start, cut or start > 0
+    return text[start : index + width + 1], index - start, cut or start > 0
 
 
 def _drawn(text: str, index: int, cut: bool, width: int) -> list[str]:

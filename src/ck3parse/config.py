@@ -70,6 +70,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """How many worker processes the embedded broker starts."""
         return self.workers or os.cpu_count() or 1
 
+    def stored_version(self, parser_version: str) -> str:
+        """Return what results are stored under: the parser's version, and limits if not default."""
+        if self.max_depth == DEFAULT_MAX_DEPTH:
+            return parser_version
+        return f"{parser_version};depth={self.max_depth}"
+
     def celery(self) -> dict[str, Any]:
         """Return Celery's settings as these settings have them."""
         broker = self.broker_url or "redis://127.0.0.1:6379/0"

@@ -4,6 +4,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files as package_files
 from pathlib import Path
 from types import TracebackType
@@ -184,13 +185,9 @@ class Store:
         Raises:
             StoreError: it cannot be written.
         """
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             for found, result in outcomes:
                 self._record(found, result)
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._cannot_write(error) from error
 
     def _record(self, found: Found, result: ParseResult) -> None:
         root_id = self._root_id(found.root)
@@ -269,17 +266,12 @@ class Store:
         """
         if not file_ids:
             return
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            # The key stays until its AST has gone or has another file.
-            self._db.executemany(
-                "UPDATE files SET content_hash = NULL WHERE file_id = ?", [(i,) for i in file_ids]
-            )
+        keys = [(file_id,) for file_id in file_ids]
+        with self._transaction():
+            # The file stays until its AST has gone or has another.
+            self._db.executemany("UPDATE files SET content_hash = NULL WHERE file_id = ?", keys)
             self._leave_asts(file_ids)
-            self._db.executemany("DELETE FROM files WHERE file_id = ?", [(i,) for i in file_ids])
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._cannot_write(error) from error
+            self._db.executemany("DELETE FROM files WHERE file_id = ?", keys)
 
     def _leave_asts(self, file_ids: Iterable[int]) -> None:
         """Give each AST whose root has one of these files' names to a file that still has it."""
@@ -349,13 +341,21 @@ class Store:
             [*counts, exit_code, run_id],
         )
 
-    def _cannot_write(self, error: sqlite3.Error) -> StoreError:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-        return StoreError(
-            f"the store {self.path} cannot be written ({error}): what was committed before stays;"
-            " make room or close what holds it, and run again to go on from there"
-        )
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the store {self.path} cannot be written ({error}): what was committed before"
+                " stays; make room or close what holds it, and run again to go on from there"
+            ) from error
+        finally:
+            # An interrupt can come between any two statements.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
 
 def _renamed(ast_json: bytes, name: str) -> bytes:

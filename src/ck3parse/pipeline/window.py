@@ -1,7 +1,10 @@
 """The client's side of the broker: a bounded window of batches in flight, each answered once."""
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Self
 
 import msgspec
 from billiard.exceptions import TimeLimitExceeded
@@ -32,6 +35,8 @@ class InFlight(msgspec.Struct):
 
 class Window:
     """Sends batches as tasks and gives back their results, each request answered exactly once.
+
+    A context manager that withdraws what is still in flight at its end.
 
     Args:
         app: the Celery application to send with.
@@ -75,10 +80,27 @@ class Window:
             if self._in_flight:
                 yield from self._take()
 
-    def forget_all(self) -> None:
-        """Drop what is in flight: nobody waits for it any more."""
-        while self._in_flight:
-            self._in_flight.pop().reply.forget()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Withdraw what is in flight, as nobody waits for it any more, and hang up."""
+        if self._in_flight:
+            with contextlib.suppress(Exception):  # the broker may be what ended the run
+                self._app.control.revoke([waiting.reply.id for waiting in self._in_flight])
+                for waiting in self._in_flight:
+                    waiting.reply.forget()
+            self._in_flight.clear()
+        # Before the interpreter ends: a connection closed later than that complains.
+        self._app.close()
 
     def _has_room(self) -> bool:
         return len(self._in_flight) < self._limit and (

@@ -1,0 +1,78 @@
+"""The `ck3parse` command: a module a subcommand, imported when it is called."""
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from ck3parse import __version__
+from ck3parse.errors import Ck3parseError, ExitCode
+
+COMMANDS = ("run", "show", "serve", "status")
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"ck3parse.cli.{cmd_name}").command
+        return command
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from ck3parse.parser import parser_in_use
+
+        parser = parser_in_use()
+        python = ".".join(map(str, sys.version_info[:3]))
+        click.echo(
+            f"ck3parse {__version__} (parser: {parser.name}, {parser.version}; Python {python})"
+        )
+        ctx.exit()
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+Examples:
+  ck3parse run ~/mods/my_mod              parse a whole mod into ck3parse.sqlite
+  ck3parse show events/my_events.txt      look at the syntax tree of one file
+  ck3parse run --help                     everything about one command
+
+\b
+Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or
+worker, 130 interrupted.""",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and the parser in use, and exit.",
+)
+def group() -> None:
+    """Crusader Kings III script to syntax trees: whole playsets, in seconds."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with the code that `ExitCode` tells of."""
+    try:
+        code = group.main(prog_name="ck3parse", standalone_mode=False)
+    except click.Abort:
+        click.echo("ck3parse: interrupted", err=True)
+        code = ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except Ck3parseError as error:
+        click.echo(f"ck3parse: {error}", err=True)
+        code = error.exit_code
+    sys.exit(code or ExitCode.OK)

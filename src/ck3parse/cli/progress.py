@@ -1,0 +1,105 @@
+"""Progress of a run: a bar on a terminal, a line now and then where there is none."""
+
+import sys
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+LINE_INTERVAL_S = 5.0
+_MB = 1e6
+
+
+class _Rates(ProgressColumn):
+    """MB of all, files a second and failures."""
+
+    def render(self, task: Task) -> Text:
+        done, failed = task.fields["size"] / _MB, task.fields["failed"]
+        rate = task.finished_speed or task.speed or 0
+        text = Text(
+            f"{done:,.1f} of {task.fields['total_size'] / _MB:,.1f} MB  {rate:,.0f} files/s"
+        )
+        if failed:
+            text.append(f"  {failed:,} failed", style="red")
+        return text
+
+
+class RunProgress:
+    """Shows how far a run is, on stderr; a context manager.
+
+    Args:
+        files: how many there are to parse.
+        size: bytes of them together.
+    """
+
+    def __init__(self, files: int, size: int) -> None:
+        self._files = files
+        self._size = size
+        self._done_files = self._done_size = self._failed = 0
+        self._began = self._last_line = monotonic()
+        self._bar: Progress | None = None
+        if sys.stderr.isatty():
+            self._bar = Progress(
+                TextColumn("parsing"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                _Rates(),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=files, size=0, total_size=size, failed=0)
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def advance(self, files: int, size: int, failed: int) -> None:
+        """Add what came of a batch.
+
+        Args:
+            files: how many were answered.
+            size: bytes of them together.
+            failed: how many of them failed.
+        """
+        self._done_files += files
+        self._done_size += size
+        self._failed += failed
+        if self._bar:
+            self._bar.update(self._task, advance=files, size=self._done_size, failed=self._failed)
+        elif monotonic() - self._last_line >= LINE_INTERVAL_S:
+            self._last_line = monotonic()
+            self._print_line()
+
+    def _print_line(self) -> None:
+        elapsed = self._last_line - self._began
+        rate = self._done_files / elapsed
+        left = (self._files - self._done_files) / rate if rate else 0
+        click.echo(
+            f"{self._done_files:,} of {self._files:,} files,"
+            f" {self._done_size / _MB:,.1f} of {self._size / _MB:,.1f} MB,"
+            f" {rate:,.0f} files/s, {self._failed:,} failed, about {left:,.0f} s left",
+            err=True,
+        )

@@ -1,0 +1,195 @@
+"""`ck3parse run`: a whole mod, or many, into a store."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from time import perf_counter
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import msgspec
+from rich.console import Console
+
+from ck3parse.broker import EmbeddedBroker
+from ck3parse.cli.progress import RunProgress
+from ck3parse.cli.report import Report
+from ck3parse.cli.tally import Tally
+from ck3parse.config import Settings, settings
+from ck3parse.errors import BrokerError, ExitCode
+from ck3parse.messages import DEFAULT_TIMEOUT_MS
+from ck3parse.parser import parser_in_use
+from ck3parse.pipeline.plan import Plan, make_plan
+from ck3parse.store import Store
+
+if TYPE_CHECKING:
+    from ck3parse.pipeline.window import Window
+
+BROKER_START_LIMIT_S = 30.0
+
+
+@click.command(
+    name="run",
+    epilog="""\b
+Examples:
+  ck3parse run ~/mods/my_mod
+  ck3parse run game/ mods/* --out playset.sqlite
+  ck3parse run . --exclude 'tests/' --include '*.gui' --json
+  ck3parse run ~/mods/my_mod --broker redis://localhost:6379/0
+
+\b
+Skipped by default is what is never script: readme, licence, changelog and credits
+files, checksum_manifest.txt, hidden files, and the folders gfx/, map_data/ and fonts/.
+
+\b
+Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or
+worker, 130 interrupted (what was done is in the store; run again to go on).""",
+)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option(
+    "--out",
+    metavar="FILE",
+    default="ck3parse.sqlite",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The store: an SQLite file, made if it does not exist.",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Worker processes of the embedded broker.  [default: one for each CPU]",
+)
+@click.option(
+    "--broker",
+    metavar="URL",
+    envvar="CK3PARSE_BROKER_URL",
+    help="Use this broker and its workers; without it, an embedded one is started.",
+)
+@click.option(
+    "--timeout-ms",
+    metavar="N",
+    default=DEFAULT_TIMEOUT_MS,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Milliseconds that one file may take before its process is killed.",
+)
+@click.option(
+    "--exclude",
+    metavar="PATTERN",
+    multiple=True,
+    help="Skip what matches, in .gitignore syntax. May be given more than once.",
+)
+@click.option(
+    "--include",
+    metavar="PATTERN",
+    multiple=True,
+    help="Parse what matches although it would be skipped, in .gitignore syntax.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option("-v", "--verbose", is_flag=True, help="Name what was skipped; show every failure.")
+def command(
+    paths: Sequence[str],
+    out: Path,
+    workers: int | None,
+    broker: str | None,
+    timeout_ms: int,
+    exclude: Sequence[str],
+    include: Sequence[str],
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Parse every script file under PATH... and keep each syntax tree in a store.
+
+    A second run parses only what changed. A file that cannot be parsed, hangs or kills its process
+    is one failure; all others complete.
+    """
+    began = perf_counter()
+    signal.signal(signal.SIGTERM, _interrupt)
+    of = msgspec.structs.replace(settings(), broker_url=broker or "")
+    if workers:
+        of = msgspec.structs.replace(of, workers=workers)
+    parser = parser_in_use()
+    with Store(out, of.stored_version(parser.version)) as store:
+        plan = make_plan(
+            paths, store, include=include, exclude=exclude, max_bytes=of.max_file_bytes
+        )
+        run_id = store.begin_run([os.path.abspath(path) for path in paths], parser.name)
+        tally = Tally(plan)
+        interrupted = False
+        try:
+            _parse(plan, store, of, timeout_ms, tally)
+        except KeyboardInterrupt:
+            interrupted = True
+        report = Report(
+            files=tally.files,
+            counts=tally.counts(),
+            failures=tally.failures(),
+            skipped=plan.skipped,
+            seconds=perf_counter() - began,
+            megabytes=tally.parsed_bytes / 1e6,
+            parser=parser.name,
+            store=os.path.abspath(out),
+            interrupted=interrupted,
+        )
+        exit_code = ExitCode.SOME_FAILED if report.failures else ExitCode.OK
+        if interrupted:
+            exit_code = ExitCode.INTERRUPTED
+        store.end_run(run_id, report.counts, exit_code)
+    if as_json:
+        click.echo(report.as_json(verbose=verbose))
+    else:
+        report.print(Console(), verbose=verbose)
+        if interrupted:
+            left = plan.file_count - tally.files
+            click.echo(f"interrupted: {left:,} files are left; run again to go on", err=True)
+    sys.exit(exit_code)
+
+
+def _parse(plan: Plan, store: Store, of: Settings, timeout_ms: int, tally: Tally) -> None:
+    with ExitStack() as stack:
+        # Started first: while its server and worker come up, this process imports Celery.
+        embedded = None
+        if plan.to_parse and not of.broker_url:
+            roots = sorted({found.root for found in plan.to_parse})
+            embedded = stack.enter_context(EmbeddedBroker(of.worker_count, roots))
+        from ck3parse.pipeline.run import Run
+
+        run = Run(plan, store, timeout_ms=timeout_ms, max_bytes=of.max_file_bytes)
+        run.record_known()
+        if not plan.to_parse:
+            return
+        size = sum(found.size for found in plan.to_parse)
+        window = stack.enter_context(_window(of, embedded))
+        progress = stack.enter_context(RunProgress(len(plan.to_parse), size))
+        for outcomes in run.outcomes(window):
+            failed = tally.add(outcomes)
+            progress.advance(len(outcomes), sum(found.size for found, _ in outcomes), failed)
+
+
+def _window(of: Settings, embedded: EmbeddedBroker | None) -> "Window":
+    from ck3parse.pipeline.connection import connect
+    from ck3parse.pipeline.window import Window
+    from ck3parse.tasks import make_app
+
+    if embedded is None:
+        app, workers = connect(of)
+        return Window(app, workers=workers)
+    embedded.wait_ready(BROKER_START_LIMIT_S)
+    of = msgspec.structs.replace(
+        of, broker_url=embedded.broker_url, result_backend=embedded.result_backend
+    )
+
+    def check() -> None:
+        if reason := embedded.failure():
+            raise BrokerError(f"the embedded broker failed: {reason}")
+
+    return Window(make_app(of), workers=of.worker_count, check=check)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    del signum, frame
+    raise KeyboardInterrupt

@@ -1,0 +1,56 @@
+//! Crusader Kings III script in, the JSON of its syntax tree out, in one pass over the bytes.
+//!
+//! There is no token list and no tree: the parser writes each node as it reads it. What goes in
+//! and what comes out is laid down by the AST contract; `docs/parser.md` tells how it is done.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod chars;
+mod error;
+mod parser;
+mod scan;
+mod text;
+mod unicode_tables;
+mod writer;
+
+pub use error::{Error, Kind};
+pub use unicode_tables::UNICODE_VERSION;
+pub use writer::Buffer;
+
+/// What a text parsed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ast<'b> {
+    /// The tree as compact ASCII JSON.
+    pub json: &'b [u8],
+    /// Its nodes, the root included.
+    pub node_count: u64,
+}
+
+/// Parses a file's content: UTF-8 with an optional byte order mark, invalid sequences replaced,
+/// line ends normalised.
+///
+/// `name` is what the root's `filename` says, in UTF-8 or WTF-8, and `max_depth` how deep braces
+/// may nest.
+pub fn parse_bytes<'b>(
+    data: &[u8],
+    name: &[u8],
+    max_depth: usize,
+    buffer: &'b mut Buffer,
+) -> Result<Ast<'b>, Error> {
+    let decoded = text::decode(data);
+    parser::parse(decoded.text(), decoded.line_ends(), name, max_depth, buffer)
+}
+
+/// Parses a text as it is: no byte order mark removed, no line ends changed.
+///
+/// `text` is UTF-8, or WTF-8 where it holds lone surrogates. Anything else gives no panic and
+/// no output outside ASCII, and nothing more is promised of it.
+pub fn parse_text<'b>(
+    text: &[u8],
+    name: &[u8],
+    max_depth: usize,
+    buffer: &'b mut Buffer,
+) -> Result<Ast<'b>, Error> {
+    parser::parse(text, text::LineEnds::Kept, name, max_depth, buffer)
+}

@@ -1,0 +1,396 @@
+//! The grammar: which tokens make a node, and what is written for it.
+
+use crate::Ast;
+use crate::chars::Start;
+use crate::error::{Error, Failure, Kind};
+use crate::scan::{Scanner, Sort, Token};
+use crate::text::LineEnds;
+use crate::writer::{Buffer, Piece, Writer};
+
+const ROOT: Piece<64> = Piece::new(br#"{"_type":"root","filename":""#);
+const ROOT_CHILDREN: Piece<32> = Piece::new(br#"","children":["#);
+const ROOT_END: Piece<2> = Piece::new(b"]}");
+
+const BLOCK: Piece<32> = Piece::new(br#"{"_type":"block","name":""#);
+const BLOCK_CHILDREN: Piece<16> = Piece::new(br#","children":["#);
+const LIST: Piece<16> = Piece::new(br#"{"_type":"list""#);
+const LIST_ITEMS: Piece<16> = Piece::new(br#","items":["#);
+const CLOSE: Piece<4> = Piece::new(b"]},");
+
+const ASSIGNMENT: Piece<32> = Piece::new(br#"{"_type":"assignment","key":""#);
+const ASSIGNED: Piece<48> = Piece::new(br#","value":{"_type":"value","value":""#);
+const ASSIGNED_END: Piece<4> = Piece::new(b"}},");
+
+const VALUE: Piece<32> = Piece::new(br#"{"_type":"value","value":""#);
+const VALUE_END: Piece<2> = Piece::new(b"},");
+
+type Fragment = Piece<48>;
+
+const IDENTIFIER: Fragment = Piece::new(br#"","value_type":"identifier""#);
+const STRING: Fragment = Piece::new(br#"","value_type":"string""#);
+const NUMBER: Fragment = Piece::new(br#"","value_type":"number""#);
+const BOOL: Fragment = Piece::new(br#"","value_type":"bool""#);
+const PARAM: Fragment = Piece::new(br#"","value_type":"param""#);
+const SCRIPTED: Fragment = Piece::new(br#"","value_type":"scripted_value""#);
+const INLINE: Fragment = Piece::new(br#"","value_type":"inline_expression""#);
+const OPERATOR: Fragment = Piece::new(br#"","value_type":"operator""#);
+
+const EQUAL: Fragment = Piece::new(br#"","operator":"=""#);
+const LESS: Fragment = Piece::new(br#"","operator":"<""#);
+const GREATER: Fragment = Piece::new(br#"","operator":">""#);
+const LESS_EQUAL: Fragment = Piece::new(br#"","operator":"<=""#);
+const GREATER_EQUAL: Fragment = Piece::new(br#"","operator":">=""#);
+const NOT_EQUAL: Fragment = Piece::new(br#"","operator":"!=""#);
+const EQUAL_EQUAL: Fragment = Piece::new(br#"","operator":"==""#);
+const MAYBE_EQUAL: Fragment = Piece::new(br#"","operator":"?=""#);
+
+/// How much longer than its source the JSON of a real file seldom is.
+const EXPECTED_GROWTH: usize = 8;
+
+/// Parses a text into the buffer.
+pub(crate) fn parse<'b>(
+    text: &[u8],
+    ends: LineEnds,
+    name: &[u8],
+    max_depth: usize,
+    buffer: &'b mut Buffer,
+) -> Result<Ast<'b>, Error> {
+    let mut parser = Parser {
+        scan: Scanner::new(text),
+        out: Writer::new(buffer, text.len().saturating_mul(EXPECTED_GROWTH)),
+        ends,
+        max_depth,
+        open: Vec::new(),
+        node_count: 1,
+    };
+    match parser.root(name) {
+        Ok(()) => Ok(Ast {
+            node_count: parser.node_count,
+            json: parser.out.finish(),
+        }),
+        Err(failure) => {
+            let failure = parser.lexical_or(failure);
+            Err(Error::new(failure, text, ends, max_depth))
+        }
+    }
+}
+
+struct Parser<'t, 'b> {
+    scan: Scanner<'t>,
+    out: Writer<'b>,
+    ends: LineEnds,
+    max_depth: usize,
+    /// Where each brace stands that is open.
+    open: Vec<usize>,
+    node_count: u64,
+}
+
+impl Parser<'_, '_> {
+    /// Scans on to the end of the text: the lexer's errors win over the parser's.
+    #[cold]
+    #[inline(never)]
+    fn lexical_or(&mut self, failure: Failure) -> Failure {
+        if failure.kind.is_lexical() {
+            return failure;
+        }
+        loop {
+            match self.scan.token() {
+                Ok(token) if token.sort == Sort::End => return failure,
+                Ok(_) => {}
+                Err(lexical) => return lexical,
+            }
+        }
+    }
+
+    fn root(&mut self, name: &[u8]) -> Result<(), Failure> {
+        self.out.piece(&ROOT);
+        self.out.escaped(name);
+        self.out.piece(&ROOT_CHILDREN);
+        self.elements()?;
+        self.out.drop_comma();
+        self.out.piece(&ROOT_END);
+        Ok(())
+    }
+
+    fn elements(&mut self) -> Result<(), Failure> {
+        loop {
+            self.out.reserve(0);
+            let mut token = self.scan.token()?;
+            let mut owed = false;
+            while token.sort == Sort::Semicolon {
+                owed = true;
+                token = self.scan.token()?;
+            }
+            match token.sort {
+                Sort::Identifier | Sort::Bool | Sort::Number | Sort::String | Sort::Param => {
+                    self.keyed(token)?;
+                }
+                Sort::OpenBrace => {
+                    self.enter(token)?;
+                    self.out.piece(&LIST);
+                    self.out.place(token.line, token.column);
+                    self.out.piece(&LIST_ITEMS);
+                }
+                Sort::CloseBrace => {
+                    if self.open.is_empty() {
+                        return Err(token.fails(Kind::StrayClosingBrace));
+                    }
+                    if owed {
+                        return Err(token.fails(Kind::ExpectedElement));
+                    }
+                    self.open.pop();
+                    self.out.drop_comma();
+                    self.out.piece(&CLOSE);
+                }
+                Sort::At => self.scripted(token)?,
+                Sort::Comma if !owed && !self.open.is_empty() => {}
+                Sort::End => {
+                    return match self.open.last() {
+                        None => Ok(()),
+                        Some(&brace) => Err(Failure {
+                            kind: Kind::UnclosedBlock,
+                            start: brace,
+                            end: brace + 1,
+                        }),
+                    };
+                }
+                _ => return Err(token.fails(Kind::ExpectedElement)),
+            }
+        }
+    }
+
+    /// Goes into a brace.
+    #[inline(always)]
+    fn enter(&mut self, brace: Token) -> Result<(), Failure> {
+        if self.open.len() >= self.max_depth {
+            return Err(brace.fails(Kind::TooDeep));
+        }
+        self.open.push(brace.start);
+        self.node_count += 1;
+        Ok(())
+    }
+
+    /// An element that starts with a key: a block, an assignment or a value.
+    #[inline(always)]
+    fn keyed(&mut self, key: Token) -> Result<(), Failure> {
+        let Some(operator) = self.operator()? else {
+            self.node_count += 1;
+            self.out.piece(&VALUE);
+            self.text(key);
+            self.out.piece(value_type(key.sort));
+            self.out.place(key.line, key.column);
+            self.out.piece(&VALUE_END);
+            return Ok(());
+        };
+        let value = self.scan.token()?;
+        if value.sort == Sort::OpenBrace {
+            self.enter(value)?;
+            self.out.piece(&BLOCK);
+            self.text(key);
+            self.out.piece(operator);
+            self.out.place(key.line, key.column);
+            self.out.piece(&BLOCK_CHILDREN);
+            return Ok(());
+        }
+        self.out.piece(&ASSIGNMENT);
+        self.text(key);
+        self.out.piece(operator);
+        self.out.place(key.line, key.column);
+        self.assigned(value)
+    }
+
+    /// An element that starts with an `@`: an inline expression, an assignment or a value.
+    #[inline(never)]
+    fn scripted(&mut self, at: Token) -> Result<(), Failure> {
+        let name = self.scan.token()?;
+        match name.sort {
+            Sort::Identifier => {}
+            Sort::OpenBracket => {
+                self.node_count += 1;
+                self.out.piece(&VALUE);
+                self.inline(at)?;
+                self.out.place(at.line, at.column);
+                self.out.piece(&VALUE_END);
+                return Ok(());
+            }
+            _ => return Err(name.fails(Kind::ExpectedName)),
+        }
+        let Some(operator) = self.operator()? else {
+            self.node_count += 1;
+            self.out.piece(&VALUE);
+            self.out.byte(b'@');
+            self.text(name);
+            self.out.piece(&SCRIPTED);
+            self.out.place(at.line, at.column);
+            self.out.piece(&VALUE_END);
+            return Ok(());
+        };
+        self.out.piece(&ASSIGNMENT);
+        self.out.byte(b'@');
+        self.text(name);
+        self.out.piece(operator);
+        self.out.place(at.line, at.column);
+        let value = self.scan.token()?;
+        self.assigned(value)
+    }
+
+    /// The operator that comes next, if one does.
+    #[inline(always)]
+    fn operator(&mut self) -> Result<Option<&'static Fragment>, Failure> {
+        if self.scan.skip() != Some(Start::Operator) {
+            return Ok(None);
+        }
+        let token = self.scan.token_of(Start::Operator)?;
+        Ok(Some(match token.sort {
+            Sort::Equal => &EQUAL,
+            Sort::Less => &LESS,
+            Sort::Greater => &GREATER,
+            Sort::LessEqual => &LESS_EQUAL,
+            Sort::GreaterEqual => &GREATER_EQUAL,
+            Sort::NotEqual => &NOT_EQUAL,
+            Sort::EqualEqual => &EQUAL_EQUAL,
+            Sort::MaybeEqual => &MAYBE_EQUAL,
+            _ => return Err(token.fails(Kind::ExpectedElement)),
+        }))
+    }
+
+    /// The rest of an assignment, whose value starts with a token.
+    #[inline(always)]
+    fn assigned(&mut self, value: Token) -> Result<(), Failure> {
+        self.node_count += 2;
+        self.out.piece(&ASSIGNED);
+        match value.sort {
+            Sort::Identifier | Sort::Bool | Sort::Number | Sort::String | Sort::Param => {
+                self.text(value);
+                self.out.piece(value_type(value.sort));
+            }
+            _ => self.odd_value(value)?,
+        }
+        self.out.place(value.line, value.column);
+        self.out.piece(&ASSIGNED_END);
+        Ok(())
+    }
+
+    /// The text and type of a value of several tokens, or one that no key can be.
+    #[inline(never)]
+    fn odd_value(&mut self, value: Token) -> Result<(), Failure> {
+        match value.sort {
+            Sort::At => {
+                let name = self.scan.token()?;
+                match name.sort {
+                    Sort::Identifier => {
+                        self.out.byte(b'@');
+                        self.text(name);
+                        self.out.piece(&SCRIPTED);
+                    }
+                    Sort::OpenBracket => self.inline(value)?,
+                    _ => return Err(name.fails(Kind::ExpectedName)),
+                }
+            }
+            Sort::Minus => self.negated()?,
+            Sort::Less
+            | Sort::Greater
+            | Sort::LessEqual
+            | Sort::GreaterEqual
+            | Sort::NotEqual
+            | Sort::EqualEqual => {
+                self.text(value);
+                self.out.piece(&OPERATOR);
+            }
+            Sort::End => return Err(value.fails(Kind::MissingValue)),
+            _ => return Err(value.fails(Kind::ExpectedValue)),
+        }
+        Ok(())
+    }
+
+    /// The text and type of a value that starts with a minus.
+    fn negated(&mut self) -> Result<(), Failure> {
+        self.out.byte(b'-');
+        let start = self.scan.skip();
+        match start.map(|_| self.scan.text[self.scan.at]) {
+            Some(b'$') => {
+                let param = self.scan.token()?;
+                self.text(param);
+                self.out.piece(&PARAM);
+            }
+            Some(b'@') => {
+                self.scan.token()?;
+                let name = self.scan.token()?;
+                if name.sort != Sort::Identifier {
+                    return Err(name.fails(Kind::ExpectedName));
+                }
+                self.out.byte(b'@');
+                self.text(name);
+                self.out.piece(&SCRIPTED);
+            }
+            _ => self.out.piece(&IDENTIFIER),
+        }
+        Ok(())
+    }
+
+    /// The text and type of an inline expression, after its `@[`.
+    fn inline(&mut self, at: Token) -> Result<(), Failure> {
+        self.out.byte(b'@');
+        self.out.byte(b'[');
+        let mut depth = 1usize;
+        let mut first = true;
+        loop {
+            self.out.reserve(0);
+            let token = self.scan.token()?;
+            match token.sort {
+                Sort::OpenBracket => depth += 1,
+                Sort::CloseBracket => depth -= 1,
+                Sort::End => return Err(at.fails(Kind::UnclosedInline)),
+                _ => {}
+            }
+            if depth == 0 {
+                self.out.byte(b']');
+                self.out.piece(&INLINE);
+                return Ok(());
+            }
+            if !first {
+                self.out.byte(b' ');
+            }
+            first = false;
+            self.text(token);
+        }
+    }
+
+    /// A token's value.
+    #[inline(always)]
+    fn text(&mut self, token: Token) {
+        let text = self.scan.text;
+        match token.sort {
+            Sort::String if token.plain => self.out.plain(text, token.start + 1, token.end - 1),
+            Sort::String => {
+                let quote = text[token.start];
+                let inner = &text[token.start + 1..token.end - 1];
+                self.out.string(inner, quote, self.ends);
+            }
+            Sort::Param => self.param(token),
+            _ if token.plain => self.out.plain(text, token.start, token.end),
+            _ => self.out.escaped(&text[token.start..token.end]),
+        }
+    }
+
+    /// A parameter's value, which always has both dollars.
+    #[inline(never)]
+    fn param(&mut self, token: Token) {
+        let inner = &self.scan.text[token.start + 1..token.end];
+        let inner = inner.strip_suffix(b"$").unwrap_or(inner);
+        self.out.byte(b'$');
+        self.out.escaped(inner);
+        self.out.byte(b'$');
+    }
+}
+
+#[inline(always)]
+fn value_type(sort: Sort) -> &'static Fragment {
+    match sort {
+        Sort::Bool => &BOOL,
+        Sort::Number => &NUMBER,
+        Sort::String => &STRING,
+        Sort::Param => &PARAM,
+        _ => &IDENTIFIER,
+    }
+}

@@ -1,0 +1,371 @@
+//! From characters to tokens, one at a time.
+
+use memchr::memchr;
+
+use crate::chars::{Class, Start, blank_run, name_run, plain_run, start_of, wide_at};
+use crate::error::{Failure, Kind};
+use crate::text::is_continuation;
+
+/// What a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// The end of the text.
+    End,
+    Identifier,
+    Bool,
+    Number,
+    String,
+    Param,
+    Minus,
+    Equal,
+    Less,
+    Greater,
+    LessEqual,
+    GreaterEqual,
+    NotEqual,
+    EqualEqual,
+    MaybeEqual,
+    /// `?` alone, which no rule of the grammar takes.
+    Question,
+    OpenBrace,
+    CloseBrace,
+    OpenBracket,
+    CloseBracket,
+    At,
+    Comma,
+    /// `;` or the backtick.
+    Semicolon,
+    /// Punctuation that only stands in inline expressions.
+    Sign,
+}
+
+/// A token and its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Token {
+    pub sort: Sort,
+    pub start: usize,
+    pub end: usize,
+    /// Whether its value stands in JSON as it stands in the text, but for quotes.
+    pub plain: bool,
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Token {
+    pub fn fails(self, kind: Kind) -> Failure {
+        Failure {
+            kind,
+            start: self.start,
+            end: self.end,
+        }
+    }
+}
+
+/// Where the scanner stands in a text.
+pub(crate) struct Scanner<'t> {
+    pub text: &'t [u8],
+    pub at: usize,
+    pub line: usize,
+    /// Where the line would have started if each of its characters so far took one byte: a
+    /// column is an offset less this, plus one.
+    pub line_start: usize,
+}
+
+impl<'t> Scanner<'t> {
+    pub fn new(text: &'t [u8]) -> Self {
+        Scanner {
+            text,
+            at: 0,
+            line: 1,
+            line_start: 0,
+        }
+    }
+
+    /// Skips blanks, line ends and comments, and returns what the character after them may start,
+    /// `None` at the end of the text.
+    #[inline(always)]
+    pub fn skip(&mut self) -> Option<Start> {
+        loop {
+            let start = start_of(*self.text.get(self.at)?);
+            match start {
+                Start::Blank => self.at = blank_run(self.text, self.at + 1),
+                Start::Line => {
+                    self.at += 1;
+                    self.line += 1;
+                    self.line_start = self.at;
+                }
+                Start::Comment => {
+                    self.at = match memchr(b'\n', &self.text[self.at..]) {
+                        Some(length) => self.at + length,
+                        None => self.text.len(),
+                    };
+                }
+                _ => return Some(start),
+            }
+        }
+    }
+
+    /// Returns the next token and stands after it.
+    #[inline(always)]
+    pub fn token(&mut self) -> Result<Token, Failure> {
+        match self.skip() {
+            Some(start) => self.token_of(start),
+            None => Ok(self.ending(Sort::End, self.at)),
+        }
+    }
+
+    /// Returns the token at a character that may start what `start` says.
+    #[inline(always)]
+    pub fn token_of(&mut self, start: Start) -> Result<Token, Failure> {
+        match start {
+            Start::Name => Ok(self.name(self.at + 1)),
+            Start::Digit => Ok(self.digit(1)),
+            Start::Operator => self.operator(),
+            Start::Punctuation => Ok(self.punctuation()),
+            Start::Quote => self.string(),
+            Start::Dollar => Ok(self.param()),
+            Start::Minus => Ok(self.minus()),
+            Start::Wide => self.wide(),
+            Start::Nothing => Err(self.unexpected(1)),
+            Start::Blank | Start::Line | Start::Comment => unreachable!("skipped before a token"),
+        }
+    }
+
+    /// Ends a token that holds only ASCII and no line end, and stands after it.
+    #[inline(always)]
+    fn ending(&mut self, sort: Sort, end: usize) -> Token {
+        let start = self.at;
+        self.at = end;
+        Token {
+            sort,
+            start,
+            end,
+            plain: true,
+            line: self.line,
+            column: start - self.line_start + 1,
+        }
+    }
+
+    /// Ends a token of one line in which characters may take more than one byte.
+    fn ending_wide(&mut self, sort: Sort, end: usize) -> Token {
+        let token = Token {
+            plain: false,
+            ..self.ending(sort, end)
+        };
+        let text = &self.text[token.start..end];
+        self.line_start += text.iter().filter(|&&byte| is_continuation(byte)).count();
+        token
+    }
+
+    #[cold]
+    fn unexpected(&mut self, length: usize) -> Failure {
+        Failure {
+            kind: Kind::UnexpectedCharacter,
+            start: self.at,
+            end: self.at + length,
+        }
+    }
+
+    /// A name whose characters before `from` are known to be some.
+    #[inline(always)]
+    pub fn name(&mut self, from: usize) -> Token {
+        let end = name_run(self.text, from);
+        if self.text.get(end).is_some_and(|byte| !byte.is_ascii()) {
+            return self.wide_name(end);
+        }
+        let sort = match &self.text[self.at..end] {
+            b"yes" | b"no" => Sort::Bool,
+            _ => Sort::Identifier,
+        };
+        self.ending(sort, end)
+    }
+
+    /// A name that holds characters outside ASCII, known up to `end`.
+    #[inline(never)]
+    fn wide_name(&mut self, end: usize) -> Token {
+        let mut end = name_run(self.text, end);
+        while self.text.get(end).is_some_and(|byte| !byte.is_ascii()) {
+            let (class, length) = wide_at(self.text, end);
+            if class == Class::Other {
+                break;
+            }
+            end = name_run(self.text, end + length);
+        }
+        self.ending_wide(Sort::Identifier, end)
+    }
+
+    /// A number, or a name that starts with a digit. The digit takes `length` bytes.
+    #[inline(always)]
+    fn digit(&mut self, length: usize) -> Token {
+        let next = self.at + length;
+        match self.text.get(next) {
+            Some(b'_' | b'A'..=b'Z' | b'a'..=b'z') if length == 1 => self.name(next),
+            Some(b'_' | b'A'..=b'Z' | b'a'..=b'z') => self.wide_name(next),
+            Some(0x80..) if wide_at(self.text, next).0 == Class::Letter => self.wide_name(next),
+            _ => self.number(next, length > 1),
+        }
+    }
+
+    /// A number whose characters before `from`, the first digit and a minus, are known.
+    #[inline(always)]
+    fn number(&mut self, from: usize, mut wide: bool) -> Token {
+        let mut end = from;
+        let mut pointed = false;
+        while let Some(&byte) = self.text.get(end) {
+            match byte {
+                b'0'..=b'9' => end += 1,
+                b'.' if !pointed => {
+                    pointed = true;
+                    end += 1;
+                }
+                0x80.. => match wide_at(self.text, end) {
+                    (Class::Digit, length) => {
+                        wide = true;
+                        end += length;
+                    }
+                    _ => break,
+                },
+                b'%' => {
+                    end += 1;
+                    break;
+                }
+                _ => break,
+            }
+        }
+        if wide {
+            self.ending_wide(Sort::Number, end)
+        } else {
+            self.ending(Sort::Number, end)
+        }
+    }
+
+    #[inline(always)]
+    fn minus(&mut self) -> Token {
+        match self.text.get(self.at + 1) {
+            Some(b'0'..=b'9') => self.number(self.at + 2, false),
+            Some(0x80..) => match wide_at(self.text, self.at + 1) {
+                (Class::Digit, length) => self.number(self.at + 1 + length, true),
+                _ => self.ending(Sort::Minus, self.at + 1),
+            },
+            _ => self.ending(Sort::Minus, self.at + 1),
+        }
+    }
+
+    #[inline(never)]
+    fn wide(&mut self) -> Result<Token, Failure> {
+        match wide_at(self.text, self.at) {
+            (Class::Letter, length) => Ok(self.wide_name(self.at + length)),
+            (Class::Digit, length) => Ok(self.digit(length)),
+            (_, length) => Err(self.unexpected(length)),
+        }
+    }
+
+    #[inline(always)]
+    fn operator(&mut self) -> Result<Token, Failure> {
+        let equal = self.text.get(self.at + 1) == Some(&b'=');
+        let sort = match (self.text[self.at], equal) {
+            (b'=', false) => Sort::Equal,
+            (b'=', true) => Sort::EqualEqual,
+            (b'<', false) => Sort::Less,
+            (b'<', true) => Sort::LessEqual,
+            (b'>', false) => Sort::Greater,
+            (b'>', true) => Sort::GreaterEqual,
+            (b'?', false) => Sort::Question,
+            (b'?', true) => Sort::MaybeEqual,
+            (_, true) => Sort::NotEqual,
+            (_, false) => return Err(self.unexpected(1)),
+        };
+        Ok(self.ending(sort, self.at + 1 + usize::from(equal)))
+    }
+
+    #[inline(always)]
+    fn punctuation(&mut self) -> Token {
+        let sort = match self.text[self.at] {
+            b'{' => Sort::OpenBrace,
+            b'}' => Sort::CloseBrace,
+            b'[' => Sort::OpenBracket,
+            b']' => Sort::CloseBracket,
+            b'@' => Sort::At,
+            b',' => Sort::Comma,
+            b';' | b'`' => Sort::Semicolon,
+            _ => Sort::Sign,
+        };
+        self.ending(sort, self.at + 1)
+    }
+
+    #[inline(always)]
+    fn string(&mut self) -> Result<Token, Failure> {
+        let quote = self.text[self.at];
+        let end = plain_run(self.text, self.at + 1, quote);
+        if self.text.get(end) == Some(&quote) {
+            return Ok(self.ending(Sort::String, end + 1));
+        }
+        self.long_string(quote, end)
+    }
+
+    /// A string that holds something else than plain characters, the first of them at `end`.
+    #[inline(never)]
+    fn long_string(&mut self, quote: u8, mut end: usize) -> Result<Token, Failure> {
+        let mut token = Token {
+            plain: false,
+            ..self.ending(Sort::String, self.at)
+        };
+        while let Some(&byte) = self.text.get(end) {
+            end += 1;
+            match byte {
+                b'\\' => {
+                    let next = self.text.get(end);
+                    if next == Some(&quote) || next == Some(&b'\\') {
+                        end += 1;
+                    }
+                }
+                b'\n' => {
+                    self.line += 1;
+                    self.line_start = end;
+                }
+                0x80.. => {
+                    self.line_start += usize::from(is_continuation(byte));
+                    while let Some(&byte @ 0x80..) = self.text.get(end) {
+                        self.line_start += usize::from(is_continuation(byte));
+                        end += 1;
+                    }
+                }
+                _ if byte == quote => {
+                    self.at = end;
+                    token.end = end;
+                    return Ok(token);
+                }
+                _ => {}
+            }
+            end = plain_run(self.text, end, quote);
+        }
+        Err(Failure {
+            kind: Kind::UnclosedString,
+            start: token.start,
+            end: token.start + 1,
+        })
+    }
+
+    #[inline(never)]
+    fn param(&mut self) -> Token {
+        let mut end = self.at + 1;
+        let mut plain = true;
+        while let Some(&byte) = self.text.get(end) {
+            match byte {
+                b'$' => {
+                    end += 1;
+                    break;
+                }
+                b' ' | b'\t' | b'\n' | b'\r' | b'=' | b'{' | b'}' => break,
+                b'"' | b'\\' | ..b' ' | 0x7f.. => plain = false,
+                _ => {}
+            }
+            end += 1;
+        }
+        if plain {
+            self.ending(Sort::Param, end)
+        } else {
+            self.ending_wide(Sort::Param, end)
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! From a file's bytes to the text that is parsed, and from an offset in it to a line and column.
+
+use std::borrow::Cow;
+
+use memchr::{memchr_iter, memrchr};
+
+/// How line ends stand in the text that is scanned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LineEnds {
+    /// Each character counts as what it is: a CR is a blank, and stays in a string.
+    Kept,
+    /// A CR comes only before an LF, and the two stand for one LF.
+    Folded,
+}
+
+/// A file's content, decoded.
+pub(crate) struct Decoded<'d>(Cow<'d, [u8]>);
+
+impl Decoded<'_> {
+    pub fn text(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub fn line_ends(&self) -> LineEnds {
+        LineEnds::Folded
+    }
+}
+
+/// Takes a byte order mark off, replaces invalid sequences and turns each lone CR into an LF.
+/// A CR LF is left to the scanner, so that the files there really are need no copy.
+pub(crate) fn decode(data: &[u8]) -> Decoded<'_> {
+    let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
+    let text = match String::from_utf8_lossy(data) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    };
+    let lone = memchr_iter(b'\r', &text).find(|&at| text.get(at + 1) != Some(&b'\n'));
+    let Some(first) = lone else {
+        return Decoded(text);
+    };
+    let mut text = text.into_owned();
+    for at in first..text.len() {
+        if text[at] == b'\r' && text.get(at + 1) != Some(&b'\n') {
+            text[at] = b'\n';
+        }
+    }
+    Decoded(Cow::Owned(text))
+}
+
+/// Returns the line and column of an offset, both from 1, columns in code points.
+pub(crate) fn place_of(text: &[u8], offset: usize) -> (u64, u64) {
+    let before = &text[..offset];
+    let line_start = memrchr(b'\n', before).map_or(0, |at| at + 1);
+    let lines = memchr_iter(b'\n', before).count();
+    let columns = before[line_start..]
+        .iter()
+        .filter(|&&byte| !is_continuation(byte))
+        .count();
+    (lines as u64 + 1, columns as u64 + 1)
+}
+
+/// Returns part of a text as its reader sees it.
+pub(crate) fn shown(part: &[u8], ends: LineEnds) -> Vec<u8> {
+    match ends {
+        LineEnds::Kept => part.to_vec(),
+        LineEnds::Folded => part.iter().copied().filter(|&byte| byte != b'\r').collect(),
+    }
+}
+
+/// Whether a byte is one of UTF-8's that do not start a character.
+#[inline(always)]
+pub(crate) fn is_continuation(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}

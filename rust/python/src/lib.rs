@@ -1,0 +1,104 @@
+//! `ck3parse.parser._native`: the parser's core for Python.
+
+#![forbid(unsafe_code)]
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use ck3parse_core::{Ast, Buffer, Error};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+/// Memory that each thread keeps from one call to the next, in bytes.
+const KEPT: usize = 16 << 20;
+
+thread_local! {
+    static BUFFER: RefCell<Buffer> = const { RefCell::new(Buffer::new()) };
+}
+
+/// The AST's JSON or `None`, its nodes, then the error's kind, token, line and column.
+type Outcome<'py> = (
+    Option<Bound<'py, PyBytes>>,
+    u64,
+    u8,
+    Bound<'py, PyString>,
+    u64,
+    u64,
+);
+
+#[pymodule]
+mod _native {
+    use super::*;
+
+    /// Parse a file's content.
+    #[pyfunction]
+    fn parse_bytes<'py>(
+        py: Python<'py>,
+        data: &[u8],
+        name: &Bound<'py, PyString>,
+        max_depth: usize,
+    ) -> PyResult<Outcome<'py>> {
+        let name = wtf8(name)?;
+        parse(py, |buffer| {
+            ck3parse_core::parse_bytes(data, &name, max_depth, buffer)
+        })
+    }
+
+    /// Parse a text as it is.
+    #[pyfunction]
+    fn parse_text<'py>(
+        py: Python<'py>,
+        text: &Bound<'py, PyString>,
+        name: &Bound<'py, PyString>,
+        max_depth: usize,
+    ) -> PyResult<Outcome<'py>> {
+        let text = wtf8(text)?;
+        let name = wtf8(name)?;
+        parse(py, |buffer| {
+            ck3parse_core::parse_text(&text, &name, max_depth, buffer)
+        })
+    }
+}
+
+/// Runs the core with the GIL released and makes Python's objects of what it returns.
+fn parse<'py>(
+    py: Python<'py>,
+    core: impl for<'b> Fn(&'b mut Buffer) -> Result<Ast<'b>, Error> + Sync,
+) -> PyResult<Outcome<'py>> {
+    // Taken out of its place, so that a signal handler that parses finds none instead of this one.
+    let mut buffer = BUFFER.take();
+    let outcome = match py.detach(|| core(&mut buffer)) {
+        Ok(ast) => {
+            let json = PyBytes::new(py, ast.json);
+            (Some(json), ast.node_count, 0, PyString::new(py, ""), 0, 0)
+        }
+        Err(error) => {
+            let found = string(py, &error.found)?;
+            (None, 0, error.kind as u8, found, error.line, error.column)
+        }
+    };
+    buffer.shrink(KEPT);
+    BUFFER.set(buffer);
+    Ok(outcome)
+}
+
+/// Returns a string as UTF-8, with each lone surrogate as the three bytes WTF-8 has for it.
+fn wtf8<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, [u8]>> {
+    if let Ok(utf8) = text.to_str() {
+        return Ok(Cow::Borrowed(utf8.as_bytes()));
+    }
+    let bytes = text.call_method1("encode", ("utf-8", "surrogatepass"))?;
+    Ok(Cow::Owned(bytes.extract::<Vec<u8>>()?))
+}
+
+/// Returns the string that WTF-8 stands for.
+fn string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    match str::from_utf8(text) {
+        Ok(utf8) => Ok(PyString::new(py, utf8)),
+        Err(_) => {
+            let bytes = PyBytes::new(py, text);
+            let decoded = bytes.call_method1("decode", ("utf-8", "surrogatepass"))?;
+            Ok(decoded.cast_into()?)
+        }
+    }
+}

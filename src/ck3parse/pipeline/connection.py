@@ -1,5 +1,7 @@
 """Reaching a broker and its workers, with errors that say what to start."""
 
+from typing import Any
+
 from celery import Celery
 from kombu.utils.url import maybe_sanitize_url
 
@@ -24,12 +26,23 @@ def connect(of: Settings) -> tuple[Celery, int]:
     Raises:
         BrokerError: the URL cannot be used, nothing answers there, or no worker does.
     """
+    app = reach(of)
+    stats = worker_stats(app)
+    if not stats:
+        raise no_worker(of.broker_url)
+    return app, sum(process_count(of_worker) for of_worker in stats.values())
+
+
+def reach(of: Settings) -> Celery:
+    """Return an application whose broker and result backend have answered.
+
+    Args:
+        of: settings with the broker's URL.
+
+    Raises:
+        BrokerError: the URL cannot be used, or nothing answers there.
+    """
     app = make_app(of)
-    _check_broker(app, of)
-    return app, _count_workers(app, of)
-
-
-def _check_broker(app: Celery, of: Settings) -> None:
     try:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
@@ -38,25 +51,43 @@ def _check_broker(app: Celery, of: Settings) -> None:
     except Exception as error:
         # Each transport has its own errors, and an URL can be wrong in as many ways.
         raise BrokerError(
-            f"the broker {_masked(of.broker_url)} cannot be reached ({_one_line(error)}): check"
+            f"the broker {masked(of.broker_url)} cannot be reached ({_one_line(error)}): check"
             " the URL, start one with `ck3parse serve`, or leave --broker out to use an embedded"
             " one"
         ) from error
+    return app
 
 
-def _count_workers(app: Celery, of: Settings) -> int:
+def process_count(stats: dict[str, Any]) -> int:
+    """Return how many processes a worker has, by its statistics."""
+    return int(stats.get("pool", {}).get("max-concurrency", 1))
+
+
+def worker_stats(app: Celery) -> dict[str, dict[str, Any]]:
+    """Return each worker's statistics by its name, as `celery inspect stats` has them.
+
+    Empty if none answers within three seconds.
+    """
     for _ in range(_REPLIES_ROUNDS):
-        replies = app.control.inspect(timeout=_REPLIES_WINDOW_S).stats()
+        replies: dict[str, dict[str, Any]] | None = app.control.inspect(
+            timeout=_REPLIES_WINDOW_S
+        ).stats()
         if replies:
-            return sum(int(stats["pool"].get("max-concurrency", 1)) for stats in replies.values())
-    raise BrokerError(
-        f"the broker {_masked(of.broker_url)} has no worker: start one with"
-        f" `CK3PARSE_BROKER_URL={_masked(of.broker_url)} celery -A ck3parse worker`, or leave"
+            return replies
+    return {}
+
+
+def no_worker(url: str) -> BrokerError:
+    """Return the error that a broker without workers is."""
+    return BrokerError(
+        f"the broker {masked(url)} has no worker: start one with"
+        f" `CK3PARSE_BROKER_URL={masked(url)} celery -A ck3parse worker`, or leave"
         " --broker out to use an embedded one"
     )
 
 
-def _masked(url: str) -> str:
+def masked(url: str) -> str:
+    """Return a broker's URL without its password."""
     return str(maybe_sanitize_url(url))
 
 

@@ -1,0 +1,27 @@
+# `make run` and `make test` need Python 3.11 or later, and make everything else themselves.
+PYTHON ?= python3
+VENV ?= .venv
+PATHS ?= examples/small_mod
+IN_VENV = $(VENV)/bin/
+
+.PHONY: run test lint clean
+
+run: $(VENV)/.ready
+	$(IN_VENV)ck3parse run $(PATHS)
+
+test: $(VENV)/.ready
+	$(IN_VENV)python -m pytest
+
+lint: $(VENV)/.ready
+	$(IN_VENV)ruff check
+	$(IN_VENV)ruff format --check
+	$(IN_VENV)mypy
+
+$(VENV)/.ready: pyproject.toml setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(IN_VENV)python -m pip install --quiet --upgrade pip
+	$(IN_VENV)python -m pip install --quiet --editable '.[test,lint]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build

@@ -1,0 +1,59 @@
+import os
+
+import pytest
+
+from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
+from ck3parse.errors import UsageError
+
+
+def test_defaults_need_no_environment() -> None:
+    settings = Settings.from_env({})
+    assert settings.max_file_bytes == 64 * 1024 * 1024
+    assert settings.worker_count == os.cpu_count()
+
+
+def test_the_environment_is_read() -> None:
+    settings = Settings.from_env(
+        {"CK3PARSE_WORKERS": "3", "CK3PARSE_BROKER_URL": "redis://h/1", "OTHER": "x"}
+    )
+    assert (settings.worker_count, settings.broker_url) == (3, "redis://h/1")
+
+
+def test_an_empty_variable_is_one_not_set() -> None:
+    assert Settings.from_env({"CK3PARSE_WORKERS": ""}) == Settings()
+
+
+@pytest.mark.parametrize(("name", "value"), [("WORKERS", "many"), ("MAX_FILE_BYTES", "0")])
+def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"CK3PARSE_{name} cannot be used"):
+        Settings.from_env({f"CK3PARSE_{name}": value})
+
+
+def test_celery_gets_msgpack_only_and_the_design_s_limits() -> None:
+    celery = Settings(broker_url="redis://h/1", max_memory_per_child_mb=10).celery()
+    assert celery["accept_content"] == celery["result_accept_content"] == ["msgpack"]
+    assert celery["task_serializer"] == celery["result_serializer"] == "msgpack"
+    assert celery["task_acks_late"] is True
+    assert celery["task_reject_on_worker_lost"] is False
+    assert celery["worker_max_tasks_per_child"] == 5000
+    assert celery["worker_max_memory_per_child"] == 10 * 1024
+    assert set(celery["task_queues"]) == {QUEUE_INTERACTIVE, QUEUE_BULK}
+
+
+@pytest.mark.parametrize(
+    ("broker", "backend"),
+    [
+        ("redis://h:1/2", "redis://h:1/2"),
+        ("rediss://h:1/2", "rediss://h:1/2"),
+        ("redis+socket:///tmp/s?virtual_host=0", "redis+socket:///tmp/s?virtual_host=0"),
+        ("sentinel://h:1", "sentinel://h:1"),
+        ("amqp://h//", "rpc://"),
+    ],
+)
+def test_the_result_backend_goes_with_the_broker(broker: str, backend: str) -> None:
+    assert Settings(broker_url=broker).celery()["result_backend"] == backend
+
+
+def test_a_depth_of_ones_own_is_stored_apart() -> None:
+    assert Settings().stored_version("v") == "v"
+    assert Settings(max_depth=5).stored_version("v") == "v;depth=5"

@@ -1,0 +1,189 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from ck3parse.errors import StoreError
+from ck3parse.messages import Diagnostic, ParseResult
+from ck3parse.pipeline.walk import Found
+from ck3parse.store import SCHEMA_VERSION, Store
+
+VERSION = "test/1"
+
+
+def found(name: str, size: int = 3, mtime_ns: int = 1, root: str = "/mod") -> Found:
+    return Found(root, name, f"{root}/{name}", size, mtime_ns)
+
+
+def ast_of(name: str) -> bytes:
+    return b'{"_type":"root","filename":"' + name.encode() + b'","children":[]}'
+
+
+def parsed(name: str, content_hash: str = "h1") -> ParseResult:
+    frame = zstandard.compress(ast_of(name))
+    return ParseResult("1", f"/mod/{name}", True, frame, 1, content_hash=content_hash, size=3)
+
+
+def failed(content_hash: str | None = "h2", error_type: str = "ParseError") -> ParseResult:
+    return ParseResult(
+        "1",
+        "/mod/b.txt",
+        error_type=error_type,
+        error="expected a key",
+        line=1,
+        column=2,
+        content_hash=content_hash,
+        diagnostics=[Diagnostic(1, 2, 1, 3, "error", "CK3-E001", "expected a key")],
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.sqlite"
+
+
+def rows(path: Path, query: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(path) as db:
+        result = db.execute(query).fetchall()
+    db.close()
+    return result
+
+
+def test_an_outcome_is_there_after_reopening(path: Path) -> None:
+    with Store(path, VERSION) as store:
+        store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt", 4, 2), failed())])
+    with Store(path, VERSION) as store:
+        files = store.files_of("/mod")
+        assert (files["a.txt"].ok, files["a.txt"].settled, files["a.txt"].size) == (True, True, 3)
+        b = files["b.txt"]
+        assert (b.ok, b.settled, b.error_type, b.line, b.column) == (
+            False,
+            True,
+            "ParseError",
+            1,
+            2,
+        )
+        assert store.ast_json("/mod", "a.txt") == ast_of("a.txt")
+        assert store.ast_json("/mod", "b.txt") is None
+        assert list(store.asts()) == [("/mod", "a.txt", ast_of("a.txt"))]
+
+
+def test_the_asts_table_has_qbuilders_columns(path: Path) -> None:
+    Store(path, VERSION).close()
+    columns = [row[1] for row in rows(path, "PRAGMA table_info(asts)")]
+    assert columns == [
+        "ast_id", "file_id", "content_hash", "parser_version_id", "ast_blob", "ast_format",
+        "parse_ok", "node_count", "created_at",
+    ]  # fmt: skip
+
+
+def test_a_failure_that_is_not_of_the_content_is_not_settled(path: Path) -> None:
+    with Store(path, VERSION) as store:
+        store.record([(found("b.txt"), failed(None, "ParseTimeout"))])
+        assert not store.files_of("/mod")["b.txt"].settled
+
+
+def test_another_parsers_outcome_is_not_settled(path: Path) -> None:
+    with Store(path, VERSION) as store:
+        store.record([(found("a.txt"), parsed("a.txt"))])
+    with Store(path, "own:parser") as store:
+        assert not store.files_of("/mod")["a.txt"].settled
+        assert store.outcome_of("h1") is None
+        assert store.sizes() == set()
+        assert store.ast_json("/mod", "a.txt") is None
+
+
+def test_one_content_has_one_ast_and_each_file_its_own_name(path: Path) -> None:
+    with Store(path, VERSION) as store:
+        twin = ParseResult("2", "/mod/sub/b.txt", True, None, 1, content_hash="h1")
+        store.record([(found("a.txt"), parsed("a.txt")), (found("sub/b.txt"), twin)])
+        assert store.ast_json("/mod", "sub/b.txt") == ast_of("sub/b.txt")
+        assert store.ast_json("/mod", "a.txt") == ast_of("a.txt")
+    assert rows(path, "SELECT count(*) FROM asts") == [(1,)]
+
+
+def test_an_ast_goes_with_its_last_file(path: Path) -> None:
+    with Store(path, VERSION) as store:
+        twin = ParseResult("2", "/mod/b.txt", True, None, 1, content_hash="h1")
+        store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), twin)])
+        files = store.files_of("/mod")
+        store.remove([files["a.txt"].file_id])
+        assert list(store.asts()) == [("/mod", "b.txt", ast_of("b.txt"))]
+        stored = rows(path, "SELECT name, ast_blob FROM asts JOIN files USING (file_id)")
+        assert isinstance(stored[0][1], bytes)
+        assert (stored[0][0], zstandard.decompress(stored[0][1])) == ("b.txt", ast_of("b.txt"))
+        store.remove([files["b.txt"].file_id])
+    assert rows(path, "SELECT count(*) FROM asts") == [(0,)]
+    assert rows(path, "SELECT count(*) FROM files") == [(0,)]
+
+
+def test_a_changed_file_leaves_no_old_ast(path: Path) -> None:
+    with Store(path, VERSION) as store:
+        store.record([(found("a.txt"), parsed("a.txt"))])
+        store.record([(found("a.txt", 4, 9), parsed("a.txt", "h9"))])
+    assert rows(path, "SELECT content_hash FROM asts") == [("h9",)]
+
+
+def test_a_file_that_broke_has_no_ast(path: Path) -> None:
+    with Store(path, VERSION) as store:
+        store.record([(found("a.txt"), parsed("a.txt"))])
+        store.record([(found("a.txt", 4, 9), failed())])
+        assert store.ast_json("/mod", "a.txt") is None
+        known = store.outcome_of("h2")
+        assert known is not None
+        assert (known.ok, known.error_type, known.line, known.column) == (False, "ParseError", 1, 2)
+    assert rows(path, "SELECT parse_ok, ast_blob FROM asts") == [(0, None)]
+    assert rows(path, "SELECT code, line FROM diagnostics") == [("CK3-E001", 1)]
+
+
+def test_names_that_json_escapes(path: Path) -> None:
+    name = 'q"\\é\x7f😀.txt'
+    with Store(path, VERSION) as store:
+        store.record([(found(name), parsed("a.txt"))])
+        ast = store.ast_json("/mod", name)
+    assert ast == (
+        b'{"_type":"root","filename":"q\\"\\\\\\u00e9\\u007f\\ud83d\\ude00.txt","children":[]}'
+    )
+
+
+def test_a_newer_store_is_refused(path: Path) -> None:
+    Store(path, VERSION).close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.close()
+    with pytest.raises(StoreError, match="newer ck3parse"):
+        Store(path, VERSION)
+
+
+def test_a_file_of_something_else_is_refused(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE things (a)")
+    db.close()
+    with pytest.raises(StoreError, match="something else"):
+        Store(path, VERSION)
+    assert rows(path, "SELECT name FROM sqlite_schema") == [("things",)]
+
+
+def test_what_is_no_sqlite_file_is_refused(path: Path) -> None:
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store(path, VERSION)
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="missing"):
+        Store(tmp_path / "missing" / "store.sqlite", VERSION)
+
+
+def test_an_interrupted_transaction_leaves_nothing(path: Path) -> None:
+    class Interrupting(list[tuple[Found, ParseResult]]):
+        def __iter__(self):  # type: ignore[no-untyped-def]
+            yield found("a.txt"), parsed("a.txt")
+            raise KeyboardInterrupt
+
+    with Store(path, VERSION) as store:
+        with pytest.raises(KeyboardInterrupt):
+            store.record(Interrupting())
+        store.record([(found("b.txt"), parsed("b.txt"))])
+        assert set(store.files_of("/mod")) == {"b.txt"}

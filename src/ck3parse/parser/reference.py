@@ -1,0 +1,373 @@
+"""The reference parser, in pure Python.
+
+One regular expression matches the common elements as a whole, and their JSON is written at once:
+there are no token objects and no tree. What it does not match (an operator on the next line, an
+inline expression, an error) is read token by token, one element, after which the expression goes
+on.
+"""
+
+import codecs
+import re
+from bisect import bisect_right
+from itertools import accumulate
+from json.encoder import encode_basestring_ascii as quoted
+
+from ck3parse.messages import Mode
+from ck3parse.parser.diagnostics import Kind, error_type_of, message_of
+from ck3parse.parser.grammar import Element, Grammar, Token, grammar_of
+from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome
+
+_VALUE_TYPES = {
+    Token.IDENTIFIER: "identifier",
+    Token.STRING: "string",
+    Token.NUMBER: "number",
+    Token.PARAM: "param",
+}
+_ESCAPE = re.compile(r"\\([\\nt\"'])")
+_ESCAPES = {"\\": "\\", "n": "\n", "t": "\t"}
+
+
+def parse_bytes(
+    data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
+) -> ParseOutcome:
+    """Parse a file's content; see `ck3parse.parser.parse_bytes`."""
+    text = data.decode("utf-8-sig", "replace")
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return parse_text(text, name, mode=mode, max_depth=max_depth)
+
+
+def parse_text(
+    text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
+) -> ParseOutcome:
+    """Parse a text as it is; see `ck3parse.parser.parse_text`."""
+    del mode
+    parse = _Parse(text, max_depth)
+    try:
+        parse.run()
+    except _SyntaxError as error:
+        error = parse.first_error(error)
+        line, column = parse.place_of(error.start)
+        return ParseOutcome(
+            False,
+            error_type=error_type_of(error.kind),
+            error=message_of(error.kind, error.found),
+            line=line,
+            column=column,
+        )
+    head = f'{{"_type":"root","filename":{quoted(name)},"children":['
+    ast_json = "".join((head, *parse.pieces, "]}")).encode("ascii", "ck3parse.json")
+    return ParseOutcome(True, ast_json, parse.node_count)
+
+
+class _SyntaxError(Exception):
+    """An error: its kind, its offset, and what stands there (see `message_of`)."""
+
+    def __init__(self, kind: Kind, start: int, found: str) -> None:
+        super().__init__(kind, start, found)
+        self.kind = kind
+        self.start = start
+        self.found = found
+
+
+class _Parse:
+    """One text on its way to JSON."""
+
+    def __init__(self, text: str, max_depth: int) -> None:
+        self.text = text
+        self.max_depth = max_depth
+        self.grammar: Grammar = grammar_of(text.isascii())
+        self.pieces: list[str] = []
+        self.node_count = 1
+        # Offsets of the open braces, and of each line's start with one past the end of the text.
+        self.braces: list[int] = []
+        self.line_starts = [0, *accumulate(map((1).__add__, map(len, text.split("\n"))))]
+        # The token taken last, as `Token`; how it stands in the text, and where it starts and ends.
+        self.token: int = Token.END
+        self.found = ""
+        self.start = 0
+        self.end = 0
+
+    def place_of(self, offset: int) -> tuple[int, int]:
+        """Return the line and column of an offset."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def first_error(self, error: _SyntaxError) -> _SyntaxError:
+        """Return the lexer's first error from the last token on, if there is one, else `error`.
+
+        The contract has the whole text tokenised first.
+        """
+        try:
+            while self.take():
+                pass
+        except _SyntaxError as lexer_error:
+            return lexer_error
+        return error
+
+    def run(self) -> None:
+        """Write the whole text's elements.
+
+        Raises:
+            _SyntaxError: at the first error of the lexer or the parser, in order of place.
+        """
+        offset = self.skipped(0)
+        while offset < len(self.text):
+            self.end = self.common_elements(offset)
+            if self.end < len(self.text):
+                self.any_element()
+            offset = self.skipped(self.end)
+        if self.braces:
+            raise _SyntaxError(Kind.UNCLOSED_BLOCK, self.braces[-1], "{")
+
+    def common_elements(self, offset: int) -> int:
+        """Write elements from `offset` as long as they are common ones; return where they end."""
+        append = self.pieces.append
+        braces = self.braces
+        max_depth = self.max_depth
+        starts = self.line_starts
+        line = bisect_right(starts, offset)
+        base = starts[line - 1] - 1
+        next_base = starts[line]
+        nodes = 0
+        comma = self.comma()
+        match = None
+        for match in iter(self.grammar.element.scanner(self.text, offset).match, None):
+            start = match.start()
+            if start >= next_base:
+                line += 1
+                while starts[line] <= start:
+                    line += 1
+                base = starts[line - 1] - 1
+                next_base = starts[line]
+            kind = match.lastindex
+            if 4 <= kind <= 7:
+                key, operator, value = match.group(1, 2, kind)
+                at = match.start(kind)
+                if kind == 4:
+                    value_type = "bool" if value == "yes" or value == "no" else "identifier"
+                elif kind == 5:
+                    value_type = "number"
+                elif kind == 6:
+                    value_type = "string"
+                    at -= 1
+                else:
+                    value_type = "scripted_value"
+                append(
+                    f'{comma}{{"_type":"assignment","key":"{key}","operator":"{operator}",'
+                    f'"line":{line},"column":{start - base},'
+                    f'"value":{{"_type":"value","value":"{value}","value_type":"{value_type}",'
+                    f'"line":{line},"column":{at - base}}}}}'
+                )
+                nodes += 2
+                comma = ","
+            elif kind == 8:
+                if not braces:
+                    break
+                braces.pop()
+                append("]}")
+                comma = ","
+            elif kind == 3:
+                if len(braces) >= max_depth:
+                    break
+                key, operator = match.group(1, 2)
+                braces.append(match.start(3))
+                append(
+                    f'{comma}{{"_type":"block","name":"{key}","operator":"{operator}",'
+                    f'"line":{line},"column":{start - base},"children":['
+                )
+                nodes += 1
+                comma = ""
+            elif kind == 9:
+                if len(braces) >= max_depth:
+                    break
+                braces.append(start)
+                append(f'{comma}{{"_type":"list","line":{line},"column":{start - base},"items":[')
+                nodes += 1
+                comma = ""
+            else:
+                value = match[kind]
+                if kind == 10:
+                    value_type = "number"
+                else:
+                    value_type = "bool" if value == "yes" or value == "no" else "identifier"
+                append(
+                    f'{comma}{{"_type":"value","value":"{value}","value_type":"{value_type}",'
+                    f'"line":{line},"column":{start - base}}}'
+                )
+                nodes += 1
+                comma = ","
+        else:
+            self.node_count += nodes
+            return match.end() if match else offset
+        self.node_count += nodes
+        return match.start()
+
+    def any_element(self) -> None:
+        """Write the element at `self.end`, or pass over what separates elements."""
+        self.take()
+        separated = False
+        while self.found in (";", "`"):
+            separated = True
+            self.take()
+        if self.token in _VALUE_TYPES:
+            self.keyed(self.start, self.value(), self.value_type())
+        elif self.found == "@":
+            self.named_element()
+        elif self.found == "{":
+            line, column = self.place_of(self.start)
+            self.open_brace(f'{{"_type":"list","line":{line},"column":{column},"items":[')
+        elif self.found == "}" and not self.braces:
+            raise self.error(Kind.STRAY_CLOSING_BRACE)
+        elif self.found == "}" and not separated:
+            self.braces.pop()
+            self.pieces.append("]}")
+        elif self.token != Token.END and (self.found != "," or separated or not self.braces):
+            raise self.error(Kind.EXPECTED_ELEMENT)
+
+    def named_element(self) -> None:
+        """Write the element whose `@` was just taken."""
+        start = self.start
+        value, value_type = self.named("@")
+        if value_type == "inline_expression":
+            self.write(self.json_value(start, value, value_type))
+        else:
+            self.keyed(start, value, value_type)
+
+    def keyed(self, start: int, key: str, key_type: str) -> None:
+        """Write the element whose key was just taken: a value, an assignment or a block."""
+        end = self.end
+        if self.take() != Token.OPERATOR:
+            self.end = end
+            self.write(self.json_value(start, key, key_type))
+            return
+        operator = self.found
+        line, column = self.place_of(start)
+        place = f'"operator":"{operator}","line":{line},"column":{column}'
+        self.take()
+        if self.found == "{" and key_type != "scripted_value":
+            self.open_brace(f'{{"_type":"block","name":{quoted(key)},{place},"children":[')
+        else:
+            value = self.assigned()
+            self.write(f'{{"_type":"assignment","key":{quoted(key)},{place},"value":{value}}}')
+
+    def assigned(self) -> str:
+        """Return the JSON of the value whose first token was just taken."""
+        start = self.start
+        if self.token in _VALUE_TYPES:
+            return self.json_value(start, self.value(), self.value_type())
+        if self.token == Token.OPERATOR and self.found not in ("=", "?="):
+            return self.json_value(start, self.found, "operator")
+        if self.found == "@":
+            return self.json_value(start, *self.named("@"))
+        if self.found == "-":
+            end = self.end
+            if self.take() == Token.PARAM:
+                return self.json_value(start, "-" + self.value(), "param")
+            if self.found == "@":
+                return self.json_value(start, *self.named("-@"))
+            self.end = end
+            return self.json_value(start, "-", "identifier")
+        missing = self.token == Token.END
+        raise self.error(Kind.MISSING_VALUE if missing else Kind.EXPECTED_VALUE)
+
+    def named(self, sign: str) -> tuple[str, str]:
+        """Return the value, with its type, whose `sign`, `@` or `-@`, was just taken."""
+        start = self.start
+        self.take()
+        if self.found == "[" and sign == "@":
+            return self.inline_expression(start), "inline_expression"
+        if self.token != Token.IDENTIFIER or self.value_type() == "bool":
+            raise self.error(Kind.EXPECTED_NAME)
+        return sign + self.found, "scripted_value"
+
+    def inline_expression(self, start: int) -> str:
+        """Return the expression whose `@[`, at `start`, was just taken."""
+        words = ["@["]
+        depth = 1
+        while depth:
+            if self.take() == Token.END:
+                raise _SyntaxError(Kind.UNCLOSED_INLINE, start, "@")
+            words.append(self.value())
+            depth += (self.found == "[") - (self.found == "]")
+        return " ".join(words)
+
+    def take(self) -> int:
+        """Take the next token; return its kind.
+
+        Raises:
+            _SyntaxError: no token starts there.
+        """
+        match = self.grammar.token.match(self.text, self.end)
+        if match is None or match.lastindex is None:
+            self.token = Token.END
+            self.found = ""
+            self.start = self.end = self.skipped(self.end)
+            if self.start < len(self.text):
+                character = self.text[self.start]
+                unclosed = character in "\"'"
+                kind = Kind.UNCLOSED_STRING if unclosed else Kind.UNEXPECTED_CHARACTER
+                raise _SyntaxError(kind, self.start, character)
+        else:
+            self.token = match.lastindex
+            self.found = match[self.token]
+            self.start, self.end = match.span(self.token)
+        return self.token
+
+    def skipped(self, offset: int) -> int:
+        """Return where the spaces, line ends and comments at `offset` end."""
+        match = self.grammar.skip.match(self.text, offset)
+        return match.end() if match else offset
+
+    def value(self) -> str:
+        """Return the value of the token just taken."""
+        found = self.found
+        if self.token == Token.STRING:
+            return _ESCAPE.sub(_unescaped, found[1:-1]) if "\\" in found else found[1:-1]
+        if self.token == Token.PARAM and (len(found) == 1 or found[-1] != "$"):
+            return found + "$"
+        return found
+
+    def value_type(self) -> str:
+        """Return the value type of the token just taken, one of `_VALUE_TYPES`."""
+        return "bool" if self.found in ("yes", "no") else _VALUE_TYPES[self.token]
+
+    def error(self, kind: Kind) -> _SyntaxError:
+        """Return an error at the token just taken."""
+        return _SyntaxError(kind, self.start, self.found)
+
+    def open_brace(self, piece: str) -> None:
+        """Write a block's or a list's beginning, whose `{` was just taken."""
+        if len(self.braces) >= self.max_depth:
+            raise _SyntaxError(Kind.TOO_DEEP, self.start, str(self.max_depth))
+        self.braces.append(self.start)
+        self.write(piece)
+
+    def write(self, piece: str) -> None:
+        """Write an element."""
+        self.pieces.append(self.comma() + piece)
+        self.node_count += 1
+
+    def comma(self) -> str:
+        """Return what comes before the next element."""
+        return "," if self.pieces and self.pieces[-1][-1] != "[" else ""
+
+    def json_value(self, start: int, value: str, value_type: str) -> str:
+        """Return a value node."""
+        line, column = self.place_of(start)
+        return (
+            f'{{"_type":"value","value":{quoted(value)},"value_type":"{value_type}",'
+            f'"line":{line},"column":{column}}}'
+        )
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return _ESCAPES.get(match[1], match[1])
+
+
+def _escape_for_json(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    return quoted(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error("ck3parse.json", _escape_for_json)

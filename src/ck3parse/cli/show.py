@@ -35,7 +35,10 @@ _STYLES = {
 
 
 class _Node(msgspec.Struct, tag_field="_type"):
-    """What the nodes of the AST have in common."""
+    """What the nodes of the AST have in common.
+
+    What is inside a node stays JSON until it is drawn: most of a large file never is.
+    """
 
 
 class _Value(_Node, tag="value"):
@@ -54,20 +57,21 @@ class _Block(_Node, tag="block"):
     name: str
     operator: str
     line: int
-    children: "list[_Element]"
+    children: list[msgspec.Raw]
 
 
 class _List(_Node, tag="list"):
     line: int
-    items: "list[_Element]"
+    items: list[msgspec.Raw]
 
 
 _Element = _Value | _Assignment | _Block | _List
+_decode_element = msgspec.json.Decoder(_Element).decode
 
 
 class _Root(_Node, tag="root"):
     filename: str
-    children: list[_Element]
+    children: list[msgspec.Raw]
 
 
 @click.command(
@@ -104,7 +108,9 @@ def command(file: str, output: str | None, depth: int | None, name: str | None) 
     if outcome.ast_json is None:
         _fail(default_name, data, outcome)
     if output == "json":
-        click.echo(outcome.ast_json)
+        # Not joined: it can be a gigabyte.
+        sys.stdout.buffer.writelines([outcome.ast_json, b"\n"])
+        sys.stdout.buffer.flush()
     else:
         _draw(outcome.ast_json, outcome.node_count, depth)
 
@@ -157,13 +163,14 @@ def _tree(root: _Root, depth: int | None) -> tuple[Tree, int]:
     """Return the tree to draw, and how many of the AST's nodes are in it."""
     tree = Tree(Text(printable(root.filename), style="bold"), guide_style="dim")
     drawn = 1
-    open_branches: list[tuple[Tree, Iterator[_Element]]] = [(tree, iter(root.children))]
+    open_branches: list[tuple[Tree, Iterator[msgspec.Raw]]] = [(tree, iter(root.children))]
     while open_branches and drawn < MAX_DRAWN:
         branch, elements = open_branches[-1]
-        element = next(elements, None)
-        if element is None:
+        encoded = next(elements, None)
+        if encoded is None:
             open_branches.pop()
             continue
+        element = _decode_element(encoded)
         inner = _children(element)
         cut = len(inner) if len(open_branches) == depth else 0
         added = branch.add(_label(element, cut))
@@ -173,7 +180,7 @@ def _tree(root: _Root, depth: int | None) -> tuple[Tree, int]:
     return tree, drawn
 
 
-def _children(element: _Element) -> list[_Element]:
+def _children(element: _Element) -> list[msgspec.Raw]:
     if isinstance(element, _Block):
         return element.children
     return element.items if isinstance(element, _List) else []

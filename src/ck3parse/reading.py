@@ -1,5 +1,6 @@
 """Reading one script file: only a regular file, only beneath the roots given, only up to a size."""
 
+import errno
 import os
 import stat
 import sys
@@ -98,12 +99,24 @@ def _is_beneath(real_path: str, roots: Sequence[str]) -> bool:
 
 
 def _cannot_open(path: str, error: OSError) -> CannotReadError:
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return CannotReadError(ErrorType.FILE_NOT_FOUND, "there is no such file")
-    if isinstance(error, IsADirectoryError) or os.path.isdir(path):
+    if os.path.isdir(path):  # Windows says "permission denied" of a folder
         return CannotReadError(ErrorType.IS_A_DIRECTORY, "it is a folder, not a file")
-    reason = (error.strerror or type(error).__name__).lower()
-    return CannotReadError(ErrorType.PERMISSION, f"it cannot be read: {reason}")
+    return CannotReadError(*failure_of(error))
+
+
+def failure_of(error: OSError) -> tuple[ErrorType, str]:
+    """Return the kind of failure that an error of the file system is, and a sentence on it."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return ErrorType.FILE_NOT_FOUND, "it does not exist (any more), or links to nothing"
+    if isinstance(error, PermissionError):
+        return ErrorType.PERMISSION, "it may not be read: permission denied"
+    if isinstance(error, IsADirectoryError):
+        return ErrorType.IS_A_DIRECTORY, "it is a folder, not a file"
+    if error.errno == errno.ELOOP:
+        return ErrorType.FILE_NOT_FOUND, "it is a symbolic link that leads back to itself"
+    if error.errno == errno.ENAMETOOLONG:
+        return ErrorType.PATH_NOT_ALLOWED, "its path is longer than the system allows"
+    return ErrorType.PERMISSION, f"it cannot be read: {error.strerror or error}"
 
 
 def _not_regular(mode: int) -> CannotReadError:

@@ -15,7 +15,6 @@ Of several exclude patterns the last that matches counts, and one that starts wi
 those before it; but nothing brings back what is in an excluded folder.
 """
 
-import errno
 import os
 import stat
 from collections import deque
@@ -25,6 +24,7 @@ from typing import NamedTuple
 
 from ck3parse.errors import ErrorType, UsageError
 from ck3parse.pipeline.rules import SCRIPT_SUFFIX, Patterns, why_no_script, why_no_script_in
+from ck3parse.reading import failure_of
 
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
 
@@ -105,21 +105,6 @@ def walk(
     patterns = Patterns(include, exclude)
     roots, files, inner = _sorted_out([_checked(path) for path in paths])
     return _Walk(patterns, inner).run(roots, files)
-
-
-def failure_of(error: OSError) -> tuple[ErrorType, str]:
-    """Return the kind of failure that an error of the file system is, and a sentence on it."""
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return ErrorType.FILE_NOT_FOUND, "it does not exist (any more), or links to nothing"
-    if isinstance(error, PermissionError):
-        return ErrorType.PERMISSION, "it may not be read: permission denied"
-    if isinstance(error, IsADirectoryError):
-        return ErrorType.IS_A_DIRECTORY, "it is a folder"
-    if error.errno == errno.ELOOP:
-        return ErrorType.FILE_NOT_FOUND, "it is a symbolic link that leads back to itself"
-    if error.errno == errno.ENAMETOOLONG:
-        return ErrorType.PATH_NOT_ALLOWED, "its path is longer than the system allows"
-    return ErrorType.PERMISSION, f"it cannot be read: {error.strerror or error}"
 
 
 def printable_name(name: str) -> str:

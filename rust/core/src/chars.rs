@@ -140,8 +140,8 @@ fn class_of(code: u32) -> Class {
     }
 }
 
-/// Returns the code point that UTF-8 or WTF-8 starts with, and how many bytes it takes. Of other
-/// bytes it takes at least one, and never more than there are.
+/// Returns the code point that UTF-8 or WTF-8 starts with, and how many bytes it takes. A byte
+/// that starts no character stands for U+FFFD; no more bytes are taken than there are.
 #[inline]
 pub(crate) fn decode(bytes: &[u8]) -> (u32, usize) {
     let tail = |at: usize| u32::from(bytes[at] & 0x3f);
@@ -152,7 +152,8 @@ pub(crate) fn decode(bytes: &[u8]) -> (u32, usize) {
             u32::from(a & 0x07) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3),
             4,
         ),
-        [a, ..] => (u32::from(*a), 1),
+        [a @ ..0x80, ..] => (u32::from(*a), 1),
+        [_, ..] => (0xfffd, 1),
         [] => (0, 0),
     }
 }

@@ -1,0 +1,298 @@
+"""Compare the native parser with the reference on generated and mutated inputs.
+
+    python tests/contract/differential.py [FOLDER...] --count N --seed S --processes P
+
+Real snippets come from the `*.txt` files under each FOLDER and under `tests/fixtures`. Inputs are
+generated from tokens, or are real snippets mutated by bytes, mutated by tokens or cut off at
+every byte; each is given as a file's content or as a text, lone surrogates included. The same
+arguments make the same inputs. The first difference is made small, printed and ends the run.
+"""
+
+import argparse
+import json
+import multiprocessing
+import random
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from ck3parse.parser import DEFAULT_MAX_DEPTH, ParseOutcome, native, reference
+
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
+REPORT_EVERY = 20_000
+SNIPPETS_READ = 400_000
+"""How many lines of real files a process keeps to cut snippets from."""
+
+_TOKENS = json.loads(Path(__file__).with_name("tokens.json").read_text(encoding="utf-8"))
+KEYS: list[str] = _TOKENS["keys"]
+VALUES: list[str] = KEYS + _TOKENS["values"]
+TOKENS: list[str] = VALUES + _TOKENS["signs"]
+SEPARATORS = (" ", " ", " ", "", "", "\t", "\n", "\n", "\n\t", "\r\n", "\r", "#c\n", "  ", ",")
+WHITE = (" ", "\t", "\n", "\r\n", "\r", "")
+BYTES = [
+    bytes([byte]) for byte in b"\x00\t\n\r \"#$%&'(+,-./09:;<=>?@AZ[\\]_`a{|}~\x7f\x80\xa0\xff"
+]
+BYTES += [b"\xef\xbb\xbf", b"\xc3", b"\xc3\xa9", b"\xe5\x90", b"\xf0\x9f\x98\x80", b"\xed\xa0\x80"]
+SURROGATES = ("\ud800", "\udc00", "\ud83d\ude00", "\udfff")
+NAMES = ("f.txt", "common/é 😀.txt", 'a"\\\n\x7f\udc80')
+TOKEN = re.compile(r'"[^"\n]*"|[\w.|&\':/%-]+|\s+|.', re.DOTALL)
+
+
+class Case(NamedTuple):
+    """An input: a file's content or a text, its name, and how deep braces may nest."""
+
+    source: bytes | str
+    name: str = NAMES[0]
+    max_depth: int = DEFAULT_MAX_DEPTH
+
+    def outcomes(self) -> tuple[ParseOutcome, ParseOutcome]:
+        """Return what the native parser and the reference say."""
+        name, depth = self.name, self.max_depth
+        if isinstance(self.source, bytes):
+            return (
+                native.parse_bytes(self.source, name, max_depth=depth),
+                reference.parse_bytes(self.source, name, max_depth=depth),
+            )
+        return (
+            native.parse_text(self.source, name, max_depth=depth),
+            reference.parse_text(self.source, name, max_depth=depth),
+        )
+
+    def without(self, start: int, end: int) -> "Case":
+        """Return this case less a part of its source."""
+        source = self.source
+        if isinstance(source, bytes):
+            return self._replace(source=source[:start] + source[end:])
+        return self._replace(source=source[:start] + source[end:])
+
+    def differs(self) -> bool:
+        """Tell whether the parsers disagree."""
+        ours, theirs = self.outcomes()
+        return ours != theirs
+
+    def smallest(self) -> "Case":
+        """Return a case that differs still and of which no part can be left out."""
+        case = self
+        size = max(len(case.source) // 2, 1)
+        while size:
+            at = 0
+            while at < len(case.source):
+                smaller = case.without(at, at + size)
+                if smaller.differs():
+                    case = smaller
+                else:
+                    at += size
+            size //= 2
+        return case
+
+
+class Inputs:
+    """An endless source of cases, the same for the same seed and snippets."""
+
+    def __init__(self, seed: str, lines: list[bytes]) -> None:
+        self.random = random.Random(seed)
+        self.lines = lines
+
+    def __iter__(self) -> Iterator[Case]:
+        makers: list[Callable[[], Iterator[bytes | str]]] = [
+            self.generated,
+            self.mutated_bytes,
+            self.mutated_tokens,
+            self.truncated,
+        ]
+        # A snippet cut off at every byte makes some fifty inputs.
+        weights = [40, 30, 29, 1]
+        if not self.lines:
+            makers = makers[:1]
+        while True:
+            maker = self.random.choices(makers, weights[: len(makers)])[0]
+            name = NAMES[0] if self.random.random() < 0.98 else self.random.choice(NAMES)
+            shallow = self.random.random() < 0.05
+            depth = self.random.randrange(4) if shallow else DEFAULT_MAX_DEPTH
+            for source in maker():
+                yield Case(source, name, depth)
+
+    def either(self, text: str) -> bytes | str:
+        """Return a text as it is or as a file's content."""
+        if self.random.random() < 0.5:
+            if self.random.random() < 0.02:
+                at = self.random.randint(0, len(text))
+                return text[:at] + self.random.choice(SURROGATES) + text[at:]
+            return text
+        return text.encode("utf-8", "surrogatepass")
+
+    def tokens(self, count: int) -> str:
+        """Return tokens and what may stand between them."""
+        choice = self.random.choice
+        return "".join(choice(TOKENS) + choice(SEPARATORS) for _ in range(count))
+
+    def element(self, depth: int) -> str:
+        """Return an element that is most often sound."""
+        choice, white = self.random.choice, self.random.choice(WHITE)
+        key = choice(VALUES if self.random.random() < 0.2 else KEYS)
+        kind = self.random.randrange(8)
+        if kind < 3 and depth:
+            inner = "".join(self.element(depth - 1) for _ in range(self.random.randrange(4)))
+            head = "" if kind == 2 else f"{key}{white}={white}"
+            return f"{head}{{{white}{inner}{choice(WHITE)}}}{white}"
+        if kind == 3:
+            return f"{key}{choice(SEPARATORS)} "
+        value = choice(TOKENS if self.random.random() < 0.1 else VALUES)
+        operator = choice(("=", "=", "<", ">", "<=", ">=", "!=", "==", "?="))
+        return f"{key}{white}{operator}{choice(WHITE)}{value}{choice(SEPARATORS)} "
+
+    def generated(self) -> Iterator[bytes | str]:
+        """Make inputs from tokens."""
+        if self.random.random() < 0.4:
+            yield self.either("".join(self.element(3) for _ in range(self.random.randrange(1, 4))))
+        else:
+            yield self.either(self.tokens(self.random.randrange(1, 13)))
+
+    def snippet(self) -> bytes:
+        """Return a few lines of a real file, seldom many, or a part of some."""
+        few = self.random.random() < 0.98
+        count = self.random.randrange(1, 4) if few else self.random.randrange(20, 120)
+        start = self.random.randrange(len(self.lines))
+        snippet = b"".join(self.lines[start : start + count])
+        if self.random.random() < 0.3:
+            snippet = snippet.replace(b"\n", b"\r\n")
+        if few and len(snippet) > 60:
+            start = self.random.randrange(len(snippet) - 30)
+            snippet = snippet[start : start + self.random.randrange(10, 60)]
+        return snippet
+
+    def mutated_bytes(self) -> Iterator[bytes | str]:
+        """Change a few bytes of a snippet."""
+        data = bytearray(self.snippet())
+        for _ in range(self.random.randrange(1, 5)):
+            at = self.random.randint(0, len(data))
+            end = at + self.random.choice((0, 0, 1, 1, 2, 5))
+            new = self.random.choice(BYTES) if self.random.random() < 0.8 else b""
+            data[at:end] = new
+        if self.random.random() < 0.7:
+            yield bytes(data)
+        else:
+            yield data.decode("utf-8", "replace")
+
+    def mutated_tokens(self) -> Iterator[bytes | str]:
+        """Leave out, repeat, exchange and put in tokens of a snippet."""
+        words = TOKEN.findall(self.snippet().decode("utf-8", "replace"))
+        for _ in range(self.random.randrange(1, 4)):
+            at = self.random.randint(0, len(words))
+            action = self.random.randrange(4)
+            if action == 0:
+                del words[at : at + 1]
+            elif action == 1:
+                words[at:at] = words[at : at + 1]
+            elif action == 2:
+                words[at : at + 2] = words[at : at + 2][::-1]
+            else:
+                words[at : at + 1] = [self.random.choice(TOKENS)]
+        yield self.either("".join(words))
+
+    def truncated(self) -> Iterator[bytes | str]:
+        """Cut a snippet off at every byte."""
+        data = self.snippet()[:200]
+        for end in range(len(data)):
+            yield data[:end]
+
+
+def real_lines(folders: list[Path], seed: int) -> list[bytes]:
+    """Return lines of the real files, of some files if there are more than can be kept."""
+    paths = sorted(path for folder in folders for path in folder.rglob("*.txt"))
+    random.Random(seed).shuffle(paths)
+    lines: list[bytes] = []
+    for path in paths:
+        lines += path.read_bytes().splitlines(keepends=True)
+        if len(lines) > SNIPPETS_READ:
+            break
+    return lines
+
+
+def compare(
+    process: int,
+    *,
+    seed: int,
+    count: int,
+    lines: list[bytes],
+    counts: "multiprocessing.SimpleQueue[Counter[str] | Case]",
+) -> None:
+    """Compare `count` inputs, and report how many there were of each kind of outcome."""
+    done: Counter[str] = Counter()
+    for number, case in enumerate(Inputs(f"{seed}/{process}", lines), 1):
+        ours, theirs = case.outcomes()
+        if ours != theirs:
+            counts.put(case)
+            return
+        done[ours.error_type or "parsed"] += 1
+        if number % REPORT_EVERY == 0 or number == count:
+            counts.put(done)
+            done = Counter()
+        if number == count:
+            return
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    options = argparse.ArgumentParser(description="Compare the native parser with the reference.")
+    options.add_argument("folders", nargs="*", type=Path, help="holds real script files")
+    options.add_argument("--count", type=int, default=100_000, help="inputs in all")
+    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--processes", type=int, default=2)
+    return options.parse_args()
+
+
+def main() -> int:
+    """Compare, print the counts, and return 1 at a difference, else 0."""
+    given = arguments()
+    lines = real_lines([FIXTURES, *given.folders], given.seed)
+    start = time.monotonic()
+    counts: multiprocessing.SimpleQueue[Counter[str] | Case] = multiprocessing.SimpleQueue()
+    share = -(-given.count // given.processes)
+    work = partial(compare, seed=given.seed, count=share, lines=lines, counts=counts)
+    processes = [
+        multiprocessing.Process(target=work, args=(number,), daemon=True)
+        for number in range(given.processes)
+    ]
+    for process in processes:
+        process.start()
+    total: Counter[str] = Counter()
+    while total.total() < share * given.processes:
+        report = next_report(counts, processes)
+        if report is None:
+            sys.stdout.write("a process died: run again with --processes 1 to see why\n")
+            return 1
+        if isinstance(report, Case):
+            case = report.smallest()
+            ours, theirs = case.outcomes()
+            sys.stdout.write(f"{case}\n  native:    {ours}\n  reference: {theirs}\n")
+            return 1
+        total += report
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(total.items()))
+    sys.stdout.write(
+        f"{total.total():,} inputs ({kinds}) in {time.monotonic() - start:.0f} s, seed"
+        f" {given.seed}: 0 differences\n"
+    )
+    return 0
+
+
+def next_report(
+    counts: "multiprocessing.SimpleQueue[Counter[str] | Case]",
+    processes: list[multiprocessing.Process],
+) -> Counter[str] | Case | None:
+    """Wait for the next report; return `None` when a process has died instead of reporting."""
+    while counts.empty():
+        for process in processes:
+            process.join(0.02)
+            if process.exitcode not in (None, 0):
+                return None
+    return counts.get()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -204,7 +204,8 @@ class Inputs:
 
 def real_lines(folders: list[Path], seed: int) -> list[bytes]:
     """Return lines of the real files, of some files if there are more than can be kept."""
-    paths = sorted(path for folder in folders for path in folder.rglob("*.txt"))
+    found = (path for folder in folders for path in folder.rglob("*.txt"))
+    paths = sorted(path for path in found if path.is_file())
     random.Random(seed).shuffle(paths)
     lines: list[bytes] = []
     for path in paths:

@@ -1,0 +1,328 @@
+"""The process that owns the embedded server and its worker, and ends them when its owner is gone.
+
+The owner starts it in a session of its own, so that Ctrl-C in a terminal reaches the owner alone.
+It uses the standard library only, and little of it, so that the server and the worker are on their
+way 15 ms after it was started. Its descriptors:
+
+- 0, a pipe: it ends when the owner has closed it or died, however it died;
+- 1, a pipe: reports to the owner, a line each: a word, a tab and a text with its newlines escaped.
+
+The reports are `started` (`server` or `worker`, and its process id), `ready` (the worker takes
+tasks), `again` (what died and was started again, as a sentence) and `failed` (why all has ended).
+"""
+
+import os
+import select
+import sys
+from time import monotonic
+
+READY_FD = 3
+"""Where the worker writes a byte once it takes tasks."""
+MAX_STARTS_AGAIN = 5
+STARTS_AGAIN_PERIOD_S = 60.0
+"""At most so many starts again in this period; a program that dies faster has failed."""
+LAST_WORDS_BYTES = 2048
+"""How much of a program's output is kept, to report it if the program dies."""
+
+_OWNER_CHECK_INTERVAL_MS = 500
+_END_LIMIT_S = 1.0
+_SIGKILL = 9
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Program:
+    """The server or the worker: how it is started, its process, and what it said last.
+
+    Args:
+        name: what reports call it.
+        argv: the command; its first part is the path of what is executed.
+    """
+
+    def __init__(self, name: str, argv: list[str]) -> None:
+        self.name = name
+        self.ready = False
+        self.pid = 0
+        self.output_fd = self.ready_fd = -1
+        self._argv = argv
+        self._last_words = b""
+
+    def start(self) -> None:
+        """Start it in a process group of its own, with its output and its readiness in pipes."""
+        self.ready = False
+        self._last_words = b""
+        for fd in (self.output_fd, self.ready_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.output_fd, output = os.pipe()
+        self.ready_fd, ready = os.pipe()
+        os.set_blocking(self.output_fd, False)
+        supervisor = os.getpid()
+        self.pid = os.fork()
+        if self.pid:
+            _make_group(self.pid)
+        else:
+            try:
+                self._execute(supervisor, output, ready)
+            except OSError as error:
+                os.write(2, f"{self._argv[0]}: {error}\n".encode(errors="replace"))
+            finally:
+                os._exit(127)
+        os.close(output)
+        os.close(ready)
+
+    def _execute(self, supervisor: int, output: int, ready: int) -> None:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        _make_group(0)
+        _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
+        if os.getppid() != supervisor:  # which died before that was asked for
+            os._exit(1)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(ready, READY_FD)
+        os.set_inheritable(READY_FD, True)
+        os.execv(self._argv[0], self._argv)  # noqa: S606 - a shell is the last thing it needs
+
+    def take_output(self) -> bytes:
+        """Return what it has written since the last call."""
+        if self.output_fd < 0:
+            return b""
+        try:
+            output = os.read(self.output_fd, 65536)
+        except BlockingIOError:
+            return b""
+        if not output:
+            os.close(self.output_fd)
+            self.output_fd = -1
+        self._last_words = (self._last_words + output)[-LAST_WORDS_BYTES:]
+        return output
+
+    def kill(self) -> None:
+        """Kill it and its children."""
+        if self.pid:
+            kill_group(self.pid)
+
+    def obituary(self, status: int) -> str:
+        """Say how it ended and what it said last, in words that go on from `its`."""
+        self.pid = 0
+        while self.take_output():
+            pass
+        code = os.waitstatus_to_exitcode(status)
+        if code >= 0:
+            how = f"ended with exit code {code}"
+        else:
+            from signal import Signals
+
+            how = f"was killed by {Signals(-code).name}"
+        if self.name == "worker" and not self.ready:
+            how = f"cannot start: it {how}"
+        words = self._last_words.decode(errors="replace").strip()
+        lines = "".join(f"\n  {line}" for line in words.splitlines()[-12:])
+        return f"its {self.name} {how}{lines and '; its last words:'}{lines}"
+
+
+class Failure(Exception):  # noqa: N818 - it is the end of a job, and has no caller
+    """The server or the worker has died and is not started again."""
+
+
+class Supervisor:
+    """Starts the server and the worker, watches them, and ends them with their owner.
+
+    Args:
+        owner_pid: the process that holds the other ends of the pipes.
+        server: the broker.
+        worker: the worker that uses it.
+        keep: whether to start again what died.
+        log_fd: where the worker's output goes as well, or -1.
+    """
+
+    def __init__(
+        self, owner_pid: int, server: Program, worker: Program, *, keep: bool, log_fd: int
+    ) -> None:
+        self._owner_pid = owner_pid
+        self._server = server
+        self._worker = worker
+        self._keep = keep
+        self._log_fd = log_fd
+        self._wake_fd, self._wake_write_fd = os.pipe()
+        self._starts_again: list[float] = []
+        self._ended = False
+
+    def run(self) -> None:
+        """Supervise until the owner is gone or wants no more.
+
+        Raises:
+            Failure: the server or the worker died and was not to be started again.
+        """
+        # What a killed worker leaves behind becomes ours, so that we know when it is gone.
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        # Both at once: the server is up long before the worker has imported what it needs.
+        self._start(self._server)
+        self._start(self._worker)
+        self._watch_for_signals()
+        self._bury_the_dead()
+        while not self._ended and os.getppid() == self._owner_pid:
+            self._wait()
+
+    def end(self) -> None:
+        """Kill all that was started, and return once it is gone, within a second."""
+        deadline = monotonic() + _END_LIMIT_S
+        while monotonic() < deadline:
+            self._worker.kill()
+            self._server.kill()
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                select.select([], [], [], 0.001)
+
+    def _start(self, program: Program) -> None:
+        program.start()
+        report("started", f"{program.name} {program.pid}")
+
+    def _watch_for_signals(self) -> None:
+        # Imported only now: the server and the worker need not wait for it.
+        import signal
+
+        def end(signum: int, frame: object) -> None:
+            del signum, frame
+            self._ended = True
+
+        os.set_blocking(self._wake_fd, False)
+        os.set_blocking(self._wake_write_fd, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for ending in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(ending, end)
+        signal.set_wakeup_fd(self._wake_write_fd, warn_on_full_buffer=False)
+
+    def _wait(self) -> None:
+        """Wait for something to happen, and deal with it."""
+        watched = select.poll()
+        watched.register(0, select.POLLIN)
+        watched.register(self._wake_fd, select.POLLIN)
+        for program in (self._server, self._worker):
+            if program.output_fd >= 0:
+                watched.register(program.output_fd, select.POLLIN)
+        if not self._worker.ready:
+            watched.register(self._worker.ready_fd, select.POLLIN)
+        happened = {fd for fd, _ in watched.poll(_OWNER_CHECK_INTERVAL_MS)}
+        if 0 in happened and not os.read(0, 1):
+            self._ended = True
+            return
+        self._server.take_output()
+        self._log(self._worker.take_output())
+        if self._worker.ready_fd in happened and os.read(self._worker.ready_fd, 1):
+            self._worker.ready = True
+            report("ready", "")
+        if self._wake_fd in happened:
+            os.read(self._wake_fd, 4096)
+            self._bury_the_dead()
+
+    def _bury_the_dead(self) -> None:
+        obituary = ""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            for program in (self._server, self._worker):
+                if pid == program.pid:
+                    program.kill()
+                    obituary = obituary or program.obituary(status)
+        if obituary:
+            self._start_again(obituary)
+
+    def _start_again(self, obituary: str) -> None:
+        now = monotonic()
+        self._starts_again = [t for t in self._starts_again if t > now - STARTS_AGAIN_PERIOD_S]
+        can_start = self._worker.ready or not self._starts_again
+        if not self._keep or not can_start or len(self._starts_again) >= MAX_STARTS_AGAIN:
+            raise Failure(obituary)
+        self._starts_again.append(now)
+        # A new server knows nothing of what an old worker holds.
+        if not self._server.pid:
+            self._worker.kill()
+            self._start(self._server)
+        self._start(self._worker)
+        report("again", obituary)
+
+    def _log(self, output: bytes) -> None:
+        if not output or self._log_fd < 0:
+            return
+        # What cannot be written now is dropped: a terminal that was stopped must not stop us.
+        for start in range(0, len(output), select.PIPE_BUF):
+            if not select.select([], [self._log_fd], [], 0)[1]:
+                return
+            os.write(self._log_fd, output[start : start + select.PIPE_BUF])
+
+
+def report(word: str, text: str) -> None:
+    """Tell the owner."""
+    try:
+        os.write(1, f"{word}\t".encode() + text.encode("unicode_escape") + b"\n")
+    except OSError:
+        return  # it no longer listens
+
+
+def kill_group(leader: int) -> None:
+    """Kill a process group by the id of its first process, if there is any of it left."""
+    try:
+        os.killpg(leader, _SIGKILL)
+    except OSError:
+        return
+
+
+def _make_group(pid: int) -> None:
+    """Give a process a group of its own; both it and its parent do, so that neither need wait."""
+    try:
+        os.setpgid(pid, pid)
+    except OSError:
+        return  # the other was first, or it has ended
+
+
+def _prctl(option: int, value: int) -> None:
+    """Ask Linux for something about this process; elsewhere we do without."""
+    if sys.platform == "linux":
+        try:
+            import ctypes
+
+            ctypes.CDLL(None).prctl(option, ctypes.c_ulong(value))
+        except (ImportError, OSError, AttributeError):
+            return
+
+
+def _remove(directory: str) -> None:
+    """Remove the private directory: it holds files only."""
+    try:
+        for name in os.listdir(directory):
+            os.unlink(os.path.join(directory, name))
+        os.rmdir(directory)
+    except OSError:
+        return
+
+
+def main() -> None:
+    """Run as `DIRECTORY OWNER_PID KEEP LOG_FD -- SERVER... -- WORKER...`."""
+    directory, owner_pid, keep, log_fd, _, *programs = sys.argv[1:]
+    cut = programs.index("--")
+    os.set_blocking(1, False)
+    supervisor = Supervisor(
+        int(owner_pid),
+        Program("server", programs[:cut]),
+        Program("worker", programs[cut + 1 :]),
+        keep=keep == "keep",
+        log_fd=int(log_fd),
+    )
+    try:
+        supervisor.run()
+    except Failure as failure:
+        report("failed", str(failure))
+    except Exception as error:  # noqa: BLE001 - the owner gets to know
+        report("failed", f"its supervisor met a bug: {type(error).__name__}: {error}")
+    finally:
+        supervisor.end()
+        _remove(directory)
+        os._exit(0)

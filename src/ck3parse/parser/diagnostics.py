@@ -10,7 +10,12 @@ _FOUND_LIMIT = 40
 
 
 class Kind(IntEnum):
-    """Kinds of errors. Below 10 they are the lexer's; the numbers are shared with the native core."""
+    """Kinds of errors, numbered as in the native core; below 10 they are the lexer's.
+
+    Where two fit, the one nearer to what the parser was reading is right: after an operator, a
+    `}` is `EXPECTED_VALUE` and the end of the text is `MISSING_VALUE`, after an `@` both are
+    `EXPECTED_NAME`, and only between elements are they `STRAY_CLOSING_BRACE` and `UNCLOSED_BLOCK`.
+    """
 
     UNCLOSED_STRING = 1
     """A quote with no closing one: at the opening quote."""
@@ -18,21 +23,33 @@ class Kind(IntEnum):
     """A character that no token starts with (a `!` without `=` too)."""
 
     EXPECTED_ELEMENT = 10
-    """A token where a key, a value, an `@` or a brace should be."""
+    """A token where a key, a value, an `@` or a brace should be.
+
+    Inside braces, a `}` after `;` or a backtick too.
+    """
     STRAY_CLOSING_BRACE = 11
-    """A `}` at the top level."""
+    """A `}` at the top level, where an element might be (after `;` or a backtick too)."""
     EXPECTED_VALUE = 12
-    """A token where the value after an operator should be."""
+    """A token where the value after an operator should be (the `{` after `@name =` too)."""
     MISSING_VALUE = 13
-    """The end of the text where the value after an operator should be."""
+    """The end of the text where the value after an operator should be, inside braces too.
+
+    Its place is behind the last character, spaces and comments included.
+    """
     EXPECTED_NAME = 14
-    """Something other than a name after `@` or `-@` (the end of the text too)."""
+    """Something other than a name after `@` or `-@` (the end of the text too).
+
+    `yes`, `no` and, after `-@`, a `[` are no names.
+    """
     UNCLOSED_BLOCK = 15
     """The end of the text inside braces: at the innermost unclosed `{`."""
     UNCLOSED_INLINE = 16
     """The end of the text inside `@[`: at the `@`."""
     TOO_DEEP = 17
-    """Braces nested deeper than the limit: at the first `{` past it."""
+    """Braces nested deeper than the limit: at the first `{` past it.
+
+    Braces inside `@[` and brackets do not count.
+    """
 
 
 def error_type_of(kind: int) -> str:

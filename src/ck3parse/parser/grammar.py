@@ -5,11 +5,17 @@ linear time, whatever it holds.
 """
 
 import re
+import sys
 from enum import IntEnum
 from functools import cache
 from typing import NamedTuple
 
 from ck3parse.parser.unicode_tables import ALNUM_RANGES, ALPHA_RANGES, DIGIT_RANGES
+
+_LAST_OF_BMP = 0xFFFF
+
+CLOSE_LIMIT = 8
+"""How many closing braces are matched at once: a few, as too many are matched again one by one."""
 
 
 class Token(IntEnum):
@@ -33,21 +39,27 @@ class Element(IntEnum):
     """
 
     KEY = 1
-    """An identifier with no operator after it."""
     OPERATOR = 2
-    BLOCK = 3
+    IDENTIFIER = 3
+    """`key OP identifier`; and so on."""
+    NUMBER = 4
+    STRING = 5
+    SCRIPTED = 6
+    BLOCK = 7
     """`key OP {`."""
-    IDENTIFIER = 4
-    """`key OP identifier`, and so on."""
-    NUMBER = 5
-    STRING = 6
-    SCRIPTED = 7
-    CLOSE = 8
-    """`}`."""
-    LIST = 9
+    BARE_IDENTIFIER = 8
+    """An identifier with no operator after it; and so on."""
+    CLOSE = 9
+    """`}`, up to `CLOSE_LIMIT` of them."""
+    NUMBERS = 10
+    """Plain numbers, each with a space after it, and no operator after any."""
+    LIST = 11
     """`{`."""
-    BARE_NUMBER = 10
-    """A number with no operator after it."""
+    BARE_NUMBER = 12
+    BARE_STRING = 13
+    BARE_SCRIPTED = 14
+    OTHER = 15
+    """None of these: an empty match."""
 
 
 class Grammar(NamedTuple):
@@ -56,8 +68,8 @@ class Grammar(NamedTuple):
     Attributes:
         skip: spaces, line ends and comments, or nothing.
         token: `skip`, then a token, as a group numbered by `Token`.
-        element: an element, its groups numbered by `Element`, then `skip`. It does not match
-            what is rare; what it matches is always right.
+        element: a common element, its groups numbered by `Element`, then `skip`; or nothing. It
+            matches everywhere, so that searching never passes over anything.
     """
 
     skip: re.Pattern[str]
@@ -68,17 +80,17 @@ class Grammar(NamedTuple):
 @cache
 def grammar_of(is_ascii: bool) -> Grammar:
     """Return the expressions for ASCII texts, or for texts of any characters."""
-    letter, digit, alphanumeric = "A-Za-z", "0-9", "0-9A-Za-z"
-    if not is_ascii:
-        letter += _class(ALPHA_RANGES)
-        digit += _class(DIGIT_RANGES)
-        alphanumeric += _class(ALNUM_RANGES)
+    letter = _one_of("A-Za-z_", () if is_ascii else ALPHA_RANGES)
+    digit = _one_of("0-9", () if is_ascii else DIGIT_RANGES)
+    digits = _any_of("0-9", () if is_ascii else DIGIT_RANGES)
+    starter = _one_of("A-Za-z_.", () if is_ascii else ALPHA_RANGES)
+    follower = r"A-Za-z0-9_.|&'\-:/%", () if is_ascii else ALNUM_RANGES
 
-    skip = r"(?:[ \t\n\r]++|\#[^\n]*+)*+"
-    run = rf"[{alphanumeric}_.|&'\-:/%]*+"
-    identifier = rf"(?:[{letter}_.]|[{digit}][{letter}_]){run}"
+    skip = r"[ \t\n\r]*+(?:\#[^\n]*+[ \t\n\r]*+)*+"
+    word = f"{starter}{_any_of(*follower)}"
+    identifier = f"(?:{word}|{digit}{letter}{_any_of(*follower)})"
     # After a minus the second character decides nothing: `-1a` is a number and an identifier.
-    number = rf"(?:-[{digit}]|[{digit}](?![{letter}_]))[{digit}]*+(?:\.[{digit}]*+)?+%?+"
+    number = rf"(?:-{digit}|{digit}(?!{letter})){digits}(?:\.{digits})?+%?+"
     operator = "(?:[<>!=?]=|[<>=])"
     token = rf"""
         {skip}
@@ -91,30 +103,45 @@ def grammar_of(is_ascii: bool) -> Grammar:
           | ([{{}}:@\[\]+*/,;`?\-])
         )
         """
+
+    name = rf"@(?!(?:yes|no)(?!{_one_of(*follower)})){word}"
+    plain_string = r"[^\"\\\x00-\x1f\x7f]*+"
     space = r"[ \t]*+"
+    bare = rf"{skip}(?![<>!=?])"
     element = rf"""
         (?:
-            ({identifier})
-            (?:
-                {space}({operator}){space}
-                (?:
-                    (\{{)
-                  | ({identifier})
-                  | ({number})
-                  | "([^"\\\x00-\x1f\x7f]*+)"
-                  | (@{identifier})
-                )
-                {skip}
-              | {skip}(?![<>!=?])
-            )
-          | (\}}){skip}
+            ({word}|{number})
+            {space}({operator}){space}
+            (?: ({word}) | ({number}) | "({plain_string})" | ({name}) | (\{{) )
+            {skip}
+          | ({word}){bare}
+          | ((?:\}}[ \t\n]*+){{1,{CLOSE_LIMIT}}}+){skip}
+          | ((?:-?+[0-9]++(?:\.[0-9]++)?+[ ](?![ \t\n\r\#<>!=?]))++)
           | (\{{){skip}
-          | ({number}){skip}(?![<>!=?])
+          | ({number}){bare}
+          | "({plain_string})"{bare}
+          | ({name}){bare}
+          | ()
         )
         """
     flags = re.VERBOSE | re.DOTALL
     return Grammar(re.compile(skip), re.compile(token, flags), re.compile(element, flags))
 
 
-def _class(ranges: tuple[tuple[int, int], ...]) -> str:
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+def _one_of(ascii_set: str, ranges: tuple[tuple[int, int], ...]) -> str:
+    """Return an expression for one character of a set."""
+    return "(?:" + "|".join(_sets(ascii_set, ranges)) + ")"
+
+
+def _any_of(ascii_set: str, ranges: tuple[tuple[int, int], ...]) -> str:
+    """Return an expression for any number of characters of a set."""
+    low, *high = _sets(ascii_set, ranges)
+    return f"{low}*+" + "".join(f"(?:{other}{low}*+)*+" for other in high)
+
+
+def _sets(ascii_set: str, ranges: tuple[tuple[int, int], ...]) -> list[str]:
+    low = "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges if last <= _LAST_OF_BMP)
+    high = "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges if last > _LAST_OF_BMP)
+    # Ranges above U+FFFF are tried one by one: only where there is a character up there.
+    guard = f"(?=[{chr(_LAST_OF_BMP + 1)}-{chr(sys.maxunicode)}])"
+    return [f"[{ascii_set}{low}]", *([f"{guard}[{high}]"] if high else [])]

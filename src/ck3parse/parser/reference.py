@@ -17,13 +17,33 @@ from ck3parse.parser.diagnostics import Kind, error_type_of, message_of
 from ck3parse.parser.grammar import Element, Grammar, Token, grammar_of
 from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome
 
-_VALUE_TYPES = {
+_VALUE_TYPES: dict[int, str] = {
     Token.IDENTIFIER: "identifier",
     Token.STRING: "string",
     Token.NUMBER: "number",
     Token.PARAM: "param",
 }
-_ESCAPE = re.compile(r"\\([\\nt\"'])")
+# Global numbers are compared faster than an enumeration's members.
+_IDENTIFIER = Element.IDENTIFIER.value
+_STRING = Element.STRING.value
+_LAST_ASSIGNED = Element.SCRIPTED.value
+_BARE_IDENTIFIER = Element.BARE_IDENTIFIER.value
+_BLOCK = Element.BLOCK.value
+_CLOSE = Element.CLOSE.value
+_NUMBERS = Element.NUMBERS.value
+_LIST = Element.LIST.value
+_OTHER = Element.OTHER.value
+_TYPES = {
+    Element.IDENTIFIER.value: "identifier",
+    Element.NUMBER.value: "number",
+    Element.STRING.value: "string",
+    Element.SCRIPTED.value: "scripted_value",
+    Element.BARE_IDENTIFIER.value: "identifier",
+    Element.BARE_NUMBER.value: "number",
+    Element.BARE_STRING.value: "string",
+    Element.BARE_SCRIPTED.value: "scripted_value",
+}
+_ESCAPE_OF = {quote: re.compile(rf"\\([\\nt{quote}])") for quote in "\"'"}
 _ESCAPES = {"\\": "\\", "n": "\n", "t": "\t"}
 
 
@@ -128,78 +148,84 @@ class _Parse:
         starts = self.line_starts
         line = bisect_right(starts, offset)
         base = starts[line - 1] - 1
-        next_base = starts[line]
+        next_start = starts[line]
         nodes = 0
         comma = self.comma()
-        match = None
-        for match in iter(self.grammar.element.scanner(self.text, offset).match, None):
+        for match in self.grammar.element.finditer(self.text, offset):
             start = match.start()
-            if start >= next_base:
+            if start >= next_start:
                 line += 1
                 while starts[line] <= start:
                     line += 1
                 base = starts[line - 1] - 1
-                next_base = starts[line]
-            kind = match.lastindex
-            if 4 <= kind <= 7:
+                next_start = starts[line]
+            kind = match.lastindex or 0
+            if kind <= _LAST_ASSIGNED:
                 key, operator, value = match.group(1, 2, kind)
-                at = match.start(kind)
-                if kind == 4:
-                    value_type = "bool" if value == "yes" or value == "no" else "identifier"
-                elif kind == 5:
-                    value_type = "number"
-                elif kind == 6:
-                    value_type = "string"
+                at = match.start(kind) - base
+                value_type = _TYPES[kind]
+                if kind == _IDENTIFIER:
+                    if value == "yes" or value == "no":
+                        value_type = "bool"
+                elif kind == _STRING:
                     at -= 1
-                else:
-                    value_type = "scripted_value"
                 append(
                     f'{comma}{{"_type":"assignment","key":"{key}","operator":"{operator}",'
                     f'"line":{line},"column":{start - base},'
                     f'"value":{{"_type":"value","value":"{value}","value_type":"{value_type}",'
-                    f'"line":{line},"column":{at - base}}}}}'
+                    f'"line":{line},"column":{at}}}}}'
                 )
+                comma = ","
                 nodes += 2
-                comma = ","
-            elif kind == 8:
-                if not braces:
+            elif kind == _CLOSE:
+                count = match[kind].count("}")
+                if count > len(braces):
                     break
-                braces.pop()
-                append("]}")
+                del braces[-count:]
+                append("]}" * count)
                 comma = ","
-            elif kind == 3:
+            elif kind == _BLOCK:
                 if len(braces) >= max_depth:
                     break
                 key, operator = match.group(1, 2)
-                braces.append(match.start(3))
+                braces.append(match.start(kind))
                 append(
                     f'{comma}{{"_type":"block","name":"{key}","operator":"{operator}",'
                     f'"line":{line},"column":{start - base},"children":['
                 )
-                nodes += 1
                 comma = ""
-            elif kind == 9:
+                nodes += 1
+            elif kind == _NUMBERS:
+                numbers = match[kind][:-1].split(" ")
+                at = start - base
+                for number in numbers:
+                    append(
+                        f'{comma}{{"_type":"value","value":"{number}","value_type":"number",'
+                        f'"line":{line},"column":{at}}}'
+                    )
+                    comma = ","
+                    at += len(number) + 1
+                nodes += len(numbers)
+            elif kind == _LIST:
                 if len(braces) >= max_depth:
                     break
                 braces.append(start)
                 append(f'{comma}{{"_type":"list","line":{line},"column":{start - base},"items":[')
-                nodes += 1
                 comma = ""
+                nodes += 1
+            elif kind == _OTHER:
+                break
             else:
                 value = match[kind]
-                if kind == 10:
-                    value_type = "number"
-                else:
-                    value_type = "bool" if value == "yes" or value == "no" else "identifier"
+                value_type = _TYPES[kind]
+                if kind == _BARE_IDENTIFIER and (value == "yes" or value == "no"):
+                    value_type = "bool"
                 append(
                     f'{comma}{{"_type":"value","value":"{value}","value_type":"{value_type}",'
                     f'"line":{line},"column":{start - base}}}'
                 )
-                nodes += 1
                 comma = ","
-        else:
-            self.node_count += nodes
-            return match.end() if match else offset
+                nodes += 1
         self.node_count += nodes
         return match.start()
 
@@ -249,6 +275,7 @@ class _Parse:
             self.open_brace(f'{{"_type":"block","name":{quoted(key)},{place},"children":[')
         else:
             value = self.assigned()
+            self.node_count += 1
             self.write(f'{{"_type":"assignment","key":{quoted(key)},{place},"value":{value}}}')
 
     def assigned(self) -> str:
@@ -283,14 +310,15 @@ class _Parse:
 
     def inline_expression(self, start: int) -> str:
         """Return the expression whose `@[`, at `start`, was just taken."""
-        words = ["@["]
+        words: list[str] = []
         depth = 1
         while depth:
             if self.take() == Token.END:
                 raise _SyntaxError(Kind.UNCLOSED_INLINE, start, "@")
             words.append(self.value())
             depth += (self.found == "[") - (self.found == "]")
-        return " ".join(words)
+        words.pop()
+        return f"@[{' '.join(words)}]"
 
     def take(self) -> int:
         """Take the next token; return its kind.
@@ -323,7 +351,7 @@ class _Parse:
         """Return the value of the token just taken."""
         found = self.found
         if self.token == Token.STRING:
-            return _ESCAPE.sub(_unescaped, found[1:-1]) if "\\" in found else found[1:-1]
+            return _ESCAPE_OF[found[0]].sub(_unescaped, found[1:-1])
         if self.token == Token.PARAM and (len(found) == 1 or found[-1] != "$"):
             return found + "$"
         return found
@@ -341,12 +369,12 @@ class _Parse:
         if len(self.braces) >= self.max_depth:
             raise _SyntaxError(Kind.TOO_DEEP, self.start, str(self.max_depth))
         self.braces.append(self.start)
+        self.node_count += 1
         self.write(piece)
 
     def write(self, piece: str) -> None:
         """Write an element."""
         self.pieces.append(self.comma() + piece)
-        self.node_count += 1
 
     def comma(self) -> str:
         """Return what comes before the next element."""
@@ -354,6 +382,7 @@ class _Parse:
 
     def json_value(self, start: int, value: str, value_type: str) -> str:
         """Return a value node."""
+        self.node_count += 1
         line, column = self.place_of(start)
         return (
             f'{{"_type":"value","value":{quoted(value)},"value_type":"{value_type}",'
@@ -366,7 +395,8 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def _escape_for_json(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeEncodeError)
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
     return quoted(error.object[error.start : error.end])[1:-1], error.end
 
 

@@ -1,0 +1,37 @@
+"""Each test of the contract runs on each parser that is there."""
+
+import os
+from types import ModuleType
+
+import pytest
+
+from ck3parse.parser import reference
+
+
+def _parsers() -> dict[str, ModuleType]:
+    parsers: dict[str, ModuleType] = {"python": reference}
+    try:
+        from ck3parse.parser import native
+    except ModuleNotFoundError as error:
+        # Where the native parser is asked for, that it was not built is an error, not a skip.
+        if error.name != "ck3parse.parser._native" or os.environ.get("CK3PARSE_NATIVE") == "1":
+            raise
+    else:
+        parsers["native"] = native
+    return parsers
+
+
+PARSERS = _parsers()
+
+
+@pytest.fixture(params=PARSERS, scope="session")
+def parser(request: pytest.FixtureRequest) -> ModuleType:
+    """A module with `parse_bytes` and `parse_text`."""
+    return PARSERS[request.param]
+
+
+@pytest.fixture(params=PARSERS, scope="session")
+def parser_name(request: pytest.FixtureRequest) -> str:
+    """The name of a parser that is there."""
+    name: str = request.param
+    return name

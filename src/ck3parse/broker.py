@@ -203,7 +203,9 @@ class EmbeddedBroker:
         python = sys.executable
         command = [python, "-I", "-S", "-c", _SUPERVISOR, str(Path(supervisor.__file__).parent)]
         command += [str(self._directory), str(os.getpid()), "keep" if self._keep else "once"]
-        command += [str(-1 if self._log_fd is None else self._log_fd)]
+        # A copy, as the standard streams are its own.
+        log = -1 if self._log_fd is None else os.dup(self._log_fd)
+        command += [str(log)]
         command += ["--", str(server), "--port", "0", "--unixsocket", str(self._socket_path)]
         command += ["--unixsocketperm", "700", "--dir", str(self._directory), "--daemonize", "no"]
         command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
@@ -219,7 +221,7 @@ class EmbeddedBroker:
                 stdin=life,
                 stdout=reports,
                 stderr=subprocess.DEVNULL,
-                pass_fds=() if self._log_fd is None else (self._log_fd,),
+                pass_fds=() if log < 0 else (log,),
                 start_new_session=True,
             )
         except BaseException:
@@ -227,8 +229,9 @@ class EmbeddedBroker:
             os.close(self._reports_fd)
             raise
         finally:
-            os.close(life)
-            os.close(reports)
+            for fd in (life, reports, log):
+                if fd >= 0:
+                    os.close(fd)
 
     def _worker_env(self) -> dict[str, str]:
         env = os.environ if self._env is None else self._env

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+import warnings
 from typing import Any, NoReturn
 
 from ck3parse.supervisor import READY_FD
@@ -20,10 +21,13 @@ _LOOK_INTERVAL_S = 0.005
 def main() -> NoReturn:
     """Run as `SOCKET WORKERS [FOLDER...]`: the server's socket, how many processes to start."""
     path, workers = sys.argv[1:3]
+    from celery.exceptions import SecurityWarning
     from celery.signals import worker_ready
 
     from ck3parse.tasks import app
 
+    # It warns of root because of pickle, which this application takes from nobody.
+    warnings.simplefilter("ignore", SecurityWarning)
     _wait_for_server(path)
     worker_ready.connect(_say_ready)
     worker = app.Worker(

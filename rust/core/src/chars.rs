@@ -1,5 +1,6 @@
 //! Characters: what a byte may start, how far runs of bytes go, and what Unicode says.
 
+use crate::steps::{self, STEP};
 use crate::unicode_tables::{PAGE_OF, PAGES};
 
 /// What a byte may be the start of.
@@ -56,62 +57,66 @@ pub(crate) fn start_of(byte: u8) -> Start {
     STARTS[byte as usize]
 }
 
-/// How many bytes a step of a run looks at.
-const STEP: usize = 16;
-
-/// Returns where a run of bytes that pass a test ends. The test is one that compilers turn into
-/// a few instructions for all the bytes of a step.
-#[inline(always)]
-fn run(text: &[u8], mut from: usize, passes: impl Fn(u8) -> bool) -> usize {
-    while let Some(step) = text[from..].first_chunk::<STEP>() {
-        let mut stops = [0u8; STEP];
-        for (stop, &byte) in stops.iter_mut().zip(step) {
-            *stop = if passes(byte) { 0 } else { 0xff };
-        }
-        let stops = u128::from_le_bytes(stops);
-        if stops != 0 {
-            return from + stops.trailing_zeros() as usize / 8;
-        }
-        from += STEP;
-    }
-    while from < text.len() && passes(text[from]) {
-        from += 1;
-    }
-    from
-}
-
 /// Returns where a run of spaces, tabs and CRs ends.
 #[inline(always)]
 pub(crate) fn blank_run(text: &[u8], from: usize) -> usize {
-    run(text, from, |byte| {
-        (byte == b' ') | (byte == b'\t') | (byte == b'\r')
-    })
+    run(text, from, steps::blank, is_blank)
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r')
 }
 
 /// Returns where a run of the ASCII characters of a name ends.
 #[inline(always)]
 pub(crate) fn name_run(text: &[u8], from: usize) -> usize {
-    run(text, from, is_name)
+    run(text, from, steps::name, is_name)
 }
 
-/// Whether an ASCII character may stand inside a name.
-#[inline(always)]
-pub(crate) fn is_name(byte: u8) -> bool {
-    // From `-` to `:` lie `.`, `/` and the digits; from `%` to `'`, the `&`.
-    ((byte | 0x20).wrapping_sub(b'a') < 26)
-        | (byte.wrapping_sub(b'-') <= b':' - b'-')
-        | (byte.wrapping_sub(b'%') <= b'\'' - b'%')
-        | (byte == b'_')
-        | (byte == b'|')
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'_' | b'.' | b'|' | b'&' | b'\'' | b'-' | b':' | b'/' | b'%'
+        )
 }
 
 /// Returns where a run of characters ends that stand in JSON as they are and do not close a
 /// string that `quote` opened.
 #[inline(always)]
 pub(crate) fn plain_run(text: &[u8], from: usize, quote: u8) -> usize {
-    run(text, from, |byte| {
-        (byte.wrapping_sub(b' ') < 0x7f - b' ') & (byte != b'"') & (byte != b'\\') & (byte != quote)
-    })
+    run(
+        text,
+        from,
+        |step| steps::plain(step, quote),
+        |byte| is_plain(byte, quote),
+    )
+}
+
+fn is_plain(byte: u8, quote: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\' && byte != quote
+}
+
+/// Returns where a run of bytes ends. `passing` tells of a step's bytes how many pass before the
+/// first that does not, `passes` of one byte whether it does.
+#[inline(always)]
+fn run(
+    text: &[u8],
+    mut from: usize,
+    passing: impl Fn(&[u8; STEP]) -> usize,
+    passes: impl Fn(u8) -> bool,
+) -> usize {
+    while let Some(step) = text[from..].first_chunk() {
+        let count = passing(step);
+        from += count;
+        if count < STEP {
+            return from;
+        }
+    }
+    while from < text.len() && passes(text[from]) {
+        from += 1;
+    }
+    from
 }
 
 /// What Unicode says of a character outside ASCII.
@@ -155,5 +160,61 @@ pub(crate) fn decode(bytes: &[u8]) -> (u32, usize) {
         [a @ ..0x80, ..] => (u32::from(*a), 1),
         [_, ..] => (0xfffd, 1),
         [] => (0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks a run over every byte at every place of a step and past it.
+    fn check(run: impl Fn(&[u8], usize) -> usize, passes: impl Fn(u8) -> bool, passing: u8) {
+        for byte in 0..=255 {
+            for at in 0..2 * STEP {
+                let mut text = [passing; 3 * STEP];
+                text[at] = byte;
+                let end = if passes(byte) { text.len() } else { at };
+                assert_eq!(run(&text, 0), end, "{byte:#x} at {at}");
+            }
+        }
+        assert_eq!(run(&[], 0), 0);
+    }
+
+    #[test]
+    fn runs_end_at_the_first_byte_that_does_not_pass() {
+        check(blank_run, is_blank, b'\t');
+        check(name_run, is_name, b'a');
+        for quote in [b'"', b'\''] {
+            check(
+                |text, from| plain_run(text, from, quote),
+                |byte| is_plain(byte, quote),
+                b' ',
+            );
+        }
+    }
+
+    #[test]
+    fn classes_are_those_of_the_pinned_unicode() {
+        assert_eq!(class_of(u32::from('é')), Class::Letter);
+        assert_eq!(class_of(u32::from('名')), Class::Letter);
+        assert_eq!(class_of(u32::from('²')), Class::Digit);
+        assert_eq!(class_of(u32::from('½')), Class::Numeric);
+        assert_eq!(class_of(u32::from('Ⅷ')), Class::Numeric);
+        assert_eq!(class_of(0xd800), Class::Other);
+        assert_eq!(class_of(0xfffd), Class::Other);
+        assert_eq!(class_of(0x1fffff), Class::Other);
+        // A letter since Unicode 15: no one's Python may make it one here.
+        assert_eq!(class_of(0x1e030), Class::Other);
+    }
+
+    #[test]
+    fn decoding_takes_any_bytes() {
+        assert_eq!(decode("é".as_bytes()), (0xe9, 2));
+        assert_eq!(decode("名".as_bytes()), (0x540d, 3));
+        assert_eq!(decode("😀".as_bytes()), (0x1f600, 4));
+        assert_eq!(decode(b"\xed\xa0\x80"), (0xd800, 3));
+        assert_eq!(decode(b"\xb2"), (0xfffd, 1));
+        assert_eq!(decode(b"\xe5\x90"), (0xfffd, 1));
+        assert_eq!(decode(b"\xff\xff"), (0xfffd, 1));
     }
 }

@@ -3,13 +3,14 @@
 //! There is no token list and no tree: the parser writes each node as it reads it. What goes in
 //! and what comes out is laid down by the AST contract; `docs/parser.md` tells how it is done.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 mod chars;
 mod error;
 mod parser;
 mod scan;
+mod steps;
 mod text;
 mod unicode_tables;
 mod writer;

@@ -115,7 +115,13 @@ impl Parser<'_, '_> {
     fn elements(&mut self) -> Result<(), Failure> {
         loop {
             self.out.reserve(0);
-            let mut token = self.scan.token()?;
+            let start = self.scan.skip();
+            if start == Some(Start::Name) {
+                let key = self.scan.name();
+                self.keyed(key)?;
+                continue;
+            }
+            let mut token = self.scan.token_at(start)?;
             let mut owed = false;
             while token.sort == Sort::Semicolon {
                 owed = true;
@@ -182,7 +188,13 @@ impl Parser<'_, '_> {
             self.out.piece(&VALUE_END);
             return Ok(());
         };
-        let value = self.scan.token()?;
+        let start = self.scan.skip();
+        if start == Some(Start::Name) {
+            let value = self.scan.name();
+            self.assignment(key, operator);
+            return self.assigned(value);
+        }
+        let value = self.scan.token_at(start)?;
         if value.sort == Sort::OpenBrace {
             self.enter(value)?;
             self.out.piece(&BLOCK);
@@ -192,11 +204,17 @@ impl Parser<'_, '_> {
             self.out.piece(&BLOCK_CHILDREN);
             return Ok(());
         }
+        self.assignment(key, operator);
+        self.assigned(value)
+    }
+
+    /// An assignment up to its value.
+    #[inline(always)]
+    fn assignment(&mut self, key: Token, operator: &Fragment) {
         self.out.piece(&ASSIGNMENT);
         self.text(key);
         self.out.piece(operator);
         self.out.place(key.line, key.column);
-        self.assigned(value)
     }
 
     /// An element that starts with an `@`: an inline expression, an assignment or a value.

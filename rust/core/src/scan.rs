@@ -88,11 +88,21 @@ impl<'t> Scanner<'t> {
         loop {
             let start = start_of(*self.text.get(self.at)?);
             match start {
-                Start::Blank => self.at = blank_run(self.text, self.at + 1),
-                Start::Line => {
+                // Between tokens there is most often one space, and at the start of a line many.
+                Start::Blank => {
                     self.at += 1;
+                    if self
+                        .text
+                        .get(self.at)
+                        .is_some_and(|&next| next == b' ' || next == b'\t')
+                    {
+                        self.at = blank_run(self.text, self.at);
+                    }
+                }
+                Start::Line => {
                     self.line += 1;
-                    self.line_start = self.at;
+                    self.line_start = self.at + 1;
+                    self.at = blank_run(self.text, self.at + 1);
                 }
                 Start::Comment => {
                     self.at = match memchr(b'\n', &self.text[self.at..]) {
@@ -108,7 +118,14 @@ impl<'t> Scanner<'t> {
     /// Returns the next token and stands after it.
     #[inline(always)]
     pub fn token(&mut self) -> Result<Token, Failure> {
-        match self.skip() {
+        let start = self.skip();
+        self.token_at(start)
+    }
+
+    /// Returns the token that starts where `skip` has ended with `start`, and stands after it.
+    #[inline(always)]
+    pub fn token_at(&mut self, start: Option<Start>) -> Result<Token, Failure> {
+        match start {
             Some(start) => self.token_of(start),
             None => Ok(self.ending(Sort::End, self.at)),
         }
@@ -118,7 +135,7 @@ impl<'t> Scanner<'t> {
     #[inline(always)]
     pub fn token_of(&mut self, start: Start) -> Result<Token, Failure> {
         match start {
-            Start::Name => Ok(self.name(self.at + 1)),
+            Start::Name => Ok(self.name()),
             Start::Digit => Ok(self.digit(1)),
             Start::Operator => self.operator(),
             Start::Punctuation => Ok(self.punctuation()),
@@ -166,9 +183,15 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// The name that starts here.
+    #[inline(always)]
+    pub fn name(&mut self) -> Token {
+        self.rest_of_name(self.at + 1)
+    }
+
     /// A name whose characters before `from` are known to be some.
     #[inline(always)]
-    pub fn name(&mut self, from: usize) -> Token {
+    fn rest_of_name(&mut self, from: usize) -> Token {
         let end = name_run(self.text, from);
         if self.text.get(end).is_some_and(|byte| !byte.is_ascii()) {
             return self.wide_name(end);
@@ -199,7 +222,7 @@ impl<'t> Scanner<'t> {
     fn digit(&mut self, length: usize) -> Token {
         let next = self.at + length;
         match self.text.get(next) {
-            Some(b'_' | b'A'..=b'Z' | b'a'..=b'z') if length == 1 => self.name(next),
+            Some(b'_' | b'A'..=b'Z' | b'a'..=b'z') if length == 1 => self.rest_of_name(next),
             Some(b'_' | b'A'..=b'Z' | b'a'..=b'z') => self.wide_name(next),
             Some(0x80..) if wide_at(self.text, next).0 == Class::Letter => self.wide_name(next),
             _ => self.number(next, length > 1),

@@ -30,9 +30,9 @@ impl Decoded<'_> {
 /// A CR LF is left to the scanner, so that the files there really are need no copy.
 pub(crate) fn decode(data: &[u8]) -> Decoded<'_> {
     let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
-    let text = match String::from_utf8_lossy(data) {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    let text = match str::from_utf8(data) {
+        Ok(_) => Cow::Borrowed(data),
+        Err(_) => Cow::Owned(String::from_utf8_lossy(data).into_owned().into_bytes()),
     };
     let lone = memchr_iter(b'\r', &text).find(|&at| text.get(at + 1) != Some(&b'\n'));
     let Some(first) = lone else {

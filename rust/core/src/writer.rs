@@ -9,6 +9,10 @@ use crate::text::LineEnds;
 /// Room that [`Writer::reserve`] keeps free, more than the pieces of an element take.
 const MARGIN: usize = 1024;
 
+/// The least a buffer has, and what it has at most for an expectation that may be wrong, in bytes.
+const FIRST: usize = 64 << 10;
+const LARGE: usize = 8 << 20;
+
 /// Texts up to this length are copied as one block.
 const SHORT: usize = 32;
 
@@ -25,11 +29,10 @@ impl Buffer {
         Buffer { bytes: Vec::new() }
     }
 
-    /// Gives back the memory if there is more of it than `limit` bytes.
+    /// Gives back the memory past `limit` bytes.
     pub fn shrink(&mut self, limit: usize) {
-        if self.bytes.len() > limit {
-            self.bytes = Vec::new();
-        }
+        self.bytes.truncate(limit);
+        self.bytes.shrink_to(limit);
     }
 }
 
@@ -103,10 +106,9 @@ pub(crate) struct Writer<'b> {
 impl<'b> Writer<'b> {
     /// Starts an output of about `expected` bytes.
     pub fn new(buffer: &'b mut Buffer, expected: usize) -> Self {
-        let expected = expected.saturating_add(2 * MARGIN);
-        if buffer.bytes.len() < expected {
+        if buffer.bytes.len() < expected.clamp(FIRST, LARGE) {
             // Fresh zeros are not touched before they are written to; growing would touch them.
-            buffer.bytes = vec![0; expected];
+            buffer.bytes = vec![0; expected.max(FIRST)];
         }
         Writer {
             bytes: &mut buffer.bytes,

@@ -3,13 +3,15 @@
 import json
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files as package_files
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import msgspec
 import zstandard
 
 from ck3parse.errors import OF_THE_CONTENT, StoreError
@@ -87,7 +89,6 @@ class Store:
         # Readers go on while a run writes; a power cut may cost the last batches, never the file.
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("BEGIN IMMEDIATE")
         if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
             self._create()
@@ -185,68 +186,74 @@ class Store:
         Raises:
             StoreError: it cannot be written.
         """
+        by_root: defaultdict[str, list[tuple[Found, ParseResult]]] = defaultdict(list)
+        for found, result in outcomes:
+            by_root[found.root].append((found, result))
         with self._transaction():
-            for found, result in outcomes:
-                self._record(found, result)
+            for root, of_root in by_root.items():
+                self._record(self._root_id(root), of_root)
 
-    def _record(self, found: Found, result: ParseResult) -> None:
-        root_id = self._root_id(found.root)
-        before = self._db.execute(
-            "SELECT file_id, content_hash, parser_version_id FROM files"
-            " WHERE root_id = ? AND name = ?",
-            [root_id, found.name],
-        ).fetchone()
-        values = (
-            found.size, found.mtime_ns, result.content_hash, self._parser,
-            "parsed" if result.ok else "failed",
-            result.error_type, result.error, result.line, result.column,
-        )  # fmt: skip
-        if before is None:
-            file_id = self._db.execute(
-                "INSERT INTO files (size, mtime_ns, content_hash, parser_version_id, state,"
-                " error_type, error, line, column, root_id, name)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [*values, root_id, found.name],
-            ).lastrowid
-        else:
-            file_id = before[0]
-            self._db.execute(
-                "UPDATE files SET size = ?, mtime_ns = ?, content_hash = ?, parser_version_id = ?,"
-                " state = ?, error_type = ?, error = ?, line = ?, column = ? WHERE file_id = ?",
-                [*values, file_id],
+    def _record(self, root_id: int, outcomes: list[tuple[Found, ParseResult]]) -> None:
+        names = json.dumps([found.name for found, _ in outcomes])
+        before = {
+            name: (file_id, *content)
+            for name, file_id, *content in self._db.execute(
+                "SELECT name, file_id, content_hash, parser_version_id FROM files"
+                " WHERE root_id = ? AND name IN (SELECT value FROM json_each(?))",
+                [root_id, names],
             )
-            if before[1:] != (result.content_hash, self._parser):
-                self._leave_asts([file_id])
-        if result.content_hash and (result.ok or result.error_type in OF_THE_CONTENT):
-            self._record_ast(file_id, result)
+        }
+        next_id = self._db.execute("SELECT coalesce(max(file_id), 0) + 1 FROM files").fetchone()[0]
+        file_ids = [
+            before[found.name][0] if found.name in before else next_id + position
+            for position, (found, _) in enumerate(outcomes)
+        ]
+        # One statement for many rows: a file's cost here is most of what it costs the client.
+        self._db.executemany(
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file_id)"
+            " DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,"
+            " content_hash = excluded.content_hash, parser_version_id = excluded.parser_version_id,"
+            " state = excluded.state, error_type = excluded.error_type, error = excluded.error,"
+            " line = excluded.line, column = excluded.column",
+            [
+                (
+                    file_id, root_id, found.name, found.size, found.mtime_ns, result.content_hash,
+                    self._parser, "parsed" if result.ok else "failed", result.error_type,
+                    result.error, result.line, result.column,
+                )
+                for file_id, (found, result) in zip(file_ids, outcomes, strict=True)
+            ],
+        )  # fmt: skip
+        for found, result in outcomes:
+            if (was := before.get(found.name)) and was[1:] != (result.content_hash, self._parser):
+                self._leave_ast(*was)
+        self._record_asts(
+            [
+                (file_id, result)
+                for file_id, (_, result) in zip(file_ids, outcomes, strict=True)
+                if result.ast or result.error_type in OF_THE_CONTENT
+            ]
+        )
 
-    def _record_ast(self, file_id: int | None, result: ParseResult) -> None:
-        if result.ok and result.ast is None:
-            return
-        cursor = self._db.execute(
+    def _record_asts(self, results: list[tuple[int, ParseResult]]) -> None:
+        self._db.executemany(
             "INSERT OR IGNORE INTO asts"
             " (file_id, content_hash, parser_version_id, ast_blob, parse_ok, node_count)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            [file_id, result.content_hash, self._parser, result.ast, result.ok, result.node_count],
+            [
+                (file_id, r.content_hash, self._parser, r.ast, r.ok, r.node_count)
+                for file_id, r in results
+            ],
         )
-        if cursor.rowcount and result.diagnostics:
-            ast_id = cursor.lastrowid
-            self._db.executemany(
-                "INSERT INTO diagnostics VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        ast_id,
-                        d.line,
-                        d.column,
-                        d.end_line,
-                        d.end_column,
-                        d.severity,
-                        d.code,
-                        d.message,
-                    )
-                    for d in result.diagnostics
-                ],
-            )
+        self._db.executemany(
+            "INSERT INTO diagnostics SELECT ast_id, ?, ?, ?, ?, ?, ?, ? FROM asts"
+            " WHERE file_id = ? AND content_hash = ? AND parser_version_id = ?",
+            [
+                (*msgspec.structs.astuple(diagnostic), file_id, r.content_hash, self._parser)
+                for file_id, r in results
+                for diagnostic in r.diagnostics
+            ],
+        )
 
     def _root_id(self, root: str) -> int:
         row = self._db.execute("SELECT root_id FROM roots WHERE path = ?", [root]).fetchone()
@@ -255,7 +262,7 @@ class Store:
             return int(cursor.lastrowid or 0)
         return int(row[0])
 
-    def remove(self, file_ids: Collection[int]) -> None:
+    def remove(self, file_ids: Iterable[int]) -> None:
         """Forget files that are no more, and the ASTs that no other file has.
 
         Args:
@@ -264,36 +271,38 @@ class Store:
         Raises:
             StoreError: it cannot be written.
         """
-        if not file_ids:
-            return
-        keys = [(file_id,) for file_id in file_ids]
         with self._transaction():
-            # The file stays until its AST has gone or has another.
-            self._db.executemany("UPDATE files SET content_hash = NULL WHERE file_id = ?", keys)
-            self._leave_asts(file_ids)
-            self._db.executemany("DELETE FROM files WHERE file_id = ?", keys)
-
-    def _leave_asts(self, file_ids: Iterable[int]) -> None:
-        """Give each AST whose root has one of these files' names to a file that still has it."""
-        for file_id in file_ids:
-            for ast_id, content_hash, parser, blob in self._db.execute(
-                "SELECT a.ast_id, a.content_hash, a.parser_version_id, a.ast_blob FROM asts a"
-                " JOIN files f USING (file_id) WHERE file_id = ? AND (f.content_hash IS NOT"
-                " a.content_hash OR f.parser_version_id IS NOT a.parser_version_id)",
-                [file_id],
-            ).fetchall():
-                heir = self._db.execute(
-                    "SELECT file_id, name FROM files"
-                    " WHERE content_hash = ? AND parser_version_id = ? LIMIT 1",
-                    [content_hash, parser],
+            for file_id in file_ids:
+                content = self._db.execute(
+                    "DELETE FROM files WHERE file_id = ? RETURNING content_hash, parser_version_id",
+                    [file_id],
                 ).fetchone()
-                if heir is None:
-                    self._db.execute("DELETE FROM asts WHERE ast_id = ?", [ast_id])
-                else:
-                    self._db.execute(
-                        "UPDATE asts SET file_id = ?, ast_blob = ? WHERE ast_id = ?",
-                        [heir[0], blob and _renamed_frame(blob, heir[1]), ast_id],
-                    )
+                if content:
+                    self._leave_ast(file_id, *content)
+
+    def _leave_ast(self, file_id: int, content_hash: str | None, parser: int) -> None:
+        """Give the AST whose root has this file's name to another file of the content, if any."""
+        row = self._db.execute(
+            "SELECT ast_id, ast_blob FROM asts"
+            " WHERE content_hash = ? AND parser_version_id = ? AND file_id = ?",
+            [content_hash, parser, file_id],
+        ).fetchone()
+        if row is None:
+            return
+        ast_id, blob = row
+        heir = self._db.execute(
+            "SELECT file_id, name FROM files"
+            " WHERE content_hash = ? AND parser_version_id = ? LIMIT 1",
+            [content_hash, parser],
+        ).fetchone()
+        if heir is None:
+            self._db.execute("DELETE FROM diagnostics WHERE ast_id = ?", [ast_id])
+            self._db.execute("DELETE FROM asts WHERE ast_id = ?", [ast_id])
+        else:
+            self._db.execute(
+                "UPDATE asts SET file_id = ?, ast_blob = ? WHERE ast_id = ?",
+                [heir[0], blob and _renamed_frame(blob, heir[1]), ast_id],
+            )
 
     def ast_json(self, root: str, name: str) -> bytes | None:
         """Return the AST of a file as JSON, with its own name in the root, or `None`.

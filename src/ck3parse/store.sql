@@ -3,6 +3,8 @@
 -- `asts` has the columns of qbuilder's own table of that name, so that qbuilder can read it. A row
 -- is one content under one parser; several files may have the content. Its blob is a zstd frame
 -- of AST JSON whose root has the name of the file `file_id`.
+--
+-- References are declared for the reader and not enforced: that costs an index more a table.
 
 CREATE TABLE roots (
     root_id INTEGER PRIMARY KEY,
@@ -25,7 +27,6 @@ CREATE TABLE files (
     UNIQUE (root_id, name)
 );
 CREATE INDEX files_content ON files (content_hash, parser_version_id);
-CREATE INDEX files_size ON files (size);
 
 CREATE TABLE parser_versions (
     parser_version_id INTEGER PRIMARY KEY,
@@ -44,10 +45,9 @@ CREATE TABLE asts (
     created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
     UNIQUE (content_hash, parser_version_id)
 );
-CREATE INDEX asts_file ON asts (file_id);
 
 CREATE TABLE diagnostics (
-    ast_id INTEGER NOT NULL REFERENCES asts ON DELETE CASCADE,
+    ast_id INTEGER NOT NULL REFERENCES asts,
     line INTEGER NOT NULL,
     column INTEGER NOT NULL,
     end_line INTEGER NOT NULL,

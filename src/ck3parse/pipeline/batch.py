@@ -6,7 +6,7 @@ import msgspec
 
 from ck3parse.messages import ParseRequest
 
-MAX_FILES = 64
+MAX_FILES = 256
 """A task costs 1.6 ms whatever it holds; over 64 files that is a quarter of a tiny file's cost."""
 MAX_BYTES = 1024 * 1024
 """Enough work to hide a task's cost, and little enough that the last batch keeps nobody waiting."""

@@ -1,0 +1,68 @@
+"""What a process does with one request, in a worker or in a fresh process for each file."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from time import perf_counter
+
+import zstandard
+
+from ck3parse import parser
+from ck3parse.config import Settings
+from ck3parse.errors import ErrorType
+from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.reading import CannotReadError, read_script
+
+ZSTD_LEVEL = 1
+"""15 : 1 on AST JSON at over 1 GB/s; higher levels cost more than they save."""
+
+log = logging.getLogger(__name__)
+
+
+def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
+    """Return a function that answers requests within these settings' limits.
+
+    Every failure but the process's end is an answer of it: it never raises.
+    """
+    roots = tuple(os.path.realpath(root) for root in of.roots.split(os.pathsep) if root)
+    compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
+
+    def answer(request: ParseRequest) -> ParseResult:
+        started = perf_counter()
+        result = ParseResult(request.id, request.path or request.name)
+        try:
+            outcome = _parse(request, result, of, roots)
+            if outcome.ast_json is not None:
+                result.ast = compress(outcome.ast_json)
+            result.ok = outcome.success
+            result.node_count = outcome.node_count
+            result.error_type, result.error = outcome.error_type, outcome.error
+            result.line, result.column = outcome.line, outcome.column
+            result.diagnostics = outcome.diagnostics
+        except CannotReadError as reason:
+            result.error_type, result.error = reason.error_type, reason.message
+        except MemoryError:
+            result.error_type = ErrorType.MEMORY
+            result.error = "parsing it takes more memory than the worker may use"
+        except Exception as error:  # it must not cost its neighbours their answers
+            log.exception("a bug of ck3parse met %s", result.path)
+            result.error_type = ErrorType.INTERNAL
+            result.error = f"{type(error).__name__}: {error}; the worker's log has the traceback"
+        result.duration_ms = (perf_counter() - started) * 1000
+        return result
+
+    return answer
+
+
+def _parse(
+    request: ParseRequest, result: ParseResult, of: Settings, roots: tuple[str, ...]
+) -> parser.ParseOutcome:
+    mode, max_depth = request.mode, of.max_depth
+    if request.path is None:
+        text = request.text or ""
+        return parser.parse_text(text, request.name, mode=mode, max_depth=max_depth)
+    data = read_script(request.path, max_bytes=of.max_file_bytes, roots=roots)
+    result.size = len(data)
+    result.content_hash = hashlib.sha256(data).hexdigest()
+    return parser.parse_bytes(data, request.name, mode=mode, max_depth=max_depth)

@@ -76,12 +76,15 @@ def read_script(path: str, *, max_bytes: int, roots: Sequence[str] = ()) -> byte
 
 
 def _read_all(fd: int, size: int, max_bytes: int) -> bytes:
-    chunks: list[bytes] = []
-    total = 0
-    while total <= max_bytes and (chunk := os.read(fd, max(size + 1 - total, 65536))):
+    data = os.read(fd, size + 1)
+    if len(data) <= size:  # a regular file gives less than was asked for at its end only
+        return data
+    chunks = [data]
+    total = len(data)
+    while total <= max_bytes and (chunk := os.read(fd, 1 << 20)):
         chunks.append(chunk)
         total += len(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
 def _path_of(fd: int, path: str) -> str:

@@ -26,7 +26,6 @@ CREATE TABLE files (
     column INTEGER,
     UNIQUE (root_id, name)
 );
-CREATE INDEX files_content ON files (content_hash, parser_version_id);
 
 CREATE TABLE parser_versions (
     parser_version_id INTEGER PRIMARY KEY,

@@ -109,11 +109,13 @@ def test_an_ast_goes_with_its_last_file(path: Path) -> None:
         store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), twin)])
         files = store.files_of("/mod")
         store.remove([files["a.txt"].file_id])
+        store.tidy()
         assert list(store.asts()) == [("/mod", "b.txt", ast_of("b.txt"))]
         stored = rows(path, "SELECT name, ast_blob FROM asts JOIN files USING (file_id)")
         assert isinstance(stored[0][1], bytes)
         assert (stored[0][0], zstandard.decompress(stored[0][1])) == ("b.txt", ast_of("b.txt"))
         store.remove([files["b.txt"].file_id])
+        store.tidy()
     assert rows(path, "SELECT count(*) FROM asts") == [(0,)]
     assert rows(path, "SELECT count(*) FROM files") == [(0,)]
 
@@ -122,6 +124,7 @@ def test_a_changed_file_leaves_no_old_ast(path: Path) -> None:
     with Store(path, VERSION) as store:
         store.record([(found("a.txt"), parsed("a.txt"))])
         store.record([(found("a.txt", 4, 9), parsed("a.txt", "h9"))])
+        store.tidy()
     assert rows(path, "SELECT content_hash FROM asts") == [("h9",)]
 
 
@@ -129,6 +132,7 @@ def test_a_file_that_broke_has_no_ast(path: Path) -> None:
     with Store(path, VERSION) as store:
         store.record([(found("a.txt"), parsed("a.txt"))])
         store.record([(found("a.txt", 4, 9), failed())])
+        store.tidy()
         assert store.ast_json("/mod", "a.txt") is None
         known = store.outcome_of("h2")
         assert known is not None

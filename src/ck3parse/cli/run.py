@@ -122,6 +122,7 @@ def command(
         interrupted = False
         try:
             _parse(plan, store, of, timeout_ms, tally)
+            store.tidy()
         except KeyboardInterrupt:
             interrupted = True
         report = Report(

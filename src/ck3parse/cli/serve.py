@@ -62,14 +62,13 @@ def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
     roots = list(paths) or [root for root in of.roots.split(os.pathsep) if root]
     with EmbeddedBroker(count, roots, keep=True, log_fd=2) as broker:
         broker.wait_ready(START_LIMIT_S, worker=True)
+        where = ", ".join(roots) or "any file that you can read"
+        _say(f"ready, {count} worker processes, for {where}; Ctrl-C ends it")
         url = broker.broker_url
         if as_json:
             click.echo(msgspec.json.encode({"broker_url": url, "pid": os.getpid()}))
         else:
-            click.echo(url)
-            click.echo(f"ck3parse run --broker {shlex.quote(url)} PATH")
-        where = ", ".join(roots) or "any file that you can read"
-        _say(f"ready, {count} worker processes, for {where}; Ctrl-C ends it")
+            click.echo(f"{url}\nck3parse run --broker {shlex.quote(url)} PATH")
         told = 0
         while not (reason := broker.failure(_LOOK_INTERVAL_S)):
             for notice in broker.notices[told:]:

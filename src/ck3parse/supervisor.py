@@ -108,14 +108,14 @@ class Program:
         while self.take_output():
             pass
         code = os.waitstatus_to_exitcode(status)
-        if code >= 0:
-            how = f"ended with exit code {code}"
-        else:
+        if code < 0:
             from signal import Signals
 
             how = f"was killed by {Signals(-code).name}"
-        if self.name == "worker" and not self.ready:
-            how = f"cannot start: it {how}"
+        elif self.name == "worker" and not self.ready:
+            how = f"cannot start: it ended with exit code {code}"
+        else:
+            how = f"ended with exit code {code}"
         words = self._last_words.decode(errors="replace").strip()
         lines = "".join(f"\n  {line}" for line in words.splitlines()[-12:])
         return f"its {self.name} {how}{lines and '; its last words:'}{lines}"
@@ -146,6 +146,7 @@ class Supervisor:
         self._log_fd = log_fd
         self._wake_fd, self._wake_write_fd = os.pipe()
         self._starts_again: list[float] = []
+        self._was_up = False
         self._ended = False
 
     def run(self) -> None:
@@ -213,7 +214,7 @@ class Supervisor:
         self._server.take_output()
         self._log(self._worker.take_output())
         if self._worker.ready_fd in happened and os.read(self._worker.ready_fd, 1):
-            self._worker.ready = True
+            self._worker.ready = self._was_up = True
             report("ready", "")
         if self._wake_fd in happened:
             os.read(self._wake_fd, 4096)
@@ -238,8 +239,8 @@ class Supervisor:
     def _start_again(self, obituary: str) -> None:
         now = monotonic()
         self._starts_again = [t for t in self._starts_again if t > now - STARTS_AGAIN_PERIOD_S]
-        can_start = self._worker.ready or not self._starts_again
-        if not self._keep or not can_start or len(self._starts_again) >= MAX_STARTS_AGAIN:
+        # What never came up would not come up again either.
+        if not self._keep or not self._was_up or len(self._starts_again) >= MAX_STARTS_AGAIN:
             raise Failure(obituary)
         self._starts_again.append(now)
         # A new server knows nothing of what an old worker holds.

@@ -1,0 +1,115 @@
+"""Embedded brokers as tests see them: their processes, and a client of theirs."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from celery import Celery
+
+from ck3parse.config import QUEUE_BULK, Settings
+from ck3parse.tasks import TASK_NAME, make_app
+from polling import wait_until
+
+START_LIMIT_S = 30.0
+ANSWER_LIMIT_S = 30.0
+
+
+def directory_of(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path)).parent
+
+
+def processes_of(directory: Path) -> dict[int, str]:
+    """Return the command lines of all processes that name the directory, by process id.
+
+    These are the supervisor, the server, the worker and its children.
+    """
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_bytes()
+                if os.fsencode(directory) in command:
+                    found[int(entry.name)] = os.fsdecode(command.replace(b"\0", b" "))
+    return found
+
+
+def parent_of(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def children_of(parent: int) -> set[int]:
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if parent_of(int(entry.name)) == parent:
+                    found.add(int(entry.name))
+    return found
+
+
+class Family:
+    """The processes of one embedded broker that is up, by what they are."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        processes = processes_of(directory)
+        (self.supervisor,) = (pid for pid, line in processes.items() if "supervisor.main" in line)
+        (self.server,) = (
+            pid
+            for pid, line in processes.items()
+            if "valkey-server" in line and pid != self.supervisor
+        )
+        workers = [pid for pid in processes if pid not in (self.supervisor, self.server)]
+        (self.worker,) = (pid for pid in workers if parent_of(pid) == self.supervisor)
+        self.children = [pid for pid in workers if pid != self.worker]
+
+
+def wait_until_gone(directory: Path, deadline_s: float = 1.0) -> None:
+    wait_until(lambda: not processes_of(directory), deadline_s, "all processes are gone")
+    wait_until(lambda: not directory.exists(), deadline_s, "the directory is gone")
+
+
+@contextlib.contextmanager
+def client(url: str) -> Iterator[Celery]:
+    app = make_app(Settings(broker_url=url, result_backend=url))
+    try:
+        yield app
+    finally:
+        app.backend.client.close()
+        app.close()
+
+
+def send(app: Celery, request: dict[str, Any]) -> Any:
+    return app.send_task(TASK_NAME, args=([{"id": "1", **request}],), queue=QUEUE_BULK)
+
+
+def parse(url: str, **request: Any) -> dict[str, Any]:
+    """Have one file or text parsed, and return the answer."""
+    with client(url) as app:
+        reply = send(app, request)
+        ((answer),) = reply.get(timeout=ANSWER_LIMIT_S)
+        reply.forget()
+    assert isinstance(answer, dict)
+    return answer
+
+
+def hang_a_child(app: Celery, path: Path) -> None:
+    """Send a file that never comes back, and return once a worker process has it in hand."""
+    send(app, {"path": str(path)})
+    wait_until(
+        lambda: any((app.control.inspect(timeout=0.2).active() or {}).values()),
+        ANSWER_LIMIT_S,
+        "a child has the task in hand",
+    )
+
+
+def tasks_done(url: str) -> int:
+    """Return how many tasks of ours the one worker there has done."""
+    with client(url) as app:
+        (stats,) = app.control.inspect(timeout=1).stats().values()
+    count: int = stats["total"].get(TASK_NAME, 0)
+    return count

@@ -1,0 +1,132 @@
+"""`ck3parse serve`, run as its users run it."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ck3parse.supervisor import MAX_STARTS_AGAIN
+from command import ck3parse, run_json, start
+from embedded import Family, directory_of, parse, processes_of, tasks_done, wait_until_gone
+from polling import wait_until
+
+
+class Server:
+    """A `ck3parse serve` that is ready."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        assert process.stdout is not None
+        self.first_line = process.stdout.readline().decode()
+        assert self.first_line, process.communicate()[1].decode()
+
+    def end(self, by: signal.Signals) -> tuple[str, str]:
+        """Send it a signal, and return the rest of its output once it has ended."""
+        self.process.send_signal(by)
+        return self.rest()
+
+    def rest(self) -> tuple[str, str]:
+        """Return the rest of its output once it has ended, which it is about to."""
+        self.process.wait(3)
+        out, err = self.process.stdout, self.process.stderr
+        assert out is not None
+        assert err is not None
+        return out.read().decode(), err.read().decode()
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[Server]:
+    with start("serve", "--workers", "2", "--json", cwd=tmp_path) as process:
+        yield Server(process)
+        process.kill()
+
+
+def url_of(server: Server) -> str:
+    url: str = json.loads(server.first_line)["broker_url"]
+    return url
+
+
+def test_it_prints_what_to_run(tmp_path: Path) -> None:
+    with start("serve", "--workers", "1", cwd=tmp_path) as process:
+        server = Server(process)
+        url = server.first_line.strip()
+        out, err = server.end(signal.SIGINT)
+    assert out == f"ck3parse run --broker {url} PATH\n"
+    assert "ready, 1 worker processes, for any file that you can read; Ctrl-C ends it" in err
+
+
+def test_runs_use_it(serving: Server, tmp_path: Path) -> None:
+    assert json.loads(serving.first_line)["pid"] == serving.process.pid
+    (tmp_path / "mod").mkdir()
+    (tmp_path / "mod" / "a.txt").write_text("a = 1")
+    for store in ("one", "two"):
+        args = ("mod", "--broker", url_of(serving), "--out", store)
+        assert run_json(*args, cwd=tmp_path)["parsed"] == 1
+    assert tasks_done(url_of(serving)) == 2
+
+
+@pytest.mark.parametrize(("by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+def test_it_ends_with_all_that_it_started(by: signal.Signals, code: int, serving: Server) -> None:
+    directory = directory_of(url_of(serving))
+    serving.end(by)
+    assert serving.process.returncode == code
+    assert not processes_of(directory)
+    assert not directory.exists()
+
+
+def test_only_files_beneath_its_paths_are_read(tmp_path: Path) -> None:
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text("a = 1")
+    with start("serve", "in", "--json", cwd=tmp_path) as process:
+        url = url_of(Server(process))
+        assert parse(url, path=str(tmp_path / "in" / "a.txt"))["ok"]
+        refused = parse(url, path=str(tmp_path / "out" / "a.txt"))
+        assert refused["error_type"] == "PathNotAllowed"
+        process.kill()
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    done = ck3parse("serve", "missing", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'missing' does not exist" in done.stderr
+
+
+@pytest.mark.parametrize("victim", ["server", "worker"])
+def test_what_died_is_started_again(victim: str, serving: Server) -> None:
+    url = url_of(serving)
+    before = Family(directory_of(url))
+    os.kill(getattr(before, victim), signal.SIGKILL)
+    wait_until(lambda: _is_up_without(before.worker, before.directory), 10, "it is up again")
+    assert parse(url, text="a = 1")["ok"]
+    _, err = serving.end(signal.SIGTERM)
+    assert f"its {victim} was killed by SIGKILL" in err
+    assert "started again" in err
+
+
+def test_what_cannot_be_kept_up_is_an_error(serving: Server) -> None:
+    directory = directory_of(url_of(serving))
+    for _ in range(MAX_STARTS_AGAIN + 1):
+        worker = Family(directory).worker
+        os.kill(worker, signal.SIGKILL)
+        wait_until(
+            lambda: _is_up_without(worker, directory) or not directory.exists(),  # noqa: B023
+            10,
+            "it is up again or given up",
+        )
+    _, err = serving.rest()
+    assert serving.process.returncode == 3
+    assert "the embedded broker failed: its worker was killed by SIGKILL" in err
+    wait_until_gone(directory)
+
+
+def _is_up_without(worker: int, directory: Path) -> bool:
+    try:
+        family = Family(directory)
+    except (ValueError, OSError):  # not all of it is there
+        return False
+    return family.worker != worker and len(family.children) == 2

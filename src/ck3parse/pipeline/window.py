@@ -189,6 +189,11 @@ class Window:
         # Before the interpreter ends: a connection closed later than that complains.
         self._app.close()
 
+    @property
+    def in_flight(self) -> int:
+        """How many batches are published and not answered yet."""
+        return len(self._in_flight)
+
     def has_room(self) -> bool:
         """Return whether workers can use more batches than are in flight."""
         return len(self._in_flight) < self._limit and (

@@ -46,7 +46,7 @@ def compare(folder: Path, parser: str) -> Iterator[tuple[str, str]]:
         "ck3parse.parser.native" if parser == "native" else "ck3parse.parser.reference"
     )
     for recorded in sorted((folder / "golden").glob("*.jsonl")):
-        for row in map(json.loads, recorded.read_text("utf-8").splitlines()):
+        for row in map(json.loads, recorded.read_bytes().splitlines()):
             path = folder / "corpus" / recorded.stem / row["path"]
             outcome = module.parse_bytes(path.read_bytes(), row["path"])
             yield "file", difference_of(outcome, row, str(path))

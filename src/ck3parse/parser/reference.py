@@ -3,26 +3,19 @@
 One regular expression matches the common elements as a whole, and their JSON is written at once:
 there are no token objects and no tree. What it does not match (an operator on the next line, an
 inline expression, an error) is read token by token, one element, after which the expression goes
-on.
+on. An error is found in that second way only.
 """
 
 import codecs
-import re
 from bisect import bisect_right
-from itertools import accumulate
 from json.encoder import encode_basestring_ascii as quoted
 
 from ck3parse.messages import Mode
 from ck3parse.parser.diagnostics import Kind, error_type_of, message_of
-from ck3parse.parser.grammar import Element, Grammar, Token, grammar_of
+from ck3parse.parser.grammar import Element, Token
 from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome
+from ck3parse.parser.tokens import VALUE_TYPES, ScriptError, TokenReader
 
-_VALUE_TYPES: dict[int, str] = {
-    Token.IDENTIFIER: "identifier",
-    Token.STRING: "string",
-    Token.NUMBER: "number",
-    Token.PARAM: "param",
-}
 # Global numbers are compared faster than an enumeration's members.
 _IDENTIFIER = Element.IDENTIFIER.value
 _STRING = Element.STRING.value
@@ -43,8 +36,6 @@ _TYPES = {
     Element.BARE_STRING.value: "string",
     Element.BARE_SCRIPTED.value: "scripted_value",
 }
-_ESCAPE_OF = {quote: re.compile(rf"\\([\\nt{quote}])") for quote in "\"'"}
-_ESCAPES = {"\\": "\\", "n": "\n", "t": "\t"}
 
 
 def parse_bytes(
@@ -65,7 +56,7 @@ def parse_text(
     parse = _Parse(text, max_depth)
     try:
         parse.run()
-    except _SyntaxError as error:
+    except ScriptError as error:
         error = parse.first_error(error)
         line, column = parse.place_of(error.start)
         return ParseOutcome(
@@ -80,56 +71,21 @@ def parse_text(
     return ParseOutcome(True, ast_json, parse.node_count)
 
 
-class _SyntaxError(Exception):
-    """An error: its kind, its offset, and what stands there (see `message_of`)."""
-
-    def __init__(self, kind: Kind, start: int, found: str) -> None:
-        super().__init__(kind, start, found)
-        self.kind = kind
-        self.start = start
-        self.found = found
-
-
-class _Parse:
+class _Parse(TokenReader):
     """One text on its way to JSON."""
 
     def __init__(self, text: str, max_depth: int) -> None:
-        self.text = text
+        super().__init__(text)
         self.max_depth = max_depth
-        self.grammar: Grammar = grammar_of(text.isascii())
         self.pieces: list[str] = []
         self.node_count = 1
-        # Offsets of the open braces, and of each line's start with one past the end of the text.
-        self.braces: list[int] = []
-        self.line_starts = [0, *accumulate(map((1).__add__, map(len, text.split("\n"))))]
-        # The token taken last, as `Token`; how it stands in the text, and where it starts and ends.
-        self.token: int = Token.END
-        self.found = ""
-        self.start = 0
-        self.end = 0
-
-    def place_of(self, offset: int) -> tuple[int, int]:
-        """Return the line and column of an offset."""
-        line = bisect_right(self.line_starts, offset)
-        return line, offset - self.line_starts[line - 1] + 1
-
-    def first_error(self, error: _SyntaxError) -> _SyntaxError:
-        """Return the lexer's first error from the last token on, if there is one, else `error`.
-
-        The contract has the whole text tokenised first.
-        """
-        try:
-            while self.take():
-                pass
-        except _SyntaxError as lexer_error:
-            return lexer_error
-        return error
+        self.braces: list[int] = []  # the offsets of those that are open
 
     def run(self) -> None:
         """Write the whole text's elements.
 
         Raises:
-            _SyntaxError: at the first error of the lexer or the parser, in order of place.
+            ScriptError: at the first error of the lexer or the parser, in order of place.
         """
         offset = self.skipped(0)
         while offset < len(self.text):
@@ -138,7 +94,7 @@ class _Parse:
                 self.any_element()
             offset = self.skipped(self.end)
         if self.braces:
-            raise _SyntaxError(Kind.UNCLOSED_BLOCK, self.braces[-1], "{")
+            raise ScriptError(Kind.UNCLOSED_BLOCK, self.braces[-1], "{")
 
     def common_elements(self, offset: int) -> int:
         """Write elements from `offset` as long as they are common ones; return where they end."""
@@ -149,6 +105,7 @@ class _Parse:
         line = bisect_right(starts, offset)
         base = starts[line - 1] - 1
         next_start = starts[line]
+        place = f'"line":{line},"column":'
         nodes = 0
         comma = self.comma()
         for match in self.grammar.element.finditer(self.text, offset):
@@ -159,7 +116,9 @@ class _Parse:
                     line += 1
                 base = starts[line - 1] - 1
                 next_start = starts[line]
+                place = f'"line":{line},"column":'
             kind = match.lastindex or 0
+            # No value here needs escaping, save outside ASCII: there the encoder does it.
             if kind <= _LAST_ASSIGNED:
                 key, operator, value = match.group(1, 2, kind)
                 at = match.start(kind) - base
@@ -168,19 +127,19 @@ class _Parse:
                     if value == "yes" or value == "no":
                         value_type = "bool"
                 elif kind == _STRING:
-                    at -= 1
+                    at -= 1  # the group starts after the quote
                 append(
                     f'{comma}{{"_type":"assignment","key":"{key}","operator":"{operator}",'
-                    f'"line":{line},"column":{start - base},'
+                    f"{place}{start - base},"
                     f'"value":{{"_type":"value","value":"{value}","value_type":"{value_type}",'
-                    f'"line":{line},"column":{at}}}}}'
+                    f"{place}{at}}}}}"
                 )
                 comma = ","
                 nodes += 2
             elif kind == _CLOSE:
                 count = match[kind].count("}")
                 if count > len(braces):
-                    break
+                    break  # `any_element` closes what can be closed, and tells of the rest
                 del braces[-count:]
                 append("]}" * count)
                 comma = ","
@@ -191,7 +150,7 @@ class _Parse:
                 braces.append(match.start(kind))
                 append(
                     f'{comma}{{"_type":"block","name":"{key}","operator":"{operator}",'
-                    f'"line":{line},"column":{start - base},"children":['
+                    f'{place}{start - base},"children":['
                 )
                 comma = ""
                 nodes += 1
@@ -201,7 +160,7 @@ class _Parse:
                 for number in numbers:
                     append(
                         f'{comma}{{"_type":"value","value":"{number}","value_type":"number",'
-                        f'"line":{line},"column":{at}}}'
+                        f"{place}{at}}}"
                     )
                     comma = ","
                     at += len(number) + 1
@@ -210,7 +169,7 @@ class _Parse:
                 if len(braces) >= max_depth:
                     break
                 braces.append(start)
-                append(f'{comma}{{"_type":"list","line":{line},"column":{start - base},"items":[')
+                append(f'{comma}{{"_type":"list",{place}{start - base},"items":[')
                 comma = ""
                 nodes += 1
             elif kind == _OTHER:
@@ -222,7 +181,7 @@ class _Parse:
                     value_type = "bool"
                 append(
                     f'{comma}{{"_type":"value","value":"{value}","value_type":"{value_type}",'
-                    f'"line":{line},"column":{start - base}}}'
+                    f"{place}{start - base}}}"
                 )
                 comma = ","
                 nodes += 1
@@ -236,7 +195,7 @@ class _Parse:
         while self.found in (";", "`"):
             separated = True
             self.take()
-        if self.token in _VALUE_TYPES:
+        if self.token in VALUE_TYPES:
             self.keyed(self.start, self.value(), self.value_type())
         elif self.found == "@":
             self.named_element()
@@ -281,7 +240,7 @@ class _Parse:
     def assigned(self) -> str:
         """Return the JSON of the value whose first token was just taken."""
         start = self.start
-        if self.token in _VALUE_TYPES:
+        if self.token in VALUE_TYPES:
             return self.json_value(start, self.value(), self.value_type())
         if self.token == Token.OPERATOR and self.found not in ("=", "?="):
             return self.json_value(start, self.found, "operator")
@@ -314,60 +273,16 @@ class _Parse:
         depth = 1
         while depth:
             if self.take() == Token.END:
-                raise _SyntaxError(Kind.UNCLOSED_INLINE, start, "@")
+                raise ScriptError(Kind.UNCLOSED_INLINE, start, "@")
             words.append(self.value())
             depth += (self.found == "[") - (self.found == "]")
         words.pop()
         return f"@[{' '.join(words)}]"
 
-    def take(self) -> int:
-        """Take the next token; return its kind.
-
-        Raises:
-            _SyntaxError: no token starts there.
-        """
-        match = self.grammar.token.match(self.text, self.end)
-        if match is None or match.lastindex is None:
-            self.token = Token.END
-            self.found = ""
-            self.start = self.end = self.skipped(self.end)
-            if self.start < len(self.text):
-                character = self.text[self.start]
-                unclosed = character in "\"'"
-                kind = Kind.UNCLOSED_STRING if unclosed else Kind.UNEXPECTED_CHARACTER
-                raise _SyntaxError(kind, self.start, character)
-        else:
-            self.token = match.lastindex
-            self.found = match[self.token]
-            self.start, self.end = match.span(self.token)
-        return self.token
-
-    def skipped(self, offset: int) -> int:
-        """Return where the spaces, line ends and comments at `offset` end."""
-        match = self.grammar.skip.match(self.text, offset)
-        return match.end() if match else offset
-
-    def value(self) -> str:
-        """Return the value of the token just taken."""
-        found = self.found
-        if self.token == Token.STRING:
-            return _ESCAPE_OF[found[0]].sub(_unescaped, found[1:-1])
-        if self.token == Token.PARAM and (len(found) == 1 or found[-1] != "$"):
-            return found + "$"
-        return found
-
-    def value_type(self) -> str:
-        """Return the value type of the token just taken, one of `_VALUE_TYPES`."""
-        return "bool" if self.found in ("yes", "no") else _VALUE_TYPES[self.token]
-
-    def error(self, kind: Kind) -> _SyntaxError:
-        """Return an error at the token just taken."""
-        return _SyntaxError(kind, self.start, self.found)
-
     def open_brace(self, piece: str) -> None:
         """Write a block's or a list's beginning, whose `{` was just taken."""
         if len(self.braces) >= self.max_depth:
-            raise _SyntaxError(Kind.TOO_DEEP, self.start, str(self.max_depth))
+            raise ScriptError(Kind.TOO_DEEP, self.start, str(self.max_depth))
         self.braces.append(self.start)
         self.node_count += 1
         self.write(piece)
@@ -388,10 +303,6 @@ class _Parse:
             f'{{"_type":"value","value":{quoted(value)},"value_type":"{value_type}",'
             f'"line":{line},"column":{column}}}'
         )
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    return _ESCAPES.get(match[1], match[1])
 
 
 def _escape_for_json(error: UnicodeError) -> tuple[str, int]:

@@ -25,9 +25,10 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=5)
     given = options.parse_args()
 
-    files = {
-        str(file): file.read_bytes() for path in given.paths for file in sorted(path.rglob("*.txt"))
-    }
+    found = (file for path in given.paths for file in sorted(path.rglob("*.txt")))
+    files = {str(file): file.read_bytes() for file in found if file.is_file()}
+    if not files:
+        options.error("there are no *.txt files")
     source_bytes = sum(map(len, files.values()))
     parsers = {name: parse for name, module in PARSERS.items() if (parse := parser_in(module))}
     print(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}")

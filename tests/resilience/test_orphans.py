@@ -107,20 +107,12 @@ def test_a_child_that_hangs_does_not_outlive_the_supervisor(fault: str, tmp_path
 
 
 def test_nothing_outlives_the_supervisor_even_if_its_owner_does_not_look() -> None:
-    with owner() as (_, url):
-        family = Family(directory_of(url))
-        os.kill(family.supervisor, signal.SIGKILL)
-        wait_until(
-            lambda: not processes_of(family.directory), GONE_LIMIT_S, "all processes are gone"
-        )
-
-
-def test_the_owner_of_a_killed_supervisor_removes_the_directory() -> None:
     with owner() as (process, url):
         family = Family(directory_of(url))
         os.kill(family.supervisor, signal.SIGKILL)
+        wait_until(lambda: not processes_of(family.directory), GONE_LIMIT_S, "all are gone")
         process.communicate(timeout=5)
-        wait_until_gone(family.directory, GONE_LIMIT_S)
+        assert not family.directory.exists()
 
 
 def test_a_forked_copy_of_the_owner_keeps_nothing_alive() -> None:

@@ -33,7 +33,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_tasks_per_child: tasks after which a worker process is replaced.
         max_memory_per_child_mb: resident size in MB past which a worker process is replaced after
             its task.
+        patience_s: seconds that broker or workers may be gone before a client gives up.
         result_expires_s: seconds after which the result backend drops what nobody fetched.
+        log_dir: folder for events as JSON lines; empty means none are written.
     """
 
     broker_url: str = ""
@@ -45,7 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_files_per_child: _Positive = 5000
     max_tasks_per_child: _Positive = 5000
     max_memory_per_child_mb: _Positive = 300
+    patience_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     result_expires_s: _Positive = 3600
+    log_dir: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":

@@ -52,7 +52,7 @@ class RunProgress:
         self._bar: Progress | None = None
         if sys.stderr.isatty():
             self._bar = Progress(
-                TextColumn("parsing"),
+                TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 _Rates(),
@@ -60,7 +60,9 @@ class RunProgress:
                 console=Console(stderr=True),
                 transient=True,
             )
-            self._task = self._bar.add_task("", total=files, size=0, total_size=size, failed=0)
+            self._task = self._bar.add_task(
+                "parsing", total=files, size=0, total_size=size, failed=0
+            )
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -92,6 +94,18 @@ class RunProgress:
         elif monotonic() - self._last_line >= LINE_INTERVAL_S:
             self._last_line = monotonic()
             self._print_line()
+
+    def say(self, waiting: str | None) -> None:
+        """Say what is being waited for.
+
+        Args:
+            waiting: a few words, or `None`: nothing any more.
+        """
+        if self._bar:
+            self._bar.update(self._task, description=waiting or "parsing")
+        elif waiting and monotonic() - self._last_line >= 1.0:
+            self._last_line = monotonic()
+            click.echo(waiting, err=True)
 
     def _print_line(self) -> None:
         elapsed = self._last_line - self._began

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
@@ -156,7 +156,7 @@ def _parse(plan: Plan, store: Store, of: Settings, timeout_ms: int, tally: Tally
         embedded = None
         if plan.to_parse and not of.broker_url:
             roots = sorted({found.root for found in plan.to_parse})
-            embedded = stack.enter_context(EmbeddedBroker(of.worker_count, roots))
+            embedded = stack.enter_context(EmbeddedBroker(of.worker_count, roots, keep=True))
         from ck3parse.pipeline.run import Run
 
         run = Run(plan, store, timeout_ms=timeout_ms, max_bytes=of.max_file_bytes)
@@ -164,31 +164,41 @@ def _parse(plan: Plan, store: Store, of: Settings, timeout_ms: int, tally: Tally
         if not plan.to_parse:
             return
         size = sum(found.size for found in plan.to_parse)
-        window = stack.enter_context(_window(of, embedded))
         progress = stack.enter_context(RunProgress(len(plan.to_parse), size))
+        window = stack.enter_context(_window(of, embedded, progress.say))
         for outcomes in run.outcomes(window):
             failed = tally.add(outcomes)
             progress.advance(len(outcomes), sum(found.size for found, _ in outcomes), failed)
 
 
-def _window(of: Settings, embedded: EmbeddedBroker | None) -> "Window":
-    from ck3parse.pipeline.connection import connect
+def _window(
+    of: Settings, embedded: EmbeddedBroker | None, say: Callable[[str | None], None]
+) -> "Window":
+    from ck3parse.pipeline.connection import connect, reach
     from ck3parse.pipeline.window import Window
     from ck3parse.tasks import make_app
 
-    if embedded is None:
-        app, workers = connect(of)
-        return Window(app, workers=workers)
-    embedded.wait_ready(BROKER_START_LIMIT_S)
-    of = msgspec.structs.replace(
-        of, broker_url=embedded.broker_url, result_backend=embedded.result_backend
-    )
-
     def check() -> None:
-        if reason := embedded.failure():
+        if embedded and (reason := embedded.failure()):
             raise BrokerError(f"the embedded broker failed: {reason}")
 
-    return Window(make_app(of), workers=of.worker_count, check=check)
+    if embedded:
+        embedded.wait_ready(BROKER_START_LIMIT_S)
+        of = msgspec.structs.replace(
+            of, broker_url=embedded.broker_url, result_backend=embedded.result_backend
+        )
+        app, workers, nodes = make_app(of), of.worker_count, 1
+    else:
+        app, workers, nodes = connect(of)
+    return Window(
+        app,
+        workers=workers,
+        nodes=nodes,
+        check=check,
+        reconnect=lambda: reach(of),
+        patience_s=of.patience_s,
+        say=say,
+    )
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:

@@ -1,6 +1,6 @@
 """Reaching a broker and its workers, with errors that say what to start."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery import Celery
 from kombu.utils.url import maybe_sanitize_url
@@ -14,14 +14,25 @@ _REPLIES_WINDOW_S = 0.3
 _REPLIES_ROUNDS = 8
 
 
-def connect(of: Settings) -> tuple[Celery, int]:
+class Connected(NamedTuple):
+    """A broker with workers.
+
+    Attributes:
+        app: the application to send with.
+        workers: how many worker processes listen there.
+        nodes: how many workers they belong to.
+    """
+
+    app: Celery
+    workers: int
+    nodes: int
+
+
+def connect(of: Settings) -> Connected:
     """Connect to a broker that others run.
 
     Args:
         of: settings with its URL.
-
-    Returns:
-        The application to send with, and how many worker processes listen there.
 
     Raises:
         BrokerError: the URL cannot be used, nothing answers there, or no worker does.
@@ -30,7 +41,7 @@ def connect(of: Settings) -> tuple[Celery, int]:
     stats = worker_stats(app)
     if not stats:
         raise no_worker(of.broker_url)
-    return app, sum(process_count(of_worker) for of_worker in stats.values())
+    return Connected(app, sum(map(process_count, stats.values())), len(stats))
 
 
 def reach(of: Settings) -> Celery:

@@ -1,6 +1,13 @@
-"""The client's side of the broker: a bounded window of batches in flight, each answered once."""
+"""The client's side of the broker: a bounded window of batches in flight, each answered once.
+
+A batch in flight is a lease. It ends with the first answer; it is renewed, under a new task id,
+when the batch is lost. Lost is what its process took along, what neither the queues nor any worker
+has any more, and what was in flight when the broker went. Files are parsed by a pure function of
+their bytes, so that a batch which was not lost after all does no harm by being parsed twice.
+"""
 
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
@@ -8,43 +15,34 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 import msgspec
-from billiard.exceptions import TimeLimitExceeded
 from celery import Celery
-from celery.exceptions import TimeoutError as NotYet
+from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
-from ck3parse.config import QUEUE_BULK
-from ck3parse.errors import BrokerError, ErrorType
-from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.config import QUEUE_BULK, Settings
+from ck3parse.errors import BrokerError
+from ck3parse.messages import ParseResult
 from ck3parse.pipeline.batch import Batch
+from ck3parse.pipeline.evidence import look_for
+from ck3parse.pipeline.lease import Lease, Step, failed
 from ck3parse.tasks import TASK_NAME
 
 BATCHES_PER_WORKER = 4
 """In flight for each worker process: one in hand, the rest so that it never waits for the next."""
 MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024
 """Of source. What the broker holds until it is taken is about half of that: compressed ASTs."""
-HEAD_PATIENCE_S = 0.05
-"""How long to wait for the oldest batch before looking whether younger ones are done."""
+FIRST_LOOK_S = 1.0
+"""After so long without an answer workers and queues are asked where the batches are."""
+LAST_LOOK_S = 8.0
+"""As long as nothing is wrong the next look is twice as far away, up to this."""
+_POLL_S = 0.05
+_RETRY_FIRST_S = 0.2
+_RETRY_LAST_S = 2.0
 
-
-SILENCE_S = 1.0
-"""After so long without an answer, `poll` asks the backend itself, in case one went unheard."""
-
-
-class InFlight(msgspec.Struct):
-    """A batch that was published and not answered yet.
-
-    Attributes:
-        batch: what was sent.
-        reply: the task.
-        queue: where it was sent.
-        keep: whether the task and its result are left to others, as its id is known elsewhere.
-    """
-
-    batch: Batch
-    reply: AsyncResult
-    queue: str
-    keep: bool = False
+BROKER_ERRORS = (OperationalError, RedisError, OSError, RuntimeError)
+"""What Celery, kombu and redis-py raise when a server goes, stalls or is full."""
 
 
 class Answer(NamedTuple):
@@ -57,13 +55,21 @@ class Answer(NamedTuple):
 class Window:
     """Sends batches as tasks and gives back their results, each request answered exactly once.
 
-    A context manager that withdraws what is still in flight at its end.
+    A context manager that withdraws what is still in flight at its end. One thread may use it.
 
     Args:
         app: the Celery application to send with.
         workers: worker processes there are, which bounds what is in flight.
+        nodes: workers there are, each with its processes.
         queue: the queue to send to.
         check: called whenever nothing has come for a while; raises to end the run.
+        reconnect: makes an application anew once the broker can be reached again, and raises
+            `BrokerError` while it cannot; without it the broker's first error ends the run.
+        patience_s: seconds that broker or workers may be gone.
+        say: told what is being waited for, in a few words, and `None` when it is over.
+
+    Attributes:
+        dropped: answers that were not to what was asked, and were dropped.
     """
 
     def __init__(
@@ -71,25 +77,50 @@ class Window:
         app: Celery,
         *,
         workers: int,
+        nodes: int = 1,
         queue: str = QUEUE_BULK,
         check: Callable[[], None] = lambda: None,
+        reconnect: Callable[[], Celery] | None = None,
+        patience_s: float = Settings().patience_s,
+        say: Callable[[str | None], None] = lambda _: None,
     ) -> None:
+        self.dropped = 0
         self._app = app
         self._limit = max(2, workers * BATCHES_PER_WORKER)
+        self._nodes = nodes
         self._queue = queue
         self._check = check
-        self._in_flight: deque[InFlight] = deque()
+        self._reconnect = reconnect
+        self._patience_s = patience_s
+        self._say = say
+        self._in_flight: dict[int, Lease] = {}
+        """By `id` of the lease, in order of publishing."""
+        self._by_task: dict[str, Lease] = {}
         self._bytes = 0
         self._came: deque[AsyncResult] = deque()
-        self._last_came = 0.0
+        self._answers: list[Answer] = []
+        self._answer_count = 0
+        self._heard = self._looked = monotonic()
+        self._look_interval_s = FIRST_LOOK_S
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches are in flight."""
+        return len(self._in_flight)
+
+    def has_room(self) -> bool:
+        """Return whether workers can use more batches than are in flight."""
+        return len(self._in_flight) < self._limit and (
+            not self._in_flight or self._bytes < MAX_BYTES_IN_FLIGHT
+        )
 
     def results(self, batches: Iterable[Batch]) -> Iterator[list[ParseResult]]:
-        """Yield the results of each batch as one list, in order of publishing where all goes well.
+        """Yield the results of each batch as one list, as they come.
 
         A batch that was lost comes back as several lists, one for each of its requests.
 
         Raises:
-            BrokerError: what `check` raises, or an answer does not fit its requests.
+            BrokerError: what `check` raises, or broker or workers are gone for too long.
         """
         coming = iter(batches)
         more = True
@@ -99,9 +130,9 @@ class Window:
                 if batch is None:
                     more = False
                 else:
-                    self._publish(batch, self._queue)
-            if self._in_flight:
-                yield from self._take()
+                    self.submit(batch)
+            for answer in self.poll(_POLL_S):
+                yield answer.results
 
     def submit(
         self,
@@ -113,18 +144,22 @@ class Window:
     ) -> None:
         """Publish a batch at once, for its answer to come from `poll`.
 
-        For callers that have not all batches beforehand; `results` is not for them. One thread may
-        call `submit` and `poll`.
-
         Args:
             batch: what to send, whether or not there `has_room` for it.
             queue: where to; default: the window's.
             task_id: the task's id; default: a new one.
             keep: leave the task and its result on the broker, for others who know its id.
+
+        Raises:
+            BrokerError: the broker is gone for too long.
         """
         if not self._in_flight:
-            self._last_came = monotonic()
-        self._publish(batch, queue or self._queue, task_id, keep=keep)
+            self._heard_something()
+        which = self._enter(batch, queue or self._queue, keep=keep)
+        try:
+            self._send(which, task_id)
+        except BROKER_ERRORS as error:
+            self._start_over(error)
 
     def poll(self, timeout_s: float) -> list[Answer]:
         """Return what has come of the batches submitted.
@@ -135,36 +170,31 @@ class Window:
             timeout_s: seconds to wait if nothing has come yet.
 
         Raises:
-            BrokerError: what `check` raises, or an answer does not fit its requests.
+            BrokerError: what `check` raises, or broker or workers are gone for too long.
         """
-        if self._in_flight and not self._came:
-            self._listen(timeout_s)
-        answers: list[Answer] = []
-        while self._came:
-            reply = self._came.popleft()
-            which = next((sent for sent in self._in_flight if sent.reply.id == reply.id), None)
-            if which:
-                self._last_came = monotonic()
-                came = self._answered(which, reply.result)
-                answers += [Answer(reply.id, results) for results in came]
+        try:
+            if self._in_flight and not self._came:
+                with contextlib.suppress(TimeoutError):
+                    self._app.backend.result_consumer.drain_events(timeout=timeout_s)
+            while self._came:
+                self._take(self._came.popleft())
+            if self._in_flight and not self._answers:
+                self._check()
+                if monotonic() - self._looked >= self._look_interval_s:
+                    self._look()
+        except BROKER_ERRORS as error:
+            self._start_over(error)
+        answers, self._answers = self._answers, []
         return answers
 
     def discard(self, request_ids: set[str]) -> None:
         """Withdraw the batches submitted of which no request is wanted any more."""
-        for which in list(self._in_flight):
+        for which in list(self._in_flight.values()):
             if all(request.id in request_ids for request in which.batch.requests):
-                self._in_flight.remove(which)
-                self._bytes -= which.batch.size
-                which.reply.revoke()
-                which.reply.forget()
-
-    def _listen(self, timeout_s: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            self._app.backend.result_consumer.drain_events(timeout=timeout_s)
-        if not self._came and monotonic() - self._last_came > SILENCE_S:
-            self._last_came = monotonic()
-            self._came.extend(sent.reply for sent in self._in_flight if sent.reply.ready())
-            self._check()
+                self._leave(which)
+                for reply in which.replies:
+                    reply.revoke()
+                    reply.forget()
 
     def __enter__(self) -> Self:
         return self
@@ -179,93 +209,179 @@ class Window:
 
     def close(self) -> None:
         """Withdraw what is in flight, as nobody waits for it any more, and hang up."""
-        unwanted = [waiting.reply for waiting in self._in_flight if not waiting.keep]
+        unwanted = [
+            reply for which in self._in_flight.values() if not which.keep for reply in which.replies
+        ]
         if unwanted:
             with contextlib.suppress(Exception):  # the broker may be what ended the run
                 self._app.control.revoke([reply.id for reply in unwanted])
                 for reply in unwanted:
                     reply.forget()
-            self._in_flight.clear()
+        self._in_flight.clear()
+        self._by_task.clear()
         # Before the interpreter ends: a connection closed later than that complains.
         self._app.close()
 
-    @property
-    def in_flight(self) -> int:
-        """How many batches are published and not answered yet."""
-        return len(self._in_flight)
+    def _enter(self, batch: Batch, queue: str, *, keep: bool, tries: int = 1) -> Lease:
+        which = Lease(batch, queue, keep, tries=tries)
+        self._in_flight[id(which)] = which
+        self._bytes += batch.size
+        return which
 
-    def has_room(self) -> bool:
-        """Return whether workers can use more batches than are in flight."""
-        return len(self._in_flight) < self._limit and (
-            not self._in_flight or self._bytes < MAX_BYTES_IN_FLIGHT
-        )
+    def _leave(self, which: Lease) -> None:
+        del self._in_flight[id(which)]
+        self._bytes -= which.batch.size
+        for reply in which.replies:
+            self._by_task.pop(reply.id, None)
 
-    def _publish(
-        self, batch: Batch, queue: str, task_id: str | None = None, *, keep: bool = False
-    ) -> None:
-        first = batch.requests[0]
+    def _send(self, which: Lease, task_id: str | None = None) -> None:
+        first = which.batch.requests[0]
+        which.missed = 0
+        which.answers_before = self._answer_count
         reply = self._app.send_task(
             TASK_NAME,
-            args=(msgspec.to_builtins(batch.requests),),
-            queue=queue,
+            args=(msgspec.to_builtins(which.batch.requests),),
+            queue=which.queue,
             task_id=task_id,
             time_limit=first.timeout_ms / 1000,
-            argsrepr=f"({len(batch.requests)} files, {first.path or first.name!r})",
+            argsrepr=f"({len(which.batch.requests)} files, {first.path or first.name!r})",
         )
+        self._await(which, reply)
+
+    def _await(self, which: Lease, reply: AsyncResult) -> None:
+        which.replies.append(reply)
+        self._by_task[reply.id] = which
         reply.then(self._came.append)
-        self._in_flight.append(InFlight(batch, reply, queue, keep))
-        self._bytes += batch.size
 
-    def _take(self) -> Iterator[list[ParseResult]]:
-        """Yield the results of at least one batch, the oldest if it is done soon."""
-        self._came.clear()
-        head = self._in_flight[0]
-        while True:
-            try:
-                answer = head.reply.get(timeout=HEAD_PATIENCE_S, propagate=False)
-            except NotYet:
-                done = [waiting for waiting in self._in_flight if waiting.reply.ready()]
-                if done:
-                    for waiting in done:
-                        answer = waiting.reply.get(propagate=False)
-                        yield from self._answered(waiting, answer)
-                    return
-                self._check()
-            else:
-                yield from self._answered(head, answer)
-                return
+    def _heard_something(self) -> None:
+        self._heard = self._looked = monotonic()
+        self._look_interval_s = FIRST_LOOK_S
 
-    def _answered(self, which: InFlight, answer: object) -> Iterator[list[ParseResult]]:
-        self._in_flight.remove(which)
-        self._bytes -= which.batch.size
+    def _take(self, reply: AsyncResult) -> None:
+        """End the lease that a task answers, or renew it as the answer is a failure."""
+        which = self._by_task.get(reply.id)
+        if which is None:
+            return  # another task for the same batch was first
+        answer = reply.result
+        if isinstance(answer, TaskRevokedError):
+            self._renew(which, which.after_loss(), "its task was revoked")
+        elif isinstance(answer, Exception):
+            self._renew(which, which.after_failure(answer), answer)
+        elif (results := _results_for(which.batch, answer)) is None:
+            self.dropped += 1
+            self._by_task.pop(reply.id)
+            self._renew(which, which.after_loss(), "its answer was not to what was asked")
+        else:
+            self._answered(which, reply.id, results)
+
+    def _answered(self, which: Lease, task_id: str, results: list[ParseResult]) -> None:
+        self._leave(which)
+        self._heard_something()
+        self._answer_count += 1
+        self._answers.append(Answer(task_id, results))
         if not which.keep:
-            which.reply.forget()
-        requests = which.batch.requests
-        if isinstance(answer, Exception):
-            if len(requests) == 1:
-                yield [_failed(requests[0], answer)]
-            else:
-                # One of them took its neighbours' process with it. Alone, each fails for itself.
-                for request in requests:
-                    alone = Batch([request], which.batch.size // len(requests))
-                    self._publish(alone, which.queue)
+            for reply in which.replies:
+                reply.forget()
+
+    def _renew(self, which: Lease, step: Step, reason: Exception | str) -> None:
+        self._heard_something()
+        if step is Step.AGAIN:
+            self._send(which)
+        elif step is Step.ALONE:
+            self._leave(which)
+            requests = which.batch.requests
+            size = which.batch.size // len(requests)
+            # All are entered before one is sent: the broker may go in between.
+            for alone in [
+                self._enter(Batch([r], size), which.queue, keep=which.keep, tries=which.tries)
+                for r in requests
+            ]:
+                self._send(alone)
+        else:
+            results = [failed(request, reason) for request in which.batch.requests]
+            self._answered(which, which.replies[-1].id, results)
+
+    def _look(self) -> None:
+        """Ask workers and queues where the batches are, and renew those that are nowhere."""
+        leases = list(self._in_flight.values())
+        evidence = look_for(
+            self._app,
+            [reply.id for which in leases for reply in which.replies],
+            {which.queue for which in leases},
+            workers=self._nodes,
+        )
+        self._looked = monotonic()
+        if not evidence.workers:
+            self._wait_for_workers()
             return
-        results = msgspec.convert(answer, list[ParseResult])
-        if [result.id for result in results] != [request.id for request in requests]:
+        self._say(None)
+        self._nodes = evidence.workers
+        self._heard = self._looked
+        self._look_interval_s = min(2 * self._look_interval_s, LAST_LOOK_S)
+        for which in leases:
+            overtaken = self._answer_count - which.answers_before > 2 * self._limit
+            if which.is_lost(evidence, overtaken=overtaken):
+                if done := [reply for reply in which.replies if reply.ready()]:
+                    self._came.extend(done)  # it came, and nobody was told
+                else:
+                    seen = "neither the queue nor any worker had it"
+                    self._renew(which, which.after_loss(), seen)
+            elif which.missed:
+                self._look_interval_s = FIRST_LOOK_S
+
+    def _wait_for_workers(self) -> None:
+        gone_s = self._looked - self._heard
+        if gone_s > self._patience_s:
             raise BrokerError(
-                "a worker answered what it was not asked: another program uses this broker's"
-                f" task {TASK_NAME}, or the worker runs another version of ck3parse"
+                f"no worker has answered for {gone_s:.0f} s: start one with"
+                " `celery -A ck3parse worker`, and run again to go on from here"
             )
-        yield results
+        self._say(f"no worker answers; waiting {self._patience_s - gone_s:.0f} s more")
+
+    def _start_over(self, error: Exception) -> None:
+        """Wait for the broker to come back, and send what was in flight again."""
+        if self._reconnect is None:
+            raise error
+        gone_since = monotonic()
+        pause_s = _RETRY_FIRST_S
+        while True:
+            self._check()
+            left_s = self._patience_s - (monotonic() - gone_since)
+            if left_s <= 0:
+                raise BrokerError(
+                    f"the broker has been gone for {self._patience_s:.0f} s ({error}): bring it"
+                    " back, and run again to go on from here"
+                ) from error
+            self._say(f"the broker is gone; trying {left_s:.0f} s more")
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, _RETRY_LAST_S)
+            try:
+                self._resume(self._reconnect())
+            except (BrokerError, *BROKER_ERRORS) as again:
+                error = again
+            else:
+                break
+        self._say(None)
+        self._heard_something()
+
+    def _resume(self, app: Celery) -> None:
+        self._app.close()
+        self._app = app
+        self._came.clear()
+        self._by_task.clear()
+        for which in self._in_flight.values():
+            sent, which.replies = which.replies, []
+            for reply in sent:  # it may have been answered before the broker went
+                self._await(which, AsyncResult(reply.id, app=app))
+            if not any(reply.ready() for reply in which.replies):
+                self._send(which)
 
 
-def _failed(request: ParseRequest, reason: Exception) -> ParseResult:
-    """Return the result of a request whose task, all alone, did not return."""
-    result = ParseResult(request.id, request.path or request.name)
-    if isinstance(reason, TimeLimitExceeded):
-        result.error_type = ErrorType.PARSE_TIMEOUT
-        result.error = f"parsing it took longer than the limit of {request.timeout_ms:,} ms"
-    else:
-        result.error_type = ErrorType.WORKER_CRASHED
-        result.error = f"the process that parsed it died: {reason}"
-    return result
+def _results_for(batch: Batch, answer: object) -> list[ParseResult] | None:
+    """Return an answer's results if they are to what was asked, else `None`."""
+    try:
+        results = msgspec.convert(answer, list[ParseResult])
+    except msgspec.ValidationError:
+        return None
+    asked = [request.id for request in batch.requests]
+    return results if [result.id for result in results] == asked else None

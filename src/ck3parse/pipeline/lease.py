@@ -1,0 +1,108 @@
+"""A batch that is out with the workers, and what becomes of it when it does not come back."""
+
+from enum import Enum
+
+import msgspec
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery.result import AsyncResult
+
+from ck3parse.errors import ErrorType
+from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.pipeline.batch import Batch
+from ck3parse.pipeline.evidence import Evidence
+
+MAX_TRIES = 3
+"""How often a batch is sent that is lost without a reason, before its files are tried alone."""
+MAX_CRASHES = 2
+"""How often a file alone may take its process along. Once can be something else that killed it."""
+MISSED_LOOKS = 2
+"""How often in a row a batch must be nowhere: once it may be on its way from queue to worker."""
+
+
+class Step(Enum):
+    """What is next for a batch that has no answer: sent again, its files alone, or given up."""
+
+    AGAIN = "again"
+    ALONE = "alone"
+    GIVE_UP = "give up"
+
+
+class Lease(msgspec.Struct, eq=False):
+    """A batch that was published and not answered yet.
+
+    Attributes:
+        batch: what was sent.
+        queue: where it was sent.
+        keep: whether the task and its result are left to others, as its id is known elsewhere.
+        replies: the tasks it was sent as, the last one last.
+        tries: how often it was sent because it was lost.
+        crashes: how often its process died with it.
+        missed: in how many looks in a row it was nowhere.
+        answers_before: how many answers had come when it was sent.
+    """
+
+    batch: Batch
+    queue: str
+    keep: bool
+    replies: list[AsyncResult] = []
+    tries: int = 1
+    crashes: int = 0
+    missed: int = 0
+    answers_before: int = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is one file, which can be blamed."""
+        return len(self.batch.requests) == 1
+
+    def after_failure(self, reason: Exception) -> Step:
+        """Say what is next, as its task failed."""
+        if not self.alone:
+            # One of them took its neighbours' process with it. Alone, each fails for itself.
+            return Step.ALONE
+        if isinstance(reason, TimeLimitExceeded):
+            return Step.GIVE_UP
+        self.crashes += 1
+        return Step.AGAIN if self.crashes < MAX_CRASHES else Step.GIVE_UP
+
+    def after_loss(self) -> Step:
+        """Say what is next, as nothing is left of it."""
+        if self.tries < MAX_TRIES:
+            self.tries += 1
+            return Step.AGAIN
+        return Step.GIVE_UP if self.alone else Step.ALONE
+
+    def is_lost(self, evidence: Evidence, *, overtaken: bool) -> bool:
+        """Take a look at it into account, and say whether it is lost.
+
+        Args:
+            evidence: what workers and queues say; at least one worker does.
+            overtaken: whether so many later ones were answered that no queue can have it.
+        """
+        held = any(reply.id in evidence.held for reply in self.replies)
+        queued = evidence.queued > 0 and not overtaken
+        self.missed = 0 if held or queued else self.missed + 1
+        return self.missed >= MISSED_LOOKS
+
+
+def failed(request: ParseRequest, reason: Exception | str) -> ParseResult:
+    """Return the result of a request that was tried alone and did not come back.
+
+    Args:
+        request: what was asked.
+        reason: what its task raised, or what was seen.
+    """
+    result = ParseResult(request.id, request.path or request.name)
+    if isinstance(reason, str):
+        result.error_type = ErrorType.WORKER_UNAVAILABLE
+        result.error = f"no worker answered for it in {MAX_TRIES} tries: {reason}"
+    elif isinstance(reason, TimeLimitExceeded):
+        result.error_type = ErrorType.PARSE_TIMEOUT
+        result.error = f"parsing it took longer than the limit of {request.timeout_ms:,} ms"
+    elif isinstance(reason, WorkerLostError | SystemExit):
+        result.error_type = ErrorType.WORKER_CRASHED
+        result.error = f"the process that parsed it died, {MAX_CRASHES} times alone: {reason}"
+    else:
+        result.error_type = ErrorType.INTERNAL
+        result.error = f"its task failed: {type(reason).__name__}: {reason}"
+    return result

@@ -151,7 +151,7 @@ class EmbeddedBroker:
         """
         with self._lock:
             if self._supervisor and not self._failure:
-                self._read_reports(timeout_s)
+                self._read_reports(self._supervisor, timeout_s)
             return self._failure
 
     def stop(self) -> None:
@@ -249,7 +249,7 @@ class EmbeddedBroker:
                 self._server_up = connection.connect_ex(str(self._socket_path)) == 0
         return self._server_up
 
-    def _read_reports(self, timeout_s: float) -> None:
+    def _read_reports(self, running: "subprocess.Popen[bytes]", timeout_s: float) -> None:
         while not self._failure and _is_readable(self._reports_fd, timeout_s):
             timeout_s = 0.0
             news = os.read(self._reports_fd, 65536)
@@ -257,7 +257,7 @@ class EmbeddedBroker:
             for line in lines:
                 self._hear(line)
             if not news and not self._failure:
-                self._failure = "its supervisor was killed"
+                self._failure = f"its supervisor {supervisor.ending(running.wait())}"
                 self._kill_groups()
 
     def _hear(self, line: bytes) -> None:

@@ -14,7 +14,7 @@ tasks), `again` (what died and was started again, as a sentence) and `failed` (w
 import os
 import select
 import sys
-from time import monotonic
+from time import monotonic, sleep
 
 READY_FD = 3
 """Where the worker writes a byte once it takes tasks."""
@@ -26,6 +26,7 @@ LAST_WORDS_BYTES = 2048
 
 _OWNER_CHECK_INTERVAL_MS = 500
 _END_LIMIT_S = 1.0
+_LOOK_INTERVAL_S = 0.001
 _SIGKILL = 9
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -108,14 +109,9 @@ class Program:
         while self.take_output():
             pass
         code = os.waitstatus_to_exitcode(status)
-        if code < 0:
-            from signal import Signals
-
-            how = f"was killed by {Signals(-code).name}"
-        elif self.name == "worker" and not self.ready:
-            how = f"cannot start: it ended with exit code {code}"
-        else:
-            how = f"ended with exit code {code}"
+        how = ending(code)
+        if self.name == "worker" and not self.ready and code >= 0:
+            how = f"cannot start: it {how}"
         words = self._last_words.decode(errors="replace").strip()
         lines = "".join(f"\n  {line}" for line in words.splitlines()[-12:])
         return f"its {self.name} {how}{lines and '; its last words:'}{lines}"
@@ -176,7 +172,7 @@ class Supervisor:
             except ChildProcessError:
                 return
             if pid == 0:
-                select.select([], [], [], 0.001)
+                sleep(_LOOK_INTERVAL_S)
 
     def _start(self, program: Program) -> None:
         program.start()
@@ -266,6 +262,16 @@ def report(word: str, text: str) -> None:
         os.write(1, f"{word}\t".encode() + text.encode("unicode_escape") + b"\n")
     except OSError:
         return  # it no longer listens
+
+
+def ending(code: int) -> str:
+    """Say how a process ended whose exit code, or the negative of its signal, is this."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    from signal import Signals
+
+    name = next((known.name for known in Signals if known == -code), f"signal {-code}")
+    return f"was killed by {name}"
 
 
 def kill_group(leader: int) -> None:

@@ -101,7 +101,7 @@ def test_a_child_that_hangs_does_not_outlive_the_supervisor(fault: str, tmp_path
         family = Family(directory_of(broker.broker_url))
         os.kill(family.supervisor, signal.SIGKILL)
         wait_until(broker.failure, GONE_LIMIT_S, "it is reported")
-        assert broker.failure() == "its supervisor was killed"
+        assert broker.failure() == "its supervisor was killed by SIGKILL"
         broker.stop()
         wait_until_gone(family.directory, GONE_LIMIT_S)
 

@@ -114,7 +114,7 @@ impl Parser<'_, '_> {
 
     fn elements(&mut self) -> Result<(), Failure> {
         loop {
-            self.out.reserve(0);
+            self.out.reserve_element(self.scan.at, self.scan.text.len());
             let start = self.scan.skip();
             if start == Some(Start::Name) {
                 let key = self.scan.name();

@@ -9,7 +9,7 @@ use crate::text::LineEnds;
 /// Room that [`Writer::reserve`] keeps free, more than the pieces of an element take.
 const MARGIN: usize = 1024;
 
-/// The least a buffer has, and what it has at most for an expectation that may be wrong, in bytes.
+/// The least a buffer has, and what is enough to begin with, in bytes.
 const FIRST: usize = 64 << 10;
 const LARGE: usize = 8 << 20;
 
@@ -107,7 +107,6 @@ impl<'b> Writer<'b> {
     /// Starts an output of about `expected` bytes.
     pub fn new(buffer: &'b mut Buffer, expected: usize) -> Self {
         if buffer.bytes.len() < expected.clamp(FIRST, LARGE) {
-            // Fresh zeros are not touched before they are written to; growing would touch them.
             buffer.bytes = vec![0; expected.max(FIRST)];
         }
         Writer {
@@ -132,12 +131,27 @@ impl<'b> Writer<'b> {
         }
     }
 
+    /// Makes room for an element, if there is none, and for as much again as it seems will come:
+    /// so far `read` of the text's `total` bytes have been read.
+    #[inline(always)]
+    pub fn reserve_element(&mut self, read: usize, total: usize) {
+        if self.bytes.len() - self.at < MARGIN {
+            self.grow_for(read, total);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow_for(&mut self, read: usize, total: usize) {
+        let unread = (total - read) as f64 / read.max(1) as f64;
+        self.grow((self.at as f64 * unread.min(4.0) * 1.05) as usize);
+    }
+
     #[cold]
     #[inline(never)]
     fn grow(&mut self, length: usize) {
-        let needed = self.at + length + MARGIN;
-        let target = needed.max(self.bytes.len().saturating_mul(2));
-        self.bytes.resize(target, 0);
+        let needed = self.at.saturating_add(length).saturating_add(2 * MARGIN);
+        self.bytes.resize(needed.max(self.bytes.len() / 2 * 3), 0);
     }
 
     /// Writes a piece. The room is the caller's to reserve.

@@ -1,0 +1,1 @@
+"""What is behind `ck3parse.qbuilder_bridge`: futures, the thread that answers them, the pool."""

@@ -1,0 +1,285 @@
+"""The thread that sends what a process asks for, and hands out what comes back.
+
+Any thread may ask. Requests that come close together travel in one batch: a batch is held open for
+`LINGER_S`, or until it is full or somebody waits for one of its results. The window sees to it that
+each is answered; if it cannot, as broker or workers are gone for too long, all that waits is
+answered with that, and the dispatcher has stopped.
+"""
+
+import logging
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple
+
+import msgspec
+
+from ck3parse.bridge.seeker import Seeker
+from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
+from ck3parse.errors import BrokerError, ErrorType
+from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, Batch
+from ck3parse.pipeline.window import Answer, Window
+
+Sink = Callable[[ParseResult], None]
+
+LINGER_S = 0.002
+"""A loop of single calls fills a batch in less; nobody who waits for a result waits for this."""
+TICK_S = 0.002
+"""How long to listen for results before looking for new requests."""
+_STOP_LIMIT_S = 3.0
+
+log = logging.getLogger(__name__)
+
+
+class _Key(NamedTuple):
+    """What the requests of one batch have in common."""
+
+    queue: str
+    timeout_ms: int
+    keep: bool
+
+
+class _Open(msgspec.Struct):
+    """A batch that can still take requests."""
+
+    key: _Key
+    task_id: str
+    since: float
+    requests: list[ParseRequest]
+    size: int = 0
+
+
+class _Waiting(NamedTuple):
+    """A request that was not answered yet."""
+
+    name: str
+    keep: bool
+    sink: Sink
+
+
+class Dispatcher:
+    """Owns the window, in a thread of its own.
+
+    Args:
+        window: where to send.
+        seeker: finds results by the ids of futures.
+    """
+
+    def __init__(self, window: Window, seeker: Seeker) -> None:
+        self._window = window
+        self._seeker = seeker
+        self._changed = threading.Condition(threading.Lock())
+        self._open: dict[_Key, _Open] = {}
+        self._full: deque[_Open] = deque()
+        self._waiting: dict[str, _Waiting] = {}
+        self._dropped: set[str] = set()
+        self._kept: dict[str, int] = {}
+        """By task whose result is kept: how many of its results were not taken yet."""
+        self._unwanted: deque[str] = deque()
+        """Tasks whose results are kept no more."""
+        self._hurry = False
+        self._stopped: str | None = None
+        self._thread = threading.Thread(target=self._run, name="ck3parse", daemon=True)
+        self._thread.start()
+
+    def submit(
+        self,
+        request: ParseRequest,
+        size: int,
+        sink: Sink,
+        *,
+        bulk: bool = False,
+        urgent: bool = False,
+        keep: bool = False,
+    ) -> str:
+        """Take a request, to be sent soon.
+
+        Args:
+            request: what to parse; it gets a new id.
+            size: bytes of it, as far as they are known.
+            sink: called with the answer, once, in the dispatcher's thread.
+            bulk: whether it goes behind what others wait for.
+            urgent: whether somebody waits for it.
+            keep: whether its result stays on the backend until `taken`.
+
+        Returns:
+            The request's id.
+
+        Raises:
+            BrokerError: the dispatcher was stopped.
+        """
+        key = _Key(QUEUE_BULK if bulk else QUEUE_INTERACTIVE, request.timeout_ms, keep)
+        with self._changed:
+            if self._stopped:
+                raise BrokerError(self._stopped)
+            batch = self._open.get(key)
+            if batch and batch.size + size > MAX_BYTES:
+                self._seal(batch)
+                batch = None
+            if batch is None:
+                batch = _Open(key, str(uuid.uuid4()), monotonic(), [])
+                self._open[key] = batch
+                self._changed.notify()
+            request_id = f"{batch.task_id}:{len(batch.requests)}"
+            request = msgspec.structs.replace(request, id=request_id)
+            batch.requests.append(request)
+            batch.size += size
+            self._waiting[request_id] = _Waiting(request.path or request.name, keep, sink)
+            if urgent or len(batch.requests) >= MAX_FILES:
+                self._seal(batch)
+                self._changed.notify()
+        return request_id
+
+    def flush(self) -> None:
+        """Send at once what was held back for company."""
+        with self._changed:
+            if self._open:
+                self._hurry = True
+                self._changed.notify()
+
+    def drop(self, request_id: str) -> None:
+        """Withdraw a request that nobody waits for any more."""
+        with self._changed:
+            if self._waiting.pop(request_id, None):
+                self._dropped.add(request_id)
+                self._changed.notify()
+        self.taken(request_id)
+
+    def taken(self, request_id: str) -> None:
+        """Note that the result of a request was handed over, and need not be kept."""
+        task_id = request_id.partition(":")[0]
+        with self._changed:
+            if task_id in self._kept:
+                self._kept[task_id] -= 1
+                if not self._kept[task_id]:
+                    del self._kept[task_id]
+                    self._unwanted.append(task_id)
+                    self._changed.notify()
+
+    def seek(self, future_id: str, sink: Sink, limit_s: float) -> Callable[[], None]:
+        """Look for the result of a future of any process; see `Seeker.seek`."""
+        forget = self._seeker.seek(future_id, sink, limit_s)
+        with self._changed:
+            self._changed.notify()
+        return forget
+
+    def stop(self, reason: str) -> None:
+        """Answer nothing any more, and hang up.
+
+        Args:
+            reason: what those who still wait are told, and who asks from now on.
+        """
+        with self._changed:
+            self._stopped = self._stopped or reason
+            self._changed.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_STOP_LIMIT_S)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it answers nothing any more."""
+        return self._stopped is not None
+
+    def _seal(self, batch: _Open) -> None:
+        del self._open[batch.key]
+        self._full.append(batch)
+
+    def _run(self) -> None:
+        reason = ""
+        try:
+            while not self._stopped:
+                self._work()
+        except BrokerError as error:
+            reason = str(error)
+        except Exception as error:  # whoever waits must hear of it
+            log.exception("a bug of ck3parse ended the thread that talks to the broker")
+            reason = (
+                f"a bug of ck3parse: {type(error).__name__}: {error}; the log has the traceback"
+            )
+        finally:
+            with self._changed:
+                reason = self._stopped = self._stopped or reason
+            for request_id in list(self._waiting):
+                self._give_up(request_id, reason)
+            self._seeker.give_up(reason)
+            self._window.close()
+
+    def _work(self) -> None:
+        """Send what is due, and hand out what has come."""
+        for batch in self._due(idle=not self._window.in_flight):
+            self._publish(batch)
+        for answer in self._window.poll(TICK_S):
+            self._hand_out(answer)
+        self._seeker.look()
+        while self._unwanted:
+            self._seeker.app.backend.forget(self._unwanted.popleft())
+        if self._dropped:
+            with self._changed:
+                dropped, self._dropped = self._dropped, set()
+            self._window.discard(dropped)
+
+    def _due(self, *, idle: bool) -> list[_Open]:
+        """Return batches to send now; with nothing in flight, wait for some."""
+        with self._changed:
+            while True:
+                now = monotonic()
+                oldest = min((batch.since for batch in self._open.values()), default=None)
+                for batch in list(self._open.values()):
+                    if self._hurry or now - batch.since >= LINGER_S:
+                        self._seal(batch)
+                self._hurry = False
+                if self._full or self._stopped or not idle or self._dropped or self._unwanted:
+                    break
+                wait_s = None if oldest is None else max(0.0, oldest + LINGER_S - now)
+                self._changed.wait(self._seeker.interval_s if wait_s is None else wait_s)
+                if self._seeker.interval_s is not None:
+                    break
+            due: list[_Open] = []
+            held: deque[_Open] = deque()
+            room = self._window.has_room()
+            for batch in self._full:
+                bulk = batch.key.queue == QUEUE_BULK
+                (due if room or not bulk else held).append(batch)
+                room = room and not bulk
+            self._full = held
+            return due
+
+    def _publish(self, batch: _Open) -> None:
+        with self._changed:
+            requests = [request for request in batch.requests if request.id in self._waiting]
+            if requests and batch.key.keep:
+                self._kept[batch.task_id] = len(requests)
+                # The place of each in the task's result is part of its id.
+                requests = batch.requests
+        if not requests:
+            return
+        self._window.submit(
+            Batch(requests, batch.size),
+            queue=batch.key.queue,
+            task_id=batch.task_id,
+            keep=batch.key.keep,
+        )
+
+    def _hand_out(self, answer: Answer) -> None:
+        for result in answer.results:
+            with self._changed:
+                waiting = self._waiting.pop(result.id, None)
+            if waiting is None:
+                continue
+            if waiting.keep and not result.id.startswith(answer.task_id):
+                # It was sent again, as another task: who knows its id only looks here.
+                self._seeker.leave(result)
+                self._unwanted.append(answer.task_id)
+            waiting.sink(result)
+
+    def _give_up(self, request_id: str, reason: str) -> None:
+        with self._changed:
+            waiting = self._waiting.pop(request_id, None)
+        if waiting is None:
+            return
+        result = ParseResult(request_id, waiting.name)
+        result.error_type, result.error = ErrorType.WORKER_UNAVAILABLE, reason
+        waiting.sink(result)

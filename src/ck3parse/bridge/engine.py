@@ -1,0 +1,294 @@
+"""Who parses for this process: the pipeline, or a fresh subprocess for each file.
+
+A process has at most one of each, made on first use and ended with it. After `fork` the child makes
+its own.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from ck3parse import legacy
+from ck3parse.bridge.future import Keeper
+from ck3parse.config import settings
+from ck3parse.errors import ErrorType
+from ck3parse.log import event_log
+from ck3parse.messages import ParseRequest, ParseResult
+
+SWITCH = "QBUILDER_PERSISTENT_PARSE"
+_ON = frozenset({"1", "true", "yes", "on"})
+_OFF = frozenset({"0", "false", "no", "off"})
+
+log = logging.getLogger(__name__)
+
+Sink = Callable[[ParseResult], None]
+
+
+def switched_on(env: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the switch chooses the pipeline."""
+    return env.get(SWITCH, "").strip().lower() in _ON
+
+
+def switched_off(env: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the switch forbids the pipeline, rather than being unset."""
+    return env.get(SWITCH, "").strip().lower() in _OFF
+
+
+class Engine(Keeper, Protocol):
+    """What parses."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it answers nothing any more."""
+
+    def submit(
+        self,
+        request: ParseRequest,
+        size: int,
+        sink: Sink,
+        *,
+        bulk: bool = False,
+        urgent: bool = False,
+        keep: bool = False,
+    ) -> str:
+        """Take a request; see `Dispatcher.submit`."""
+
+    def close(self) -> None:
+        """Answer nothing any more, and end every process of it."""
+
+    def worker_list(self) -> list[dict[str, Any]]:
+        """Return `id`, `pid`, `alive` and `parse_count` of each worker process."""
+
+
+class Pipeline:
+    """Parses through Celery: with the broker of the settings, or an embedded one of its own.
+
+    Args:
+        workers: processes of an embedded worker; `None`: as the settings say.
+
+    Raises:
+        BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+        UsageError: a setting cannot be used.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        # Only here: who keeps to the old way does not import Celery.
+        from ck3parse.bridge.connecting import Connector
+        from ck3parse.bridge.dispatcher import Dispatcher
+
+        of = settings()
+        self.workers = workers or of.worker_count
+        self._connector = Connector(of, self.workers)
+        self._dispatcher = Dispatcher(self._connector.window, self._connector.seeker)
+        # Taken by name, so that each call is one less.
+        self.submit = self._dispatcher.submit
+        self.flush = self._dispatcher.flush
+        self.drop = self._dispatcher.drop
+        self.taken = self._dispatcher.taken
+        self.seek = self._dispatcher.seek
+        self._closed = False
+        _pipelines.append(self)
+        atexit.register(self.close)
+        if events := event_log():
+            events.write("run_start", worker_id=str(os.getpid()), extra={"workers": self.workers})
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it answers nothing any more."""
+        return self._dispatcher.stopped
+
+    def close(self) -> None:
+        """Answer nothing any more, and end the embedded broker."""
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        self._connector.closing()
+        self._dispatcher.stop("the parse pool was shut down")
+        self._connector.close()
+        _pipelines.remove(self)
+        if events := event_log():
+            events.write("run_complete", worker_id=str(os.getpid()))
+
+    def forked(self) -> None:
+        """Leave all to the parent: this is a forked copy."""
+        self._closed = True
+        atexit.unregister(self.close)
+
+    def worker_list(self) -> list[dict[str, Any]]:
+        """Return `id`, `pid`, `alive` and `parse_count` of each worker process."""
+        return self._connector.worker_list()
+
+
+class Subprocesses:
+    """Parses each file in a process of its own, a few of them at a time."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or settings().worker_count
+        self._jobs: queue.SimpleQueue[tuple[ParseRequest, Sink]] = queue.SimpleQueue()
+        self._dropped: set[str] = set()
+        self._ids = 0
+        self._lock = threading.Lock()
+        self.stopped = False
+        for _ in range(self.workers):
+            threading.Thread(target=self._run, name="ck3parse", daemon=True).start()
+
+    def submit(
+        self,
+        request: ParseRequest,
+        size: int,
+        sink: Sink,
+        *,
+        bulk: bool = False,
+        urgent: bool = False,
+        keep: bool = False,
+    ) -> str:
+        """Take a request, to be parsed once a process is free."""
+        del size, bulk, urgent, keep
+        with self._lock:
+            self._ids += 1
+            request_id = f"legacy-{self._ids}:0"
+        self._jobs.put((msgspec.structs.replace(request, id=request_id), sink))
+        return request_id
+
+    def flush(self) -> None:
+        """Do nothing: it holds nothing back."""
+
+    def drop(self, request_id: str) -> None:
+        """Pass a request over that nobody waits for any more."""
+        self._dropped.add(request_id)
+
+    def taken(self, request_id: str) -> None:
+        """Do nothing: it keeps nothing."""
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self.stopped = True
+
+    def worker_list(self) -> list[dict[str, Any]]:
+        """Return nothing: no process outlives its file."""
+        return []
+
+    def _run(self) -> None:
+        while True:
+            request, sink = self._jobs.get()
+            if request.id in self._dropped:
+                self._dropped.discard(request.id)
+                continue
+            try:
+                result = legacy.parse(request)
+            except Exception as error:  # whoever waits must hear of it
+                log.exception("no subprocess could be run")
+                result = ParseResult(request.id, request.path or request.name)
+                result.error_type, result.error = ErrorType.WORKER_CRASHED, str(error)
+            sink(result)
+
+
+_lock = threading.Lock()
+_pipeline: Pipeline | None = None
+_subprocesses: Subprocesses | None = None
+_pipelines: list[Pipeline] = []
+_of_parent: list[Pipeline] = []
+"""After a fork: what belongs to the parent, kept so that it is not tidied up here."""
+
+
+def engine() -> Engine:
+    """Return this process's engine, made on first use: the pipeline, unless it is switched off.
+
+    Raises:
+        BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+        UsageError: a setting cannot be used.
+    """
+    return _engine(Pipeline)
+
+
+def new_engine(workers: int) -> Engine:
+    """Return an engine of one's own, to be closed by its owner.
+
+    Args:
+        workers: how many processes work for it, where it starts them.
+
+    Raises:
+        BrokerError: as `engine`.
+        UsageError: as `engine`.
+    """
+    return Subprocesses(workers) if switched_off() else Pipeline(workers)
+
+
+def shared_engine(workers: int) -> Engine:
+    """Return this process's engine, with so many worker processes if it is made by this call."""
+    return _engine(lambda: Pipeline(workers))
+
+
+def pipeline() -> Pipeline:
+    """Return this process's pipeline, made on first use.
+
+    Raises:
+        BrokerError: as `engine`.
+        UsageError: as `engine`.
+    """
+    with _lock:
+        return _shared_pipeline(Pipeline)
+
+
+def running_pipeline() -> Pipeline | None:
+    """Return this process's pipeline, if it has one."""
+    with _lock:
+        return None if _pipeline is None or _pipeline.stopped else _pipeline
+
+
+def shut_down() -> None:
+    """End this process's engines, if there are any; the next use makes new ones."""
+    global _pipeline, _subprocesses
+    with _lock:
+        for running in (_pipeline, _subprocesses):
+            if running:
+                running.close()
+        _pipeline = _subprocesses = None
+
+
+def _engine(make: Callable[[], Pipeline]) -> Engine:
+    global _subprocesses
+    with _lock:
+        if not switched_off():
+            return _shared_pipeline(make)
+        if _subprocesses is None:
+            _subprocesses = Subprocesses()
+        return _subprocesses
+
+
+def _shared_pipeline(make: Callable[[], Pipeline]) -> Pipeline:
+    global _pipeline
+    if _pipeline is None or _pipeline.stopped:
+        if _pipeline:
+            _pipeline.close()
+            _pipeline = None
+        _pipeline = make()
+    return _pipeline
+
+
+def _after_fork() -> None:
+    global _lock, _pipeline, _subprocesses, _pipelines
+    _lock = threading.Lock()
+    if _pipelines and "billiard.util" in sys.modules:
+        from billiard.util import _run_after_forkers
+
+        # What billiard does in its own children: they let go of the parent's connections.
+        with contextlib.suppress(Exception):
+            _run_after_forkers()
+    for inherited in _pipelines:
+        inherited.forked()
+    _of_parent.extend(_pipelines)
+    _pipelines, _pipeline, _subprocesses = [], None, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,162 @@
+"""Futures: parses that were asked for and may not be done."""
+
+import asyncio
+import concurrent.futures
+import os
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any, Protocol, cast
+
+from ck3parse import messages
+from ck3parse.bridge.results import ParseResult, result_of
+from ck3parse.errors import BrokerError
+
+
+class Keeper(Protocol):
+    """What a future needs of whoever will answer it."""
+
+    def flush(self) -> None:
+        """Send at once what was held back for company."""
+
+    def drop(self, request_id: str) -> None:
+        """Withdraw a request that nobody waits for any more."""
+
+    def taken(self, request_id: str) -> None:
+        """Note that the result of a request was handed over."""
+
+
+class ParseFuture(concurrent.futures.Future[ParseResult]):
+    """A parse that was asked for: a `concurrent.futures.Future` that can be awaited.
+
+    It is done once there is a result, whether the file parsed or not: look at the result's
+    `success`. It never stays undone for ever: where no worker answers, the result says so with the
+    error type `WorkerUnavailable`.
+
+    Attributes:
+        id: `TASK:INDEX`, the Celery task that parses it and its place there. `from_id` finds the
+            result by it, from another process too.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        super().__init__()
+        self.id = ""
+        self._keeper = keeper
+        self._pid = os.getpid()
+
+    @classmethod
+    def from_id(cls, future_id: str) -> "ParseFuture":
+        """Find a future again, in this process or another that uses the same broker.
+
+        A result stays on the result backend until each future of its task has been asked for its
+        result in the process that made it, or else for `CK3PARSE_RESULT_EXPIRES_S` seconds: so
+        either process may ask, but the other one first.
+
+        Args:
+            future_id: the `id` of a future.
+
+        Returns:
+            A future for the same result. If none has come after `CK3PARSE_RESULT_EXPIRES_S`
+            seconds, it is done with the error type `WorkerUnavailable`.
+
+        Raises:
+            UsageError: it is not the id of a future, or no broker is configured.
+            BrokerError: the broker cannot be reached.
+        """
+        from ck3parse.bridge.calls import find
+
+        return find(future_id)
+
+    def result(self, timeout: float | None = None) -> ParseResult:
+        """Wait for the result and return it.
+
+        Args:
+            timeout: seconds to wait at most; `None`: until it is there, which is bounded by the
+                file's own limit and the limits of sending it again.
+
+        Raises:
+            TimeoutError: the time is over.
+            concurrent.futures.CancelledError: it was cancelled.
+            BrokerError: it belongs to the process that this one was forked from.
+        """
+        self.flush()
+        result = super().result(timeout)
+        self._keeper.taken(self.id)
+        return result
+
+    def flush(self) -> None:
+        """Send it at once, if it was held back for others to travel with it."""
+        if not self.done():
+            self._check_process()
+            self._keeper.flush()
+
+    def cancel(self) -> bool:
+        """Ask for the result no more, unless it has come.
+
+        A task that nobody waits for any more is revoked: a worker that has not begun it passes it
+        over.
+
+        Returns:
+            Whether it is cancelled.
+        """
+        with self._condition:
+            if self.cancelled():
+                return True
+            if not super().cancel():
+                return False
+            # Otherwise who waits for several futures would wait on.
+            self.set_running_or_notify_cancel()
+        self._keeper.drop(self.id)
+        return True
+
+    def settle(self, answer: messages.ParseResult) -> None:
+        """Be done with this answer, unless it was cancelled. For whoever parses only."""
+        with self._condition:
+            if self.cancelled():
+                return
+            self.set_running_or_notify_cancel()
+        self.set_result(result_of(answer))
+
+    def __await__(self) -> Generator[Any, None, ParseResult]:
+        self.flush()
+        result = yield from asyncio.wrap_future(self).__await__()
+        self._keeper.taken(self.id)
+        return result
+
+    def _check_process(self) -> None:
+        if self._pid != os.getpid():
+            raise BrokerError(
+                "this future belongs to the process that this one was forked from: find it with"
+                " ParseFuture.from_id, or ask for the file again"
+            )
+
+
+def gather(futures: Iterable[ParseFuture], timeout: float | None = None) -> list[ParseResult]:
+    """Wait for futures and return their results in the order given.
+
+    Args:
+        futures: what was asked for.
+        timeout: seconds to wait at most for each; `None`: until it is there.
+
+    Raises:
+        TimeoutError: the time is over.
+        concurrent.futures.CancelledError: one was cancelled.
+    """
+    return [future.result(timeout) for future in futures]
+
+
+def as_completed(
+    futures: Iterable[ParseFuture], timeout: float | None = None
+) -> Iterator[ParseFuture]:
+    """Yield futures as they are done.
+
+    Args:
+        futures: what was asked for.
+        timeout: seconds to wait at most for all of them; `None`: until they are done.
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+    asked = list(futures)
+    for future in asked:
+        future.flush()
+    done = concurrent.futures.as_completed(asked, timeout)
+    return cast("Iterator[ParseFuture]", done)

@@ -1,0 +1,207 @@
+"""qbuilder's parse pool, on top of an engine."""
+
+import os
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from ck3parse.bridge import ahead
+from ck3parse.bridge import engine as engines
+from ck3parse.bridge.calls import StrPath, ask, file_request, text_request
+from ck3parse.bridge.engine import Engine
+from ck3parse.bridge.results import ParseResult, failed
+from ck3parse.errors import BrokerError, ErrorType
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, ParseRequest
+
+NUM_WORKERS = 4
+
+
+class ParsePool:
+    """Worker processes that parse one file after another.
+
+    With `CK3PARSE_BROKER_URL` set, the workers are those of that broker; else the pool starts an
+    embedded broker and worker of its own, which end with it or with this process. Any thread may
+    use it; after `fork` the child's copy starts anew. A context manager that starts it and shuts it
+    down.
+
+    Args:
+        num_workers: processes of the embedded worker.
+    """
+
+    def __init__(self, num_workers: int = NUM_WORKERS) -> None:
+        self.num_workers = num_workers
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._started = False
+        self._pid = os.getpid()
+
+    def start(self) -> None:
+        """Start it; more than one call does no harm.
+
+        Raises:
+            BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+            UsageError: a setting cannot be used.
+        """
+        self._started = True
+        try:
+            self._running()
+        except BaseException:
+            self._started = False
+            raise
+
+    def parse_file(self, filepath: StrPath, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> ParseResult:
+        """Parse a file and wait for it. It does not raise for what happens to the file.
+
+        Args:
+            filepath: the file; the root's `filename` is this path as given.
+            timeout_ms: milliseconds after which the process that parses it is killed.
+
+        Returns:
+            The result; its `error_type` is `ParseTimeout` for a file that was killed at its limit,
+            `WorkerCrashed` for one whose process died, and `WorkerUnavailable` if the pool is not
+            running or its broker or workers are gone.
+
+        Raises:
+            UsageError: the limit is no positive number.
+        """
+        request = file_request(filepath, timeout_ms, "strict")
+        return self._parse(request, lambda engine: ahead.take(filepath, engine))
+
+    def parse_text(
+        self, content: str, filename: str = "<inline>", timeout_ms: int = DEFAULT_TIMEOUT_MS
+    ) -> ParseResult:
+        """Parse a text as it is and wait for it: no byte order mark removed, no line ends changed.
+
+        Args:
+            content: the script.
+            filename: what the root's `filename` says.
+            timeout_ms: milliseconds after which the process that parses it is killed.
+
+        Returns:
+            The result, as that of `parse_file`.
+
+        Raises:
+            UsageError: the limit is no positive number, or the text is no Unicode text.
+        """
+        return self._parse(text_request(content, filename, timeout_ms, "strict"), lambda _: None)
+
+    def get_stats(self) -> dict[str, Any]:
+        """Return what there is of workers.
+
+        Returns:
+            `num_workers` (processes there are), `target_workers` (asked for), `running`, and
+            `workers`: for each its `id`, `pid`, `alive` and `parse_count` (batches it was given;
+            each call of this pool is one).
+        """
+        workers: list[dict[str, Any]] = []
+        if self._started and self._engine:
+            try:
+                workers = self._running().worker_list()
+            except BrokerError:
+                workers = []
+        return {
+            "num_workers": len(workers),
+            "target_workers": self.num_workers,
+            "running": self._started,
+            "workers": workers,
+        }
+
+    def shutdown(self) -> None:
+        """End its processes; more than one call does no harm, and `start` starts it again."""
+        with self._lock:
+            self._started = False
+            engine, self._engine = self._engine, None
+        if engine and self._pid == os.getpid():
+            self._end(engine)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+    def _make(self) -> Engine:
+        return engines.new_engine(self.num_workers)
+
+    def _end(self, engine: Engine) -> None:
+        engine.close()
+
+    def _running(self) -> Engine:
+        if self._pid != os.getpid():
+            self._lock, self._engine, self._pid = threading.Lock(), None, os.getpid()
+        with self._lock:
+            if self._engine is None or self._engine.stopped:
+                if self._engine:
+                    self._end(self._engine)
+                    self._engine = None
+                self._engine = self._make()
+            return self._engine
+
+    def _parse(
+        self, request: ParseRequest, take: Callable[[Engine], ParseResult | None]
+    ) -> ParseResult:
+        source = request.path or request.name
+        if not self._started:
+            return failed(source, ErrorType.WORKER_UNAVAILABLE, "the parse pool is not running")
+        try:
+            engine = self._running()
+            return take(engine) or ask(request, engine, urgent=True).result()
+        except BrokerError as error:
+            return failed(source, ErrorType.WORKER_UNAVAILABLE, str(error))
+
+
+class SharedPool(ParsePool):
+    """The pool that `get_pool` returns: it parses with what all functions of the bridge use."""
+
+    def _make(self) -> Engine:
+        return engines.shared_engine(self.num_workers)
+
+    def _end(self, engine: Engine) -> None:
+        del engine
+        engines.shut_down()
+
+
+_lock = threading.Lock()
+_pool: SharedPool | None = None
+
+
+def get_pool() -> ParsePool:
+    """Return this process's pool, started on the first call.
+
+    Raises:
+        BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+        UsageError: a setting cannot be used.
+    """
+    global _pool
+    with _lock:
+        if _pool is None:
+            pool = SharedPool()
+            pool.start()
+            _pool = pool
+        return _pool
+
+
+def shutdown_pool() -> None:
+    """End this process's pool, if there is one, and all that the bridge's functions started."""
+    global _pool
+    with _lock:
+        pool, _pool = _pool, None
+    if pool:
+        pool.shutdown()
+    engines.shut_down()
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,121 @@
+"""Results by the ids of futures, on the result backend.
+
+A task's result is under the task's own id, as Celery keeps it. Where a file's result came from
+another task, because the first was lost, whoever sent it leaves it under the future's id, as the
+result of a task of that name with this one result in it.
+"""
+
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from ck3parse.errors import ErrorType
+from ck3parse.messages import ParseResult
+
+LOOK_INTERVAL_S = 0.05
+LOST_PATIENCE_S = 60.0
+"""How long a lost task's sender has to leave what became of each file."""
+
+
+class Sought(msgspec.Struct):
+    """A result that somebody waits for, and when to give up on it."""
+
+    future_id: str
+    sink: Callable[[ParseResult], None]
+    deadline: float
+    lost_since: float | None = None
+
+
+class Seeker:
+    """Finds results by the ids of futures; all but `seek` is for the dispatcher's thread.
+
+    Args:
+        app: the Celery application whose backend to look at.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self._lock = threading.Lock()
+        self._sought: list[Sought] = []
+        self._looked = 0.0
+
+    @property
+    def interval_s(self) -> float | None:
+        """Seconds until there is something to do, or `None` if nothing is sought."""
+        return LOOK_INTERVAL_S if self._sought else None
+
+    def seek(
+        self, future_id: str, sink: Callable[[ParseResult], None], limit_s: float
+    ) -> Callable[[], None]:
+        """Look for a result until it is there.
+
+        Args:
+            future_id: `TASK:INDEX`.
+            sink: called with the result, once.
+            limit_s: seconds after which it is given up.
+
+        Returns:
+            A function that ends the search.
+        """
+        sought = Sought(future_id, sink, monotonic() + limit_s)
+        with self._lock:
+            self._sought.append(sought)
+            self._looked = 0.0
+        return lambda: self._forget(sought)
+
+    def leave(self, result: ParseResult) -> None:
+        """Leave a result under its request's id."""
+        answers = msgspec.to_builtins([result], builtin_types=(bytes,))
+        self.app.backend.store_result(result.id, answers, "SUCCESS")
+
+    def look(self) -> None:
+        """Hand out what has come, if it is time to look."""
+        if not self._sought or monotonic() - self._looked < LOOK_INTERVAL_S:
+            return
+        for sought in list(self._sought):
+            if result := self._find(sought):
+                self._forget(sought)
+                sought.sink(result)
+        self._looked = monotonic()
+
+    def give_up(self, reason: str) -> None:
+        """Tell all who still wait that nothing will come."""
+        for sought in list(self._sought):
+            self._forget(sought)
+            sought.sink(_unavailable(sought.future_id, reason))
+
+    def _forget(self, sought: Sought) -> None:
+        with self._lock:
+            self._sought = [other for other in self._sought if other is not sought]
+
+    def _find(self, sought: Sought) -> ParseResult | None:
+        future_id = sought.future_id
+        task_id, _, index = future_id.partition(":")
+        meta = self.app.backend.get_task_meta(task_id, cache=False)
+        if meta["status"] == "SUCCESS":
+            return _nth(meta["result"], int(index), future_id)
+        if meta["status"] in ("FAILURE", "REVOKED"):
+            own = self.app.backend.get_task_meta(future_id, cache=False)
+            if own["status"] == "SUCCESS":
+                return _nth(own["result"], 0, future_id)
+            sought.lost_since = sought.lost_since or monotonic()
+            if monotonic() - sought.lost_since > LOST_PATIENCE_S:
+                return _unavailable(future_id, f"its task was lost: {meta['result']}")
+        if monotonic() > sought.deadline:
+            return _unavailable(future_id, "there is no such result: it was never sent, or expired")
+        return None
+
+
+def _nth(answers: object, index: int, future_id: str) -> ParseResult:
+    try:
+        result = msgspec.convert(answers, list[ParseResult])[index]
+    except (msgspec.ValidationError, IndexError):
+        return _unavailable(future_id, "the task of this id holds no such result")
+    return result
+
+
+def _unavailable(future_id: str, reason: str) -> ParseResult:
+    return ParseResult(future_id, "", error_type=ErrorType.WORKER_UNAVAILABLE, error=reason)

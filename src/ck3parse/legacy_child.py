@@ -1,0 +1,20 @@
+"""The fresh process of `ck3parse.legacy`: one request from standard input, its result to output."""
+
+import os
+import sys
+from typing import NoReturn
+
+import msgspec
+
+from ck3parse.answer import answerer
+from ck3parse.config import settings
+from ck3parse.messages import ParseRequest
+
+
+def main() -> NoReturn:
+    """Answer one request, both ways as msgpack, and end without tidying up."""
+    request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=ParseRequest)
+    answer = msgspec.msgpack.encode(answerer(settings())(request))
+    sys.stdout.buffer.write(answer)
+    sys.stdout.buffer.flush()
+    os._exit(0)

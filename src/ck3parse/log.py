@@ -1,0 +1,104 @@
+"""Events as JSON lines in qbuilder's form: one file a day, which several processes may write.
+
+A line is an object with `ts` (seconds since 1970), `event` (one of `EVENTS`) and those of `FIELDS`
+that apply; what is `None` is left out. The file is `ck3parse_YYYY-MM-DD.jsonl`, by the date in UTC,
+in the folder that `CK3PARSE_LOG_DIR` names; without one nothing is written.
+"""
+
+import logging
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+EVENTS = frozenset(
+    {
+        "run_start",
+        "run_complete",
+        "item_claimed",
+        "item_complete",
+        "item_error",
+        "step_start",
+        "step_complete",
+        "step_error",
+    }
+)
+FIELDS = frozenset(
+    {
+        "run_id",
+        "worker_id",
+        "file_id",
+        "relpath",
+        "step",
+        "envelope",
+        "duration_ms",
+        "error",
+        "stats",
+        "extra",
+    }
+)
+
+log = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+
+class EventLog:
+    """Writes events to a folder. A folder that cannot be written to is complained of once.
+
+    Args:
+        folder: where; it is made if it does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._complained = False
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Write one line; never raises for what the file system does.
+
+        Args:
+            event: one of `EVENTS`.
+            fields: some of `FIELDS`; those that are `None` are left out.
+
+        Raises:
+            ValueError: there is no such event or field.
+        """
+        if event not in EVENTS or not fields.keys() <= FIELDS:
+            raise ValueError(f"no event or field of the log: {event}, {sorted(fields)}")
+        now = time.time()
+        given = {name: value for name, value in fields.items() if value is not None}
+        line = _encode({"ts": round(now, 6), "event": event, **given}) + b"\n"
+        day = datetime.fromtimestamp(now, UTC).date().isoformat()
+        try:
+            self._append(self.folder / f"ck3parse_{day}.jsonl", line)
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                log.warning("events are not logged: %s", error)
+
+    def _append(self, path: Path, line: bytes) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        try:
+            fd = os.open(path, flags, 0o644)
+        except FileNotFoundError:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            fd = os.open(path, flags, 0o644)
+        try:
+            # One call appends the whole line: lines of several processes do not mix.
+            os.write(fd, line)
+        finally:
+            os.close(fd)
+
+
+_logs: dict[str, EventLog] = {}
+
+
+def event_log() -> EventLog | None:
+    """Return the log that `CK3PARSE_LOG_DIR` asks for, or `None` if it asks for none."""
+    folder = os.environ.get("CK3PARSE_LOG_DIR")
+    if not folder:
+        return None
+    return _logs.get(folder) or _logs.setdefault(folder, EventLog(Path(folder)))

@@ -1,0 +1,247 @@
+"""ck3parse for programs that parse file by file, such as qbuilder.
+
+Today's calls, one file each, which wait for it:
+
+    from ck3parse.qbuilder_bridge import is_pool_enabled, get_pool, parse_file
+
+    if is_pool_enabled():
+        result = get_pool().parse_file(path, timeout_ms=30_000)
+    else:
+        result = parse_file(path, timeout=30)
+    if result.success:
+        store(result.ast_json)
+
+The fast way, many files at a time:
+
+    from ck3parse.qbuilder_bridge import enqueue_many, enqueue_parse, gather, prefetch
+
+    for result in enqueue_many(paths):           # as they come
+        store(result.path, result.ast_json)
+    futures = [enqueue_parse(path) for path in paths]
+    results = gather(futures)                    # in the order asked
+    result = await enqueue_parse(path)           # in asyncio
+    prefetch(paths)                              # and then parse_file(path), one by one
+
+The environment variable `QBUILDER_PERSISTENT_PARSE` chooses who parses. Set to 1, true, yes or on,
+it is the pipeline: Celery workers. Unset, `parse_file` and `parse_text` use a fresh subprocess for
+each file, and everything else, which is there to be fast, the pipeline. Set to 0, false, no or off,
+all of it uses subprocesses: no broker and no worker is started, and Celery is not imported. What
+comes back is the same, byte for byte.
+
+The pipeline is that of the broker at `CK3PARSE_BROKER_URL`. Without one the first call starts an
+embedded broker and worker, which live as long as the process. Threads may share all this; after
+`fork` a child has its own.
+
+No call waits for ever: a file is killed at its limit, a lost one is sent again a few times, and
+where no worker is left its result says so with the error type `WorkerUnavailable`.
+"""
+
+from collections.abc import Iterable, Iterator
+from time import perf_counter
+
+from ck3parse import legacy
+from ck3parse.bridge import ahead, calls
+from ck3parse.bridge.calls import StrPath
+from ck3parse.bridge.engine import engine, switched_on
+from ck3parse.bridge.future import ParseFuture, as_completed, gather
+from ck3parse.bridge.pool import ParsePool, get_pool, shutdown_pool
+from ck3parse.bridge.results import (
+    ParseResult,
+    ParseSubprocessError,
+    ParseTimeoutError,
+    raise_if_lost,
+    result_of,
+)
+from ck3parse.log import event_log
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, Diagnostic, Mode, ParseRequest
+
+__all__ = [
+    "Diagnostic",
+    "ParseFuture",
+    "ParsePool",
+    "ParseResult",
+    "ParseSubprocessError",
+    "ParseTimeoutError",
+    "as_completed",
+    "enqueue_many",
+    "enqueue_parse",
+    "enqueue_parse_text",
+    "gather",
+    "get_pool",
+    "is_pool_enabled",
+    "parse_file",
+    "parse_text",
+    "prefetch",
+    "shutdown_pool",
+]
+
+DEFAULT_PARSE_TIMEOUT = 30
+"""Seconds that one file may take."""
+
+
+def is_pool_enabled() -> bool:
+    """Return whether `QBUILDER_PERSISTENT_PARSE` is 1, true, yes or on."""
+    return switched_on()
+
+
+def parse_file(filepath: StrPath, timeout: float = DEFAULT_PARSE_TIMEOUT) -> ParseResult:
+    """Parse a file and wait for it.
+
+    Args:
+        filepath: the file; the root's `filename` is this path as given.
+        timeout: seconds after which the process that parses it is killed.
+
+    Returns:
+        The result; a file that cannot be read or is no valid script is one without `success`.
+
+    Raises:
+        ParseTimeoutError: it was killed at its limit.
+        ParseSubprocessError: its process died, or no worker answered for it.
+        BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+        UsageError: the limit is no positive number, or a setting cannot be used.
+    """
+    request = calls.file_request(filepath, _milliseconds(timeout), "strict")
+    if not switched_on():
+        return _parse_legacy(request, timeout)
+    pipeline = engine()
+    result = ahead.take(filepath, pipeline)
+    if result is None:
+        result = calls.ask(request, pipeline, urgent=True).result()
+    return raise_if_lost(result, timeout)
+
+
+def parse_text(
+    content: str,
+    filename: str = "<inline>",
+    timeout: float = DEFAULT_PARSE_TIMEOUT,
+    recovering: bool = False,
+) -> ParseResult:
+    """Parse a text as it is and wait for it: no byte order mark removed, no line ends changed.
+
+    Args:
+        content: the script.
+        filename: what the root's `filename` says.
+        timeout: seconds after which the process that parses it is killed.
+        recovering: go on after an error, for a tree of what is sound and all diagnostics.
+
+    Returns:
+        The result; a text that is no valid script is one without `success`.
+
+    Raises:
+        ParseTimeoutError: as `parse_file`.
+        ParseSubprocessError: as `parse_file`.
+        BrokerError: as `parse_file`.
+        UsageError: as `parse_file`, and for a text that is no Unicode text.
+    """
+    mode: Mode = "recover" if recovering else "strict"
+    request = calls.text_request(content, filename, _milliseconds(timeout), mode)
+    if not switched_on():
+        return _parse_legacy(request, timeout)
+    return raise_if_lost(calls.ask(request, engine(), urgent=True).result(), timeout)
+
+
+def enqueue_parse(
+    path: StrPath, *, timeout_ms: int = DEFAULT_TIMEOUT_MS, mode: Mode = "strict"
+) -> ParseFuture:
+    """Ask for a file and go on.
+
+    Calls made within two milliseconds of each other travel in one batch, so that a loop of them
+    is as fast as `enqueue_many`. Asking for a result sends what was held back.
+
+    Args:
+        path: the file; the root's `filename` is this path as given.
+        timeout_ms: milliseconds after which the process that parses it is killed.
+        mode: `strict` stops at the first error; `recover` goes on after it.
+
+    Returns:
+        A future for its result.
+
+    Raises:
+        BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+        UsageError: the limit is no positive number, or a setting cannot be used.
+    """
+    return calls.ask(calls.file_request(path, timeout_ms, mode), engine(), keep=True)
+
+
+def enqueue_parse_text(
+    content: str,
+    filename: str = "<inline>",
+    *,
+    timeout_ms: int = DEFAULT_TIMEOUT_MS,
+    mode: Mode = "strict",
+) -> ParseFuture:
+    """Ask for a text and go on; see `enqueue_parse`.
+
+    Args:
+        content: the script, parsed as it is.
+        filename: what the root's `filename` says.
+        timeout_ms: milliseconds after which the process that parses it is killed.
+        mode: `strict` stops at the first error; `recover` goes on after it.
+
+    Returns:
+        A future for its result.
+
+    Raises:
+        BrokerError: as `enqueue_parse`.
+        UsageError: as `enqueue_parse`, and for a text that is no Unicode text.
+    """
+    request = calls.text_request(content, filename, timeout_ms, mode)
+    return calls.ask(request, engine(), keep=True)
+
+
+def enqueue_many(
+    paths: Iterable[StrPath], *, timeout_ms: int = DEFAULT_TIMEOUT_MS, mode: Mode = "strict"
+) -> Iterator[ParseResult]:
+    """Ask for many files, in batches, and iterate over their results as they come.
+
+    The first thousands are sent at once, the others as results are taken, so that memory stays
+    bounded. Files that single calls ask for meanwhile go before them. Giving up the iterator
+    withdraws what is left.
+
+    Args:
+        paths: the files; each result's `path` says whose it is.
+        timeout_ms: milliseconds after which the process that parses a file is killed.
+        mode: `strict` stops at the first error of a file; `recover` goes on after it.
+
+    Returns:
+        An iterator with one result for each path, in no particular order.
+
+    Raises:
+        BrokerError: as `enqueue_parse`.
+        UsageError: as `enqueue_parse`.
+    """
+    requests = (calls.file_request(path, timeout_ms, mode) for path in paths)
+    return calls.ask_many(requests, engine())
+
+
+def prefetch(paths: Iterable[StrPath]) -> None:
+    """Parse files ahead of a program that goes on calling `parse_file` one by one.
+
+    A call for one of them gets what was parsed ahead, unless the file's size or time of change is
+    another by then. What is ahead is bounded: 64 MB of source and 4,096 files; as results are
+    taken, more is parsed. With the legacy way chosen it does nothing.
+
+    Args:
+        paths: the files in the order in which they will be asked for, written as they will be
+            then. More calls append to it; where those wait for room, what an earlier call named
+            and nobody asked for is dropped.
+
+    Raises:
+        BrokerError: as `enqueue_parse`.
+    """
+    if switched_on():
+        ahead.prefetch(paths, engine())
+
+
+def _parse_legacy(request: ParseRequest, timeout: float) -> ParseResult:
+    answer = calls.unsendable(request)
+    if answer is None:
+        log, began = event_log(), perf_counter()
+        answer = legacy.parse(request)
+        if log:
+            calls.write_outcome(log, answer, (perf_counter() - began) * 1000)
+    return raise_if_lost(result_of(answer), timeout)
+
+
+def _milliseconds(timeout: float) -> int:
+    return max(int(timeout > 0), round(timeout * 1000))

@@ -53,8 +53,8 @@ def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
     none, any file that you can read. The broker listens on a Unix socket that only you can reach,
     and on no port; when this command ends, it is gone with all that it held.
 
-    A server or worker that dies is started again. Runs that were under way may have to be started
-    again, too: they go on from what is in their store.
+    A server or worker that dies is started again, and runs that are under way send again what was
+    lost with it.
     """
     signal.signal(signal.SIGTERM, _end)
     of = settings()
@@ -72,7 +72,7 @@ def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
         told = 0
         while not (reason := broker.failure(_LOOK_INTERVAL_S)):
             for notice in broker.notices[told:]:
-                _say(f"{notice}\nstarted again")
+                _say(f"started again: {notice}")
             told = len(broker.notices)
     raise BrokerError(f"the embedded broker failed: {reason}")
 

@@ -5,6 +5,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from typing import Literal
 
 from ck3parse.parser import reference
@@ -25,6 +26,8 @@ def _fail(fault: str) -> None:
         case "hang":
             while True:
                 pass
+        case "slow":
+            threading.Event().wait(0.005)
         case "hang_in_c":  # a call that keeps the interpreter's lock and never returns
             ctypes.PyDLL(None).pause()
         case "exit":

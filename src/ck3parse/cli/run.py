@@ -1,20 +1,19 @@
 """`ck3parse run`: a whole mod, or many, into a store."""
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 from rich.console import Console
 
 from ck3parse.broker import EmbeddedBroker
+from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
 from ck3parse.cli.report import Report
 from ck3parse.cli.tally import Tally
@@ -108,7 +107,7 @@ def command(
     is one failure; all others complete.
     """
     began = perf_counter()
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts = Interrupts()
     of = msgspec.structs.replace(settings(), broker_url=broker or "")
     if workers:
         of = msgspec.structs.replace(of, workers=workers)
@@ -121,7 +120,7 @@ def command(
         tally = Tally(plan)
         interrupted = False
         try:
-            _parse(plan, store, of, timeout_ms, tally)
+            _parse(plan, store, of, timeout_ms, tally, interrupts)
             store.tidy()
         except KeyboardInterrupt:
             interrupted = True
@@ -150,7 +149,14 @@ def command(
     sys.exit(exit_code)
 
 
-def _parse(plan: Plan, store: Store, of: Settings, timeout_ms: int, tally: Tally) -> None:
+def _parse(
+    plan: Plan,
+    store: Store,
+    of: Settings,
+    timeout_ms: int,
+    tally: Tally,
+    interrupts: Interrupts,
+) -> None:
     with ExitStack() as stack:
         # Started first: while its server and worker come up, this process imports Celery.
         embedded = None
@@ -165,22 +171,30 @@ def _parse(plan: Plan, store: Store, of: Settings, timeout_ms: int, tally: Tally
             return
         size = sum(found.size for found in plan.to_parse)
         progress = stack.enter_context(RunProgress(len(plan.to_parse), size))
-        window = stack.enter_context(_window(of, embedded, progress.say))
+
+        def check() -> None:
+            interrupts.check()
+            if embedded and (reason := embedded.failure()):
+                raise BrokerError(f"the embedded broker failed: {reason}")
+
+        window = stack.enter_context(_window(of, embedded, check, progress.say))
+        # What is in the store is in the report too.
+        stack.enter_context(interrupts.deferred())
         for outcomes in run.outcomes(window):
             failed = tally.add(outcomes)
             progress.advance(len(outcomes), sum(found.size for found, _ in outcomes), failed)
+            interrupts.check()
 
 
 def _window(
-    of: Settings, embedded: EmbeddedBroker | None, say: Callable[[str | None], None]
+    of: Settings,
+    embedded: EmbeddedBroker | None,
+    check: Callable[[], None],
+    say: Callable[[str | None], None],
 ) -> "Window":
     from ck3parse.pipeline.connection import connect, reach
     from ck3parse.pipeline.window import Window
     from ck3parse.tasks import make_app
-
-    def check() -> None:
-        if embedded and (reason := embedded.failure()):
-            raise BrokerError(f"the embedded broker failed: {reason}")
 
     if embedded:
         embedded.wait_ready(BROKER_START_LIMIT_S)
@@ -199,8 +213,3 @@ def _window(
         patience_s=of.patience_s,
         say=say,
     )
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:
-    del signum, frame
-    raise KeyboardInterrupt

@@ -61,6 +61,7 @@ def command(broker: str | None, as_json: bool) -> None:
 
 def _ask(of: Settings) -> Status:
     from ck3parse.pipeline import connection
+    from ck3parse.pipeline.evidence import queue_lengths
 
     app = connection.reach(of)
     try:
@@ -68,11 +69,7 @@ def _ask(of: Settings) -> Status:
         if not stats:
             raise connection.no_worker(of.broker_url)
         active: dict[str, list[Any]] = app.control.inspect(timeout=0.3).active() or {}
-        with app.connection_for_read() as broker:
-            queues = {
-                queue: broker.default_channel.queue_declare(queue, passive=True).message_count
-                for queue in (QUEUE_INTERACTIVE, QUEUE_BULK)
-            }
+        queues = queue_lengths(app, (QUEUE_INTERACTIVE, QUEUE_BULK))
         return Status(
             connection.masked(of.broker_url),
             queues,

@@ -1,8 +1,10 @@
 """Where a task is: still in a queue, in a worker's hands, or nowhere."""
 
+import contextlib
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
+from amqp.exceptions import ChannelError
 from celery import Celery
 
 REPLY_LIMIT_S = 0.5
@@ -39,7 +41,25 @@ def look_for(
     """
     inspect = app.control.inspect(timeout=REPLY_LIMIT_S, limit=workers)
     replies = inspect.query_task(*task_ids) or {}
-    with app.connection_for_read() as connection, connection.channel() as channel:
-        queued = sum(channel.queue_declare(queue, passive=True).message_count for queue in queues)
     held = frozenset(task_id for tasks in replies.values() for task_id in tasks)
-    return Evidence(len(replies), held, queued)
+    return Evidence(len(replies), held, sum(queue_lengths(app, queues).values()))
+
+
+def queue_lengths(app: Celery, queues: Iterable[str]) -> dict[str, int]:
+    """Return how many batches wait in each queue, by its name.
+
+    Args:
+        app: the application to ask with.
+        queues: names of queues.
+
+    Raises:
+        Exception: what the transport raises if the broker cannot be reached.
+    """
+    lengths = dict.fromkeys(queues, 0)
+    with app.connection_for_read() as connection:
+        for queue in lengths:
+            # An empty queue is none to Redis, and the error closes an AMQP channel.
+            with contextlib.suppress(ChannelError), connection.channel() as channel:
+                declared = channel.queue_declare(queue, passive=True)
+                lengths[queue] = declared.message_count
+    return lengths

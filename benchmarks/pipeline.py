@@ -37,7 +37,7 @@ def run_s(mod: Path, *, workers: int) -> tuple[float, float]:
             "-m",
             "ck3parse",
             "run",
-            mod,
+            str(mod),
             "--json",
             "--out",
             f"{out}/s.sqlite",

@@ -24,7 +24,9 @@ def write(mod: Path, files: Mapping[str, str | bytes]) -> None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def run(mod: Path, *args: str | Path, code: int = 0, **env: str) -> dict[str, Any]:
+def run(
+    mod: Path, *args: str | Path, code: int = 0, env: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     return run_json(mod, "--out", STORE, *args, cwd=mod.parent, env=env, code=code)
 
 
@@ -70,9 +72,9 @@ def test_a_second_run_parses_only_what_changed(mod: Path) -> None:
 def test_a_touched_file_is_not_parsed_again(mod: Path, tmp_path: Path) -> None:
     write(mod, {"a.txt": "a = 1"})
     env = {**FAULTY, "FAULTY_JOURNAL": str(tmp_path / "journal")}
-    run(mod, **env)
+    run(mod, env=env)
     os.utime(mod / "a.txt", ns=(1, 1))
-    assert counts(run(mod, **env)) == (0, 1, 0, 0)
+    assert counts(run(mod, env=env)) == (0, 1, 0, 0)
     assert (tmp_path / "journal").read_text() == "a.txt\n"
 
 
@@ -89,7 +91,7 @@ def test_renamed_and_deleted_files_are_right_after_the_next_run(mod: Path) -> No
 def test_identical_content_is_parsed_once(mod: Path, tmp_path: Path) -> None:
     write(mod, {f"f{number}.txt": "same = yes" for number in range(300)})
     env = {**FAULTY, "FAULTY_JOURNAL": str(tmp_path / "journal")}
-    report = run(mod, **env)
+    report = run(mod, env=env)
     assert counts(report) == (300, 0, 0, 0)
     assert len((tmp_path / "journal").read_text().splitlines()) == 1
     with Store(mod.parent / STORE, "faulty:parse") as store:
@@ -133,7 +135,7 @@ def test_bad_files_fail_by_name_and_the_rest_completes(mod: Path) -> None:
     (mod / "loop").symlink_to(".")
     os.mkfifo(mod / "pipe.txt")
     (mod / os.fsdecode(b"name_\xff.txt")).write_text("a = 1")
-    report = run(mod, code=1, CK3PARSE_MAX_FILE_BYTES="1000000")
+    report = run(mod, code=1, env={"CK3PARSE_MAX_FILE_BYTES": "1000000"})
     failures = {os.path.basename(f["path"]): f for f in report["failures"]}
     assert {name: failure["error_type"] for name, failure in failures.items()} == {
         "not_utf8.txt": "LexerError",
@@ -162,7 +164,7 @@ def test_faults_fail_for_their_own_reasons(mod: Path) -> None:
         "f1701.txt": "fault = memory",
     }
     write(mod, files)
-    report = run(mod, "--timeout-ms", "1000", code=1, **FAULTY)
+    report = run(mod, "--timeout-ms", "1000", code=1, env=FAULTY)
     assert counts(report) == (1995, 0, 0, 5)
     assert [(os.path.basename(f["path"]), f["error_type"]) for f in report["failures"]] == [
         ("f0100.txt", "ParseTimeout"),

@@ -48,7 +48,10 @@ def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
         except Exception as error:  # it must not cost its neighbours their answers
             log.exception("a bug of ck3parse met %s", result.path)
             result.error_type = ErrorType.INTERNAL
-            result.error = f"{type(error).__name__}: {error}; the worker's log has the traceback"
+            result.error = (
+                f"{type(error).__name__}: {error}; the worker's log has the traceback"
+                " (`ck3parse run --verbose` shows it)"
+            )
         result.duration_ms = (perf_counter() - started) * 1000
         return result
 

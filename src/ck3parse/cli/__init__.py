@@ -1,6 +1,7 @@
 """The `ck3parse` command: a module a subcommand, imported when it is called."""
 
 import importlib
+import os
 import sys
 from typing import NoReturn
 
@@ -8,6 +9,14 @@ import click
 
 from ck3parse import __version__
 from ck3parse.errors import Ck3parseError, ExitCode
+
+_CELERY_VARIABLES = (
+    "CELERY_BROKER_URL",
+    "CELERY_BROKER_READ_URL",
+    "CELERY_BROKER_WRITE_URL",
+    "CELERY_RESULT_BACKEND",
+)
+"""Celery lets these override an application's own broker; here --broker and CK3PARSE_* decide."""
 
 COMMANDS = ("run", "show", "serve", "status")
 
@@ -64,6 +73,8 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that `ExitCode` tells of."""
+    for name in _CELERY_VARIABLES:
+        os.environ.pop(name, None)
     try:
         code = group.main(prog_name="ck3parse", standalone_mode=False)
     except click.Abort:

@@ -89,7 +89,12 @@ worker, 130 interrupted (what was done is in the store; run again to go on).""",
     help="Parse what matches although it would be skipped, in .gitignore syntax.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("-v", "--verbose", is_flag=True, help="Name what was skipped; show every failure.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="Name what was skipped, show every failure and the worker's log.",
+)
 def command(
     paths: Sequence[str],
     out: Path,
@@ -120,7 +125,7 @@ def command(
         tally = Tally(plan)
         interrupted = False
         try:
-            _parse(plan, store, of, timeout_ms, tally, interrupts)
+            _parse(plan, store, of, timeout_ms, tally, interrupts, log_fd=2 if verbose else None)
             store.tidy()
         except KeyboardInterrupt:
             interrupted = True
@@ -156,13 +161,17 @@ def _parse(
     timeout_ms: int,
     tally: Tally,
     interrupts: Interrupts,
+    *,
+    log_fd: int | None,
 ) -> None:
     with ExitStack() as stack:
         # Started first: while its server and worker come up, this process imports Celery.
         embedded = None
         if plan.to_parse and not of.broker_url:
             roots = sorted({found.root for found in plan.to_parse})
-            embedded = stack.enter_context(EmbeddedBroker(of.worker_count, roots, keep=True))
+            embedded = stack.enter_context(
+                EmbeddedBroker(of.worker_count, roots, keep=True, log_fd=log_fd)
+            )
         from ck3parse.pipeline.run import Run
 
         run = Run(plan, store, timeout_ms=timeout_ms, max_bytes=of.max_file_bytes)

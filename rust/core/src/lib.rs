@@ -39,8 +39,8 @@ pub fn parse_bytes<'b>(
     max_depth: usize,
     buffer: &'b mut Buffer,
 ) -> Result<Ast<'b>, Error> {
-    let decoded = text::decode(data);
-    parser::parse(decoded.text(), decoded.line_ends(), name, max_depth, buffer)
+    let text = text::decode(data);
+    parser::parse(&text, text::LineEnds::Folded, name, max_depth, buffer)
 }
 
 /// Parses a text as it is: no byte order mark removed, no line ends changed.

@@ -13,22 +13,10 @@ pub(crate) enum LineEnds {
     Folded,
 }
 
-/// A file's content, decoded.
-pub(crate) struct Decoded<'d>(Cow<'d, [u8]>);
-
-impl Decoded<'_> {
-    pub fn text(&self) -> &[u8] {
-        &self.0
-    }
-
-    pub fn line_ends(&self) -> LineEnds {
-        LineEnds::Folded
-    }
-}
-
 /// Takes a byte order mark off, replaces invalid sequences and turns each lone CR into an LF.
-/// A CR LF is left to the scanner, so that the files there really are need no copy.
-pub(crate) fn decode(data: &[u8]) -> Decoded<'_> {
+/// A CR LF is left to the scanner, so that the files there really are need no copy: the text's
+/// line ends are `LineEnds::Folded`.
+pub(crate) fn decode(data: &[u8]) -> Cow<'_, [u8]> {
     let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
     let text = match str::from_utf8(data) {
         Ok(_) => Cow::Borrowed(data),
@@ -36,7 +24,7 @@ pub(crate) fn decode(data: &[u8]) -> Decoded<'_> {
     };
     let lone = memchr_iter(b'\r', &text).find(|&at| text.get(at + 1) != Some(&b'\n'));
     let Some(first) = lone else {
-        return Decoded(text);
+        return text;
     };
     let mut text = text.into_owned();
     for at in first..text.len() {
@@ -44,7 +32,7 @@ pub(crate) fn decode(data: &[u8]) -> Decoded<'_> {
             text[at] = b'\n';
         }
     }
-    Decoded(Cow::Owned(text))
+    Cow::Owned(text)
 }
 
 /// Returns the line and column of an offset, both from 1, columns in code points.

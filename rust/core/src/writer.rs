@@ -57,7 +57,7 @@ impl<const N: usize> Piece<N> {
     }
 }
 
-/// Numbers up to four digits as text, and how many digits they have.
+/// Numbers below 1000 as text, and how many digits they have.
 static NUMBERS: [([u8; 4], u8); 1000] = numbers();
 
 const fn numbers() -> [([u8; 4], u8); 1000] {

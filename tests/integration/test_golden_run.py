@@ -16,7 +16,8 @@ from ck3parse.parser import parser_in_use
 from ck3parse.store import Store
 from command import run_json
 
-FOLDER = Path(os.environ["CK3PARSE_GOLDEN"]).absolute() if "CK3PARSE_GOLDEN" in os.environ else None
+GIVEN = os.environ.get("CK3PARSE_GOLDEN")
+FOLDER = Path(os.path.abspath(GIVEN)) if GIVEN else None
 EXPECTED = sorted(FOLDER.glob("golden/*[!z].jsonl")) if FOLDER else []
 
 

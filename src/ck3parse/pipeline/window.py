@@ -209,14 +209,14 @@ class Window:
 
     def close(self) -> None:
         """Withdraw what is in flight, as nobody waits for it any more, and hang up."""
-        unwanted = [
-            reply for which in self._in_flight.values() if not which.keep for reply in which.replies
-        ]
+        leases = list(self._in_flight.values())
+        unwanted = [reply for which in leases if not which.keep for reply in which.replies]
         if unwanted:
             with contextlib.suppress(Exception):  # the broker may be what ended the run
                 self._app.control.revoke([reply.id for reply in unwanted])
                 for reply in unwanted:
                     reply.forget()
+        _let_go(reply for which in leases for reply in which.replies)
         self._in_flight.clear()
         self._by_task.clear()
         # Before the interpreter ends: a connection closed later than that complains.
@@ -371,10 +371,21 @@ class Window:
         self._by_task.clear()
         for which in self._in_flight.values():
             sent, which.replies = which.replies, []
+            _let_go(sent)
             for reply in sent:  # it may have been answered before the broker went
                 self._await(which, AsyncResult(reply.id, app=app))
             if not any(reply.ready() for reply in which.replies):
                 self._send(which)
+
+
+def _let_go(replies: Iterable[AsyncResult]) -> None:
+    """Have results end without a word to their broker, which may be gone by then.
+
+    They would tell it that they listen no more, in whatever thread collects them, and try for
+    twenty seconds.
+    """
+    for reply in replies:
+        reply.backend = None
 
 
 def _results_for(batch: Batch, answer: object) -> list[ParseResult] | None:

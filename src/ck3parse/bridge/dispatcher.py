@@ -6,6 +6,7 @@ each is answered; if it cannot, as broker or workers are gone for too long, all 
 answered with that, and the dispatcher has stopped.
 """
 
+import contextlib
 import logging
 import threading
 import uuid
@@ -21,7 +22,7 @@ from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, Batch
-from ck3parse.pipeline.window import Answer, Window
+from ck3parse.pipeline.window import BROKER_ERRORS, Answer, Window
 
 Sink = Callable[[ParseResult], None]
 
@@ -213,9 +214,11 @@ class Dispatcher:
             self._publish(batch)
         for answer in self._window.poll(TICK_S):
             self._hand_out(answer)
-        self._seeker.look()
-        while self._unwanted:
-            self._seeker.app.backend.forget(self._unwanted.popleft())
+        # Who must know that the broker is gone is the window.
+        with contextlib.suppress(*BROKER_ERRORS):
+            self._seeker.look()
+            while self._unwanted:
+                self._seeker.app.backend.forget(self._unwanted.popleft())
         if self._dropped:
             with self._changed:
                 dropped, self._dropped = self._dropped, set()
@@ -269,11 +272,12 @@ class Dispatcher:
                 waiting = self._waiting.pop(result.id, None)
             if waiting is None:
                 continue
+            waiting.sink(result)
             if waiting.keep and not result.id.startswith(answer.task_id):
                 # It was sent again, as another task: who knows its id only looks here.
-                self._seeker.leave(result)
+                with contextlib.suppress(*BROKER_ERRORS):
+                    self._seeker.leave(result)
                 self._unwanted.append(answer.task_id)
-            waiting.sink(result)
 
     def _give_up(self, request_id: str, reason: str) -> None:
         with self._changed:

@@ -1,0 +1,80 @@
+"""The bridge in tests: its environment, and programs that use it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ck3parse.bridge.engine import SWITCH
+from ck3parse.qbuilder_bridge import ParseResult, shutdown_pool
+from command import FAULTY
+
+LIMIT_S = 60.0
+
+
+@contextmanager
+def bridge(env: Mapping[str, str] = {}) -> Iterator[pytest.MonkeyPatch]:
+    """Have this process use the bridge with nothing but this environment of ours."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("CK3PARSE_"):
+                patch.delenv(name)
+        for name, value in env.items():
+            patch.setenv(name, value)
+        shutdown_pool()
+        try:
+            yield patch
+        finally:
+            shutdown_pool()
+
+
+@contextmanager
+def faulty_pipeline() -> Iterator[pytest.MonkeyPatch]:
+    """Have this process use the pipeline, with files that can ask for faults."""
+    with bridge({**FAULTY, SWITCH: "1", "CK3PARSE_WORKERS": "2"}) as patch:
+        yield patch
+
+
+def told(result: ParseResult) -> tuple[object, ...]:
+    """Return all of a result that is the same whoever parsed."""
+    return (
+        result.success,
+        result.path,
+        result.ast_json,
+        result.node_count,
+        result.error_type,
+        result.error,
+        result.line,
+        result.column,
+        result.diagnostics,
+        result.content_hash,
+    )
+
+
+def program(
+    code: str, *args: str | Path, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start a Python program with its input and output in pipes, in a session of its own."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("CK3PARSE_")}
+    ours.pop(SWITCH, None)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, args)],
+        env={**ours, "PYTHONPATH": str(Path(__file__).parent), **(env or {})},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def output_of(code: str, *args: str | Path, env: Mapping[str, str] | None = None) -> str:
+    """Run a Python program to its end, which must be a good and silent one."""
+    with program(code, *args, env=env) as process:
+        out, err = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, err) == (0, "")
+    return out

@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_tasks_per_child: tasks after which a worker process is replaced.
         max_memory_per_child_mb: resident size in MB past which a worker process is replaced after
             its task.
+        max_address_space_mb: MB of address space that a worker process may use; a file whose AST
+            takes more fails as `MemoryError`. Linux only.
         patience_s: seconds that broker or workers may be gone before a client gives up.
         result_expires_s: seconds after which the result backend drops what nobody fetched.
         log_dir: folder for events as JSON lines; empty means none are written.
@@ -47,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_files_per_child: _Positive = 5000
     max_tasks_per_child: _Positive = 5000
     max_memory_per_child_mb: _Positive = 300
+    max_address_space_mb: _Positive = 2048
     patience_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     result_expires_s: _Positive = 3600
     log_dir: str = ""
@@ -92,31 +95,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "task_serializer": "msgpack",
             "result_serializer": "msgpack",
             "result_expires": self.result_expires_s,
-            "task_create_missing_queues": True,
             "task_default_queue": QUEUE_BULK,
             "task_queues": {QUEUE_INTERACTIVE: {}, QUEUE_BULK: {}},
             "task_acks_late": True,
             # A task that kills its process would come back for ever; the client decides instead.
             "task_reject_on_worker_lost": False,
-            "task_ignore_result": False,
-            "task_store_errors_even_if_ignored": True,
             "worker_max_tasks_per_child": self.max_tasks_per_child,
             "worker_max_memory_per_child": self.max_memory_per_child_mb * 1024,
             "worker_prefetch_multiplier": 4,
-            "worker_hijack_root_logger": True,
-            "worker_cancel_long_running_tasks_on_connection_loss": False,
+            # SIGQUIT lets tasks in hand finish for this many seconds, as SIGTERM does without end.
+            "worker_soft_shutdown_timeout": 5.0,
             "broker_connection_retry_on_startup": True,
             # What a killed worker held comes back within seconds, not an hour.
             "broker_transport_options": {
-                "visibility_timeout": 120,
+                "visibility_timeout": 300,
                 "unacked_restore_interval": 1,
                 "unacked_restore_throttle": 1,
                 "queue_order_strategy": "priority",
             },
             "broker_connection_timeout": 3.0,
             "redis_socket_connect_timeout": 3.0,
-            "redis_backend_health_check_interval": 30,
-            "enable_utc": True,
         }
 
 

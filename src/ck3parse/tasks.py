@@ -8,12 +8,16 @@ plain msgpack, so that any Celery client can send it.
 import logging
 import os
 import signal
+import sys
 from typing import Any
 
 import billiard.pool
 import msgspec
 from celery import Celery, Task
 from celery.signals import worker_process_init
+
+if sys.platform == "linux":
+    import resource
 
 from ck3parse import parser
 from ck3parse.answer import answerer
@@ -81,8 +85,16 @@ _child: Child | None = None
 def _start_child(**_: Any) -> None:
     # Before the first task, so that no file's time pays for it.
     global _child
-    _child = Child(settings())
+    of = settings()
+    _limit_memory(of.max_address_space_mb * 1024 * 1024)
+    _child = Child(of)
     parser.parser_in_use()
+
+
+def _limit_memory(limit: int) -> None:
+    # A memory bomb fails in its own process with MemoryError, before the system kills another.
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 class ParseTask(Task):

@@ -68,6 +68,16 @@ worker, 130 interrupted (what was done is in the store; run again to go on).""",
     envvar="CK3PARSE_BROKER_URL",
     help="Use this broker and its workers; without it, an embedded one is started.",
 )
+@click.option("--wait", is_flag=True, help="Wait for a worker if there is none at --broker yet.")
+@click.option(
+    "--patience-s",
+    metavar="N",
+    envvar="CK3PARSE_PATIENCE_S",
+    default=Settings().patience_s,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds that broker or workers may be gone before the run gives up.",
+)
 @click.option(
     "--timeout-ms",
     metavar="N",
@@ -100,6 +110,8 @@ def command(
     out: Path,
     workers: int | None,
     broker: str | None,
+    wait: bool,
+    patience_s: float,
     timeout_ms: int,
     exclude: Sequence[str],
     include: Sequence[str],
@@ -113,7 +125,7 @@ def command(
     """
     began = perf_counter()
     interrupts = Interrupts()
-    of = msgspec.structs.replace(settings(), broker_url=broker or "")
+    of = msgspec.structs.replace(settings(), broker_url=broker or "", patience_s=patience_s)
     if workers:
         of = msgspec.structs.replace(of, workers=workers)
     parser = parser_in_use()
@@ -125,7 +137,7 @@ def command(
         tally = Tally(plan)
         interrupted = False
         try:
-            _parse(plan, store, of, timeout_ms, tally, interrupts, log_fd=2 if verbose else None)
+            _parse(plan, store, of, timeout_ms, tally, interrupts, wait=wait, verbose=verbose)
             store.tidy()
         except KeyboardInterrupt:
             interrupted = True
@@ -162,7 +174,8 @@ def _parse(
     tally: Tally,
     interrupts: Interrupts,
     *,
-    log_fd: int | None,
+    wait: bool,
+    verbose: bool,
 ) -> None:
     with ExitStack() as stack:
         # Started first: while its server and worker come up, this process imports Celery.
@@ -170,7 +183,7 @@ def _parse(
         if plan.to_parse and not of.broker_url:
             roots = sorted({found.root for found in plan.to_parse})
             embedded = stack.enter_context(
-                EmbeddedBroker(of.worker_count, roots, keep=True, log_fd=log_fd)
+                EmbeddedBroker(of.worker_count, roots, keep=True, log_fd=2 if verbose else None)
             )
         from ck3parse.pipeline.run import Run
 
@@ -186,7 +199,7 @@ def _parse(
             if embedded and (reason := embedded.failure()):
                 raise BrokerError(f"the embedded broker failed: {reason}")
 
-        window = stack.enter_context(_window(of, embedded, check, progress.say))
+        window = stack.enter_context(_window(of, embedded, check, progress.say, wait=wait))
         # What is in the store is in the report too.
         stack.enter_context(interrupts.deferred())
         for outcomes in run.outcomes(window):
@@ -200,6 +213,8 @@ def _window(
     embedded: EmbeddedBroker | None,
     check: Callable[[], None],
     say: Callable[[str | None], None],
+    *,
+    wait: bool,
 ) -> "Window":
     from ck3parse.pipeline.connection import connect, reach
     from ck3parse.pipeline.window import Window
@@ -212,7 +227,7 @@ def _window(
         )
         app, workers, nodes = make_app(of), of.worker_count, 1
     else:
-        app, workers, nodes = connect(of)
+        app, workers, nodes = connect(of, wait=wait, check=check, say=say)
     return Window(
         app,
         workers=workers,

@@ -1,5 +1,7 @@
 """Reaching a broker and its workers, with errors that say what to start."""
 
+import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from celery import Celery
@@ -12,6 +14,7 @@ from ck3parse.tasks import make_app
 _REPLIES_WINDOW_S = 0.3
 """Workers answer within milliseconds; this is how long to listen for more after the first."""
 _REPLIES_ROUNDS = 8
+_RETRY_INTERVAL_S = 0.5
 
 
 class Connected(NamedTuple):
@@ -28,18 +31,43 @@ class Connected(NamedTuple):
     nodes: int
 
 
-def connect(of: Settings) -> Connected:
+def connect(
+    of: Settings,
+    *,
+    wait: bool = False,
+    check: Callable[[], None] = lambda: None,
+    say: Callable[[str | None], None] = lambda _: None,
+) -> Connected:
     """Connect to a broker that others run.
 
     Args:
         of: settings with its URL.
+        wait: wait until there are broker and worker, for as long as it takes.
+        check: called while waiting; raises to end it.
+        say: told what is being waited for, in a few words, and `None` when it is over.
 
     Raises:
         BrokerError: the URL cannot be used, nothing answers there, or no worker does.
     """
+    while True:
+        check()
+        try:
+            connected = _connect(of)
+        except BrokerError:
+            if not wait:
+                raise
+            say("there is no broker or no worker yet; waiting")
+            time.sleep(_RETRY_INTERVAL_S)
+        else:
+            say(None)
+            return connected
+
+
+def _connect(of: Settings) -> Connected:
     app = reach(of)
     stats = worker_stats(app)
     if not stats:
+        app.close()
         raise no_worker(of.broker_url)
     return Connected(app, sum(map(process_count, stats.values())), len(stats))
 

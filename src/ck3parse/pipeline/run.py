@@ -1,7 +1,7 @@
 """One run: parse what a plan says, through the window, into the store."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 
 import msgspec
@@ -12,6 +12,7 @@ from ck3parse.pipeline.batch import in_batches
 from ck3parse.pipeline.plan import Plan, content_hash
 from ck3parse.pipeline.walk import Found
 from ck3parse.pipeline.window import Window
+from ck3parse.reading import CannotReadError, read_script
 from ck3parse.store import Store
 
 Outcomes = list[tuple[Found, ParseResult]]
@@ -28,13 +29,26 @@ class Run:
         store: where outcomes go, one transaction a batch.
         timeout_ms: milliseconds that one file may take.
         max_bytes: larger files are not read.
+        send_content: read files here, when the window has room for them, and send their bytes.
+        worker_path: returns where workers see the file that is at a path here; default: there.
     """
 
-    def __init__(self, plan: Plan, store: Store, *, timeout_ms: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        *,
+        timeout_ms: int,
+        max_bytes: int,
+        send_content: bool = False,
+        worker_path: Callable[[str], str] | None = None,
+    ) -> None:
         self._plan = plan
         self._store = store
         self._timeout_ms = timeout_ms
         self._max_bytes = max_bytes
+        self._send_content = send_content
+        self._worker_path = worker_path
         self._ids = itertools.count()
         self._sent: dict[str, Found] = {}
         self._hashes: dict[str, str] = {}
@@ -65,7 +79,7 @@ class Run:
         files = sorted(self._plan.to_parse, key=attrgetter("size"), reverse=True)
         yield from self._outcomes_of(window, self._requests(files))
         # Where the first of a content failed otherwise than by it, the others have their own try.
-        yield from self._outcomes_of(window, map(self._request, self._unsettled))
+        yield from self._outcomes_of(window, _sent(map(self._request, self._unsettled)))
         if self._ready:
             self._store.record(self._ready)
             yield self._ready
@@ -93,17 +107,34 @@ class Run:
                     self._waiting[digest].append(found)
                 else:
                     request = self._request(found)
+                    if request is None:
+                        continue
                     if digest:
                         self._hashes[request[0].id] = digest
                         self._waiting[digest] = []
                     yield request
 
-    def _request(self, found: Found) -> tuple[ParseRequest, int]:
+    def _request(self, found: Found) -> tuple[ParseRequest, int] | None:
+        """Return the request to send, or `None` if the file cannot be read: that is its outcome."""
+        content = None
+        path: str | None = found.path
+        if self._send_content:
+            try:
+                content = read_script(found.path, max_bytes=self._max_bytes)
+            except CannotReadError as reason:
+                failure = ParseResult("", found.path)
+                failure.error_type, failure.error = reason.error_type, reason.message
+                self._ready.append((found, failure))
+                return None
+            path = None
+        elif self._worker_path:
+            path = self._worker_path(found.path)
         request_id = str(next(self._ids))
         self._sent[request_id] = found
-        return ParseRequest(
-            request_id, found.path, name=found.name, timeout_ms=self._timeout_ms
-        ), found.size
+        request = ParseRequest(
+            request_id, path, name=found.name, timeout_ms=self._timeout_ms, content=content
+        )
+        return request, found.size if content is None else len(content)
 
     def _settle(self, result: ParseResult) -> None:
         digest = self._hashes.pop(result.id, None)
@@ -117,6 +148,12 @@ class Run:
             self._ready += [_as_twin(found, result) for found in twins]
         else:
             self._unsettled += twins
+
+
+def _sent(
+    requests: Iterable[tuple[ParseRequest, int] | None],
+) -> Iterator[tuple[ParseRequest, int]]:
+    return (request for request in requests if request)
 
 
 def _as_twin(found: Found, result: ParseResult) -> tuple[Found, ParseResult]:

@@ -12,7 +12,7 @@ from ck3parse import parser
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
-from ck3parse.reading import CannotReadError, read_script
+from ck3parse.reading import CannotReadError, read_script, too_large
 
 ZSTD_LEVEL = 1
 """15 : 1 on AST JSON at over 1 GB/s; higher levels cost more than they save."""
@@ -62,10 +62,15 @@ def _parse(
     request: ParseRequest, result: ParseResult, of: Settings, roots: tuple[str, ...]
 ) -> parser.ParseOutcome:
     mode, max_depth = request.mode, of.max_depth
-    if request.path is None:
+    if request.path is not None:
+        data = read_script(request.path, max_bytes=of.max_file_bytes, roots=roots)
+    elif request.content is not None:
+        data = request.content
+        if len(data) > of.max_file_bytes:
+            raise too_large(len(data), of.max_file_bytes)
+    else:
         text = request.text or ""
         return parser.parse_text(text, request.name, mode=mode, max_depth=max_depth)
-    data = read_script(request.path, max_bytes=of.max_file_bytes, roots=roots)
     result.size = len(data)
     result.content_hash = hashlib.sha256(data).hexdigest()
     return parser.parse_bytes(data, request.name, mode=mode, max_depth=max_depth)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -27,6 +27,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         workers: worker processes of the embedded broker; 0 means one for each CPU.
         roots: folders that a worker may read beneath, joined as `PATH` is; empty means every file
             that its user can read.
+        transport: how a run gives files to workers: `path` names them, `content` sends their bytes.
+        path_map: where workers see files that a client names, as `pipeline.pathmap` reads it.
         max_file_bytes: larger files are not read but fail as `FileTooLarge`.
         max_depth: how deep braces may nest.
         max_files_per_child: files after which a worker process is replaced.
@@ -44,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     result_backend: str = ""
     workers: Annotated[int, msgspec.Meta(ge=0)] = 0
     roots: str = ""
+    transport: Literal["path", "content"] = "path"
+    path_map: str = ""
     max_file_bytes: _Positive = 64 * 1024 * 1024
     max_depth: _Positive = DEFAULT_MAX_DEPTH
     max_files_per_child: _Positive = 5000

@@ -28,12 +28,14 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         id: chosen by the client, unique among the requests it has in flight.
-        path: the file as the worker finds it; `None` if `text` is given.
+        path: the file as the worker finds it; `None` if `text` or `content` is given.
         text: the script itself, parsed as it is (no byte order mark removed, no line ends
-            changed); `None` if `path` is given.
+            changed); `None` if `path` or `content` is given.
         name: what the root node's `filename` says.
         timeout_ms: milliseconds after which the process that parses it is killed.
         mode: `strict` stops at the first error; `recover` goes on after it.
+        content: the file's bytes, for a worker that does not see the file, and parsed as one would
+            be that does; `None` if `path` or `text` is given.
     """
 
     id: str
@@ -42,6 +44,7 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str = ""
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     mode: Mode = "strict"
+    content: bytes | None = None
 
 
 class ParseResult(msgspec.Struct, omit_defaults=True):
@@ -49,7 +52,7 @@ class ParseResult(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         id: the request's id.
-        path: the request's path, or its name where a text was parsed.
+        path: the request's path, or its name where it had none.
         ok: whether there is a syntax tree of the whole file.
         ast: the AST's JSON as a zstd frame, or `None`. See `ast_json`.
         node_count: nodes in the AST, the root included.

@@ -63,7 +63,7 @@ def read_script(path: str, *, max_bytes: int, roots: Sequence[str] = ()) -> byte
         if not stat.S_ISREG(status.st_mode):
             raise _not_regular(status.st_mode)
         if status.st_size > max_bytes:
-            raise _too_large(status.st_size, max_bytes)
+            raise too_large(status.st_size, max_bytes)
         # It may have grown since.
         data = _read_all(fd, status.st_size, max_bytes)
     except OSError as error:
@@ -71,7 +71,7 @@ def read_script(path: str, *, max_bytes: int, roots: Sequence[str] = ()) -> byte
     finally:
         os.close(fd)
     if len(data) > max_bytes:
-        raise _too_large(len(data), max_bytes)
+        raise too_large(len(data), max_bytes)
     return data
 
 
@@ -129,7 +129,8 @@ def _not_regular(mode: int) -> CannotReadError:
     return CannotReadError(ErrorType.PATH_NOT_ALLOWED, f"it is {kind}, not a file")
 
 
-def _too_large(size: int, max_bytes: int) -> CannotReadError:
+def too_large(size: int, max_bytes: int) -> CannotReadError:
+    """Return the error that a file of more bytes than may be read is."""
     return CannotReadError(
         ErrorType.FILE_TOO_LARGE,
         f"it has {size:,} bytes, more than the limit of {max_bytes:,} (CK3PARSE_MAX_FILE_BYTES)",

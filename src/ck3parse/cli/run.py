@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 import msgspec
@@ -38,6 +38,7 @@ Examples:
   ck3parse run game/ mods/* --out playset.sqlite
   ck3parse run . --exclude 'tests/' --include '*.gui' --json
   ck3parse run ~/mods/my_mod --broker redis://localhost:6379/0
+  ck3parse run ~/mods/my_mod --broker redis://server:6379/0 --transport content
 
 \b
 Skipped by default is what is never script: readme, licence, changelog and credits
@@ -79,6 +80,14 @@ worker, 130 interrupted (what was done is in the store; run again to go on).""",
     help="Seconds that broker or workers may be gone before the run gives up.",
 )
 @click.option(
+    "--transport",
+    type=click.Choice(["path", "content"]),
+    envvar="CK3PARSE_TRANSPORT",
+    default=Settings().transport,
+    show_default=True,
+    help="Name files to the workers, or send the bytes to workers that do not see the files.",
+)
+@click.option(
     "--timeout-ms",
     metavar="N",
     default=DEFAULT_TIMEOUT_MS,
@@ -110,6 +119,7 @@ def command(
     out: Path,
     workers: int | None,
     broker: str | None,
+    transport: Literal["path", "content"],
     wait: bool,
     patience_s: float,
     timeout_ms: int,
@@ -125,7 +135,9 @@ def command(
     """
     began = perf_counter()
     interrupts = Interrupts()
-    of = msgspec.structs.replace(settings(), broker_url=broker or "", patience_s=patience_s)
+    of = msgspec.structs.replace(
+        settings(), broker_url=broker or "", transport=transport, patience_s=patience_s
+    )
     if workers:
         of = msgspec.structs.replace(of, workers=workers)
     parser = parser_in_use()
@@ -185,9 +197,18 @@ def _parse(
             embedded = stack.enter_context(
                 EmbeddedBroker(of.worker_count, roots, keep=True, log_fd=2 if verbose else None)
             )
+        from ck3parse.pipeline.pathmap import PathMap
         from ck3parse.pipeline.run import Run
 
-        run = Run(plan, store, timeout_ms=timeout_ms, max_bytes=of.max_file_bytes)
+        run = Run(
+            plan,
+            store,
+            timeout_ms=timeout_ms,
+            max_bytes=of.max_file_bytes,
+            send_content=of.transport == "content",
+            # The embedded worker sees files where they are.
+            worker_path=PathMap.parse(of.path_map) if of.path_map and not embedded else None,
+        )
         run.record_known()
         if not plan.to_parse:
             return

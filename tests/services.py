@@ -1,0 +1,96 @@
+"""Brokers with a port, and workers started by hand, as a team would run them."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ck3parse.broker import _server_binary
+from ck3parse.config import Settings
+from ck3parse.pipeline.connection import process_count, worker_stats
+from ck3parse.tasks import make_app
+from polling import wait_until
+
+START_LIMIT_S = 30.0
+_STOP_LIMIT_S = 15.0
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def valkey() -> str:
+    """Return the server's program, executable."""
+    program = _server_binary()
+    if not os.access(program, os.X_OK):
+        program.chmod(0o755)
+    return str(program)
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program, with its output in `output.PID` of the folder, until the block ends."""
+    with (cwd / "output").open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=cwd, env=env, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextlib.contextmanager
+def server(program: str, *args: str, cwd: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a server until the block ends, and return once it listens at its port."""
+    command = [program, *args, "--bind", "127.0.0.1", "--save", "", "--dir", str(cwd)]
+    with running(command, cwd=cwd) as process:
+
+        def listens() -> bool:
+            assert process.poll() is None, (cwd / "output").read_text()
+            with socket.socket() as one:
+                return one.connect_ex(("127.0.0.1", port)) == 0
+
+        wait_until(listens, START_LIMIT_S, "the server listens")
+        yield process
+
+
+@contextlib.contextmanager
+def worker(
+    url: str, *options: str, cwd: Path, env: Mapping[str, str] | None = None, processes: int = 1
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `celery -A ck3parse worker` until the block ends, and return once it answers."""
+    own = {**(env or {}), "CK3PARSE_BROKER_URL": url}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CK3PARSE_")}
+    command = [sys.executable, "-m", "celery", "-A", "ck3parse", "worker", "--loglevel=WARNING"]
+    command += [f"--concurrency={processes}", *options]
+    with running(command, cwd=cwd, env=kept | own) as process:
+        wait_for_processes(url, processes, env=own)
+        yield process
+
+
+def wait_for_processes(url: str, count: int, env: Mapping[str, str] | None = None) -> None:
+    """Return once the workers there have so many processes together."""
+    app = make_app(Settings.from_env({**(env or {}), "CK3PARSE_BROKER_URL": url}))
+    try:
+        wait_until(
+            lambda: sum(map(process_count, worker_stats(app).values())) == count,
+            START_LIMIT_S,
+            f"{count} worker processes answer",
+        )
+    finally:
+        app.close()

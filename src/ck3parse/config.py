@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             takes more fails as `MemoryError`. Linux only.
         patience_s: seconds that broker or workers may be gone before a client gives up.
         result_expires_s: seconds after which the result backend drops what nobody fetched.
+        alive_file: a file that a worker writes every few seconds while it is well; empty: none.
         log_dir: folder for events as JSON lines; empty means none are written.
     """
 
@@ -56,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_address_space_mb: _Positive = 2048
     patience_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     result_expires_s: _Positive = 3600
+    alive_file: str = ""
     log_dir: str = ""
 
     @classmethod

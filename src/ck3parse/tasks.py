@@ -39,6 +39,7 @@ def make_app(of: Settings) -> Celery:
 app = make_app(settings())
 app.set_current()
 app.steps["worker"].add("ck3parse.worker:ChildrenWatch")
+app.steps["consumer"].add("ck3parse.alive:AliveFile")
 
 
 class Child:

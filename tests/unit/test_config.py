@@ -43,9 +43,9 @@ def test_celery_gets_msgpack_only_and_the_design_s_limits() -> None:
 @pytest.mark.parametrize(
     ("broker", "backend"),
     [
-        ("redis://h:1/2", "redis://h:1/2"),
-        ("rediss://h:1/2", "rediss://h:1/2"),
-        ("redis+socket:///tmp/s?virtual_host=0", "redis+socket:///tmp/s?virtual_host=0"),
+        ("redis://h:1/2", "redis://h:1/2?protocol=2"),
+        ("rediss://h:1/2?protocol=3", "rediss://h:1/2?protocol=3"),
+        ("redis+socket:///tmp/s?virtual_host=0", "redis+socket:///tmp/s?virtual_host=0&protocol=2"),
         ("sentinel://h:1", "sentinel://h:1"),
         ("amqp://h//", "rpc://"),
     ],

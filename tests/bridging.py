@@ -76,5 +76,6 @@ def output_of(code: str, *args: str | Path, env: Mapping[str, str] | None = None
     """Run a Python program to its end, which must be a good and silent one."""
     with program(code, *args, env=env) as process:
         out, err = process.communicate(timeout=LIMIT_S)
-    assert (process.returncode, err) == (0, "")
+    assert err == "", err
+    assert process.returncode == 0
     return out

@@ -11,7 +11,6 @@ from ck3parse.answer import answerer
 from ck3parse.config import settings
 from ck3parse.messages import ParseRequest
 
-
 _GRACE_S = 5.0
 
 

@@ -16,9 +16,6 @@ import msgspec
 from celery import Celery, Task
 from celery.signals import worker_process_init
 
-if sys.platform == "linux":
-    import resource
-
 from ck3parse import parser
 from ck3parse.answer import answerer
 from ck3parse.config import Settings, settings
@@ -95,6 +92,8 @@ def _start_child(**_: Any) -> None:
 def _limit_memory(limit: int) -> None:
     # A memory bomb fails in its own process with MemoryError, before the system kills another.
     if sys.platform == "linux":
+        import resource  # not for clients, which may run where there is none
+
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 

@@ -29,7 +29,6 @@ from ck3parse.qbuilder_bridge import (
 )
 from polling import wait_until
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
 """Celery calls it to store a result, as a client does for a file that was sent again."""
 

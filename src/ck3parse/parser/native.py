@@ -1,7 +1,7 @@
 """The native parser behind the same functions as the reference's."""
 
+import ck3parse.parser._native as _native  # "from" would hide which module is missing
 from ck3parse.messages import Mode
-from ck3parse.parser import _native
 from ck3parse.parser.diagnostics import error_type_of, message_of
 from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome
 

@@ -8,8 +8,10 @@ from ck3parse.messages import ParseRequest
 
 MAX_FILES = 256
 """A task costs 1.6 ms whatever it holds; over 64 files that is a quarter of a tiny file's cost."""
-MAX_BYTES = 1024 * 1024
-"""Enough work to hide a task's cost, and little enough that the last batch keeps nobody waiting."""
+MAX_BYTES = 4 * 1024 * 1024
+"""A tenth of a second's work, of which a task's cost is a hundredth."""
+MIN_BYTES = 256 * 1024
+"""As little work as a task is worth, where there is little to share out."""
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -24,16 +26,29 @@ class Batch(msgspec.Struct, frozen=True):
     size: int
 
 
-def in_batches(sized: Iterable[tuple[ParseRequest, int]]) -> Iterator[Batch]:
+def bytes_for(total: int, places: int) -> int:
+    """Return how many bytes a batch should hold, so that all workers end together.
+
+    Args:
+        total: bytes of all files.
+        places: batches that are in flight at once; each place is to see a few.
+    """
+    return max(MIN_BYTES, min(MAX_BYTES, total // (4 * places)))
+
+
+def in_batches(
+    sized: Iterable[tuple[ParseRequest, int]], max_bytes: int = MAX_BYTES
+) -> Iterator[Batch]:
     """Group requests by count and bytes, in the order given.
 
     Args:
         sized: each request with its file's size in bytes.
+        max_bytes: bytes that a batch holds at most, unless it is one file.
     """
     requests: list[ParseRequest] = []
     total = 0
     for request, size in sized:
-        if requests and (len(requests) >= MAX_FILES or total + size > MAX_BYTES):
+        if requests and (len(requests) >= MAX_FILES or total + size > max_bytes):
             yield Batch(requests, total)
             requests, total = [], 0
         requests.append(request)

@@ -8,7 +8,7 @@ import msgspec
 
 from ck3parse.errors import OF_THE_CONTENT
 from ck3parse.messages import ParseRequest, ParseResult
-from ck3parse.pipeline.batch import in_batches
+from ck3parse.pipeline.batch import bytes_for, in_batches
 from ck3parse.pipeline.plan import Plan, content_hash
 from ck3parse.pipeline.walk import Found
 from ck3parse.pipeline.window import Window
@@ -87,7 +87,8 @@ class Run:
     def _outcomes_of(
         self, window: Window, requests: Iterator[tuple[ParseRequest, int]]
     ) -> Iterator[Outcomes]:
-        for results in window.results(in_batches(requests)):
+        limit = bytes_for(sum(found.size for found in self._plan.to_parse), window.limit)
+        for results in window.results(in_batches(requests, limit)):
             outcomes = [(self._sent.pop(result.id), result) for result in results]
             for result in results:
                 self._settle(result)

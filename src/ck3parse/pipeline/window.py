@@ -69,6 +69,7 @@ class Window:
         say: told what is being waited for, in a few words, and `None` when it is over.
 
     Attributes:
+        limit: batches that are in flight at once.
         dropped: answers that were not to what was asked, and were dropped.
     """
 
@@ -86,7 +87,7 @@ class Window:
     ) -> None:
         self.dropped = 0
         self._app = app
-        self._limit = max(2, workers * BATCHES_PER_WORKER)
+        self.limit = max(2, workers * BATCHES_PER_WORKER)
         self._nodes = nodes
         self._queue = queue
         self._check = check
@@ -110,7 +111,7 @@ class Window:
 
     def has_room(self) -> bool:
         """Return whether workers can use more batches than are in flight."""
-        return len(self._in_flight) < self._limit and (
+        return len(self._in_flight) < self.limit and (
             not self._in_flight or self._bytes < MAX_BYTES_IN_FLIGHT
         )
 
@@ -321,7 +322,7 @@ class Window:
         self._heard = self._looked
         self._look_interval_s = min(2 * self._look_interval_s, LAST_LOOK_S)
         for which in leases:
-            overtaken = self._answer_count - which.answers_before > 2 * self._limit
+            overtaken = self._answer_count - which.answers_before > 2 * self.limit
             if which.is_lost(evidence, overtaken=overtaken):
                 if done := [reply for reply in which.replies if reply.ready()]:
                     self._came.extend(done)  # it came, and nobody was told

@@ -26,6 +26,7 @@ else:
                 args=["--locked"],
                 debug=False,
                 optional=not choice,
+                rust_version=">=1.88",
                 py_limited_api=True,
             )
         ],

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,15 @@ def children_of(parent: int) -> set[int]:
                 if parent_of(int(entry.name)) == parent:
                     found.add(int(entry.name))
     return found
+
+
+def broker_directory(owner: int) -> Path:
+    """Return the directory of the embedded broker that a process has."""
+    for child in children_of(owner):
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        if match := re.search(rb"[^\0]*/ck3parse-[^/\0]+", command):
+            return Path(os.fsdecode(match[0]))
+    raise AssertionError("no embedded broker")
 
 
 class Family:

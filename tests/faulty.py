@@ -14,14 +14,18 @@ from ck3parse.parser.outcome import ParseOutcome
 
 def parse(data: bytes, name: str, *, mode: Literal["strict", "recover"]) -> ParseOutcome:
     if data.startswith(b"fault = "):
-        _fail(data.split()[2].decode())
+        fault, *rest = data.split()[2:]
+        _fail(fault.decode(), *rest)
+    if pids := os.environ.get("FAULTY_PIDS"):
+        with open(pids, "a") as file:
+            file.write(f"{os.getpid()}\n")
     if journal := os.environ.get("FAULTY_JOURNAL"):
         with open(journal, "a") as file:
             file.write(name + "\n")
     return reference.parse_bytes(data, name, mode=mode)
 
 
-def _fail(fault: str) -> None:
+def _fail(fault: str, *rest: bytes) -> None:
     match fault:
         case "hang":
             while True:
@@ -30,6 +34,12 @@ def _fail(fault: str) -> None:
             threading.Event().wait(0.005)
         case "hang_in_c":  # a call that keeps the interpreter's lock and never returns
             ctypes.PyDLL(None).pause()
+        case "once":  # the marker that a comment names says that it has happened
+            try:
+                open(rest[1], "x").close()
+            except FileExistsError:
+                return
+            os.kill(os.getpid(), signal.SIGKILL)
         case "exit":
             os._exit(3)
         case "sys_exit":
@@ -37,12 +47,15 @@ def _fail(fault: str) -> None:
         case "abort":
             os.abort()
         case "segfault":
-            os.kill(os.getpid(), signal.SIGSEGV)
+            ctypes.string_at(0)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "bug":
             raise ZeroDivisionError("a bug")
         case "memory":
             raise MemoryError
+        case "bomb":  # ends by itself, lest it take the machine along where nothing stops it
+            eaten = [bytes([1]) * (64 << 20) for _ in range(64)]
+            raise AssertionError(f"nothing stopped it from eating {len(eaten) * 64} MB")
         case _:
             raise AssertionError(fault)

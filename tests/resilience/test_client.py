@@ -1,40 +1,20 @@
 """The client is ended in the middle of a run, and runs again."""
 
 import json
-import os
-import re
 import signal
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from command import FAULTY, run_json, start
-from embedded import children_of, processes_of, wait_until_gone
+from embedded import broker_directory, processes_of, wait_until_gone
 from polling import wait_until
+from trial import recorded
 
 FILES = 3000
 END_LIMIT_S = 3.0
 START_LIMIT_S = 30.0
 STORE = "out.sqlite"
-
-
-def recorded(store: Path) -> int:
-    try:
-        with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
-            count: int = db.execute("SELECT count(*) FROM files").fetchone()[0]
-        db.close()
-    except sqlite3.OperationalError:  # not made yet
-        return 0
-    return count
-
-
-def broker_directory(owner: int) -> Path:
-    for child in children_of(owner):
-        command = Path(f"/proc/{child}/cmdline").read_bytes()
-        if match := re.search(rb"[^\0]*/ck3parse-[^/\0]+", command):
-            return Path(os.fsdecode(match[0]))
-    raise AssertionError("no embedded broker")
 
 
 @pytest.mark.parametrize(

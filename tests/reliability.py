@@ -1,0 +1,101 @@
+"""The table of `docs/reliability.md`: what each fault does, as the tests saw it last."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FAULTS = {
+    "crash": "A file kills its process: that file is `WorkerCrashed`, all others are parsed",
+    "hang": "A file hangs: `ParseTimeout` at its limit, all others are parsed",
+    "twenty": "20 bad files of all kinds among 2,000: 20 failures with their true reasons",
+    "once": "A file crashes only the first time: parsed, on the second try",
+    "worker": "The worker goes in mid-run, another comes: all results",
+    "children": "Every worker process is killed, once a second: all results",
+    "broker": "The broker goes in mid-run and comes back: all results",
+    "network": "The connection is cut, or stalls: all results",
+    "full": "The broker is full: the run waits, or ends with a clear error; nothing is lost",
+    "client": "The client goes and runs again: finished work is not done again, the rest is",
+    "store": "The store cannot be written: a clear error, no half-written state, resumes",
+    "hostile": "Hostile files: one failed or one right result, and the worker lives",
+    "poison": "A poisoned queue: refused and counted, nothing executed, the run ends right",
+    "recycle": "Processes are replaced in mid-run: nothing is lost",
+    "soak": "A long run with 1% of faults of all kinds: all results, memory stays flat",
+}
+"""Each fault and what is expected, by what cases call it, in the order of the table."""
+
+_HEAD = """# Reliability
+
+What ck3parse does when something dies, hangs, fills up or lies. Each line is a test in
+`tests/resilience/` with real processes, servers and signals. In each, the number of results is the
+number of requests, and each healthy file's AST is that of an undisturbed run. The tests write this
+file: `CK3PARSE_WRITE_DOCS=1 python -m pytest tests/resilience` (and `-m soak` for the long ones).
+"""
+_TABLE = ["| what was done | results | seconds | what was seen | when |", "|---" * 5 + "|"]
+_ROW = re.compile(r"\| (?P<fault>[^|]+?) \| [^|]+ \| [^|]+ \| [^|]* \| [^|]+ \|")
+
+
+@dataclass
+class Case:
+    """One line of the table.
+
+    Attributes:
+        key: one of `FAULTS`.
+        fault: what was done.
+        results: how many results there were, of how many requests.
+        seconds: how long the run took, from command to prompt.
+        notes: what was seen.
+    """
+
+    key: str = ""
+    fault: str = ""
+    results: str = ""
+    seconds: float = 0.0
+    notes: str = ""
+
+    def of(self, key: str, fault: str) -> None:
+        """Say which fault it is; `did` or `saw` say what came of it."""
+        assert key in FAULTS
+        self.key, self.fault = key, fault
+
+    def did(self, report: dict[str, Any], seconds: float, notes: str = "") -> None:
+        """Say what came of a run that was checked."""
+        kinds = ", ".join(sorted({failure["error_type"] for failure in report["failures"]}))
+        self.saw(report["files"], report["files"], seconds, notes or kinds)
+
+    def saw(self, results: int, requests: int, seconds: float, notes: str = "") -> None:
+        """Say what came of it."""
+        self.results = f"{results:,} of {requests:,}"
+        self.seconds = seconds
+        self.notes = notes
+
+
+def write_table(path: Path, cases: Sequence[Case], date: str, machine: str) -> None:
+    """Write the document; lines of cases that did not run stay.
+
+    Args:
+        path: the document.
+        cases: those that ran.
+        date: today.
+        machine: where they ran.
+    """
+    rows: dict[str, dict[str, str]] = {key: {} for key in FAULTS}
+    key = ""
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+        if line.startswith("## "):
+            key = next((k for k, title in FAULTS.items() if line == f"## {title}"), "")
+        elif key and (row := _ROW.fullmatch(line)) and row["fault"] not in ("what was done", "---"):
+            rows[key][row["fault"]] = line
+    for case in cases:
+        cells = (case.fault, case.results, f"{case.seconds:.1f}", case.notes, date)
+        rows[case.key][case.fault] = "| " + " | ".join(c.replace("|", "/") for c in cells) + " |"
+    parts = [_HEAD, f"Written on {date}: {machine}.\n"]
+    for key, title in FAULTS.items():
+        if rows[key]:
+            table = [
+                "| what was done | results | seconds | what was seen | when |",
+                "|---" * 5 + "|",
+            ]
+            parts.append("\n".join([f"## {title}\n", *table, *rows[key].values()]) + "\n")
+    path.write_text("\n".join(parts), "utf-8")

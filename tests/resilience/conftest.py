@@ -1,0 +1,69 @@
+"""Mods that nothing was wrong with, and the table of faults in `docs/reliability.md`.
+
+Each case of the table tells what it did through the fixture `case`. With CK3PARSE_WRITE_DOCS=1 in
+the environment the table is written at the end; what did not run keeps its line.
+"""
+
+import os
+import platform
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from reliability import Case, write_table
+from trial import Mod
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
+_CASE = pytest.StashKey[Case]()
+_cases: list[Case] = []
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Mod:
+    """Many files that take no time: 256 travel in one batch."""
+    return Mod.made(tmp_path_factory.mktemp("quick") / "mod", 600)
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Mod:
+    """More of them, beside 20 bad ones."""
+    return Mod.made(tmp_path_factory.mktemp("many") / "mod", 1980)
+
+
+@pytest.fixture(scope="session")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Mod:
+    """Files that take two processes three seconds, in twenty batches."""
+    return Mod.made(tmp_path_factory.mktemp("slow") / "mod", 1000, size=20_000, slow=True)
+
+
+@pytest.fixture
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    """A line of the table, for the test to fill in."""
+    made = Case()
+    began = monotonic()
+    request.node.stash[_CASE] = made
+    yield made
+    made.seconds = made.seconds or monotonic() - began
+    if made.fault:
+        _cases.append(made)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call" and report.failed and _CASE in item.stash:
+        failed = item.stash[_CASE]
+        failed.results, failed.notes = "**FAILED**", ""
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    if _cases and os.environ.get("CK3PARSE_WRITE_DOCS") == "1":
+        now = datetime.now(UTC).strftime("%Y-%m-%d")
+        machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+        write_table(DOCUMENT, _cases, now, machine)

@@ -1,0 +1,174 @@
+"""A whole `ck3parse run` in which something goes wrong, and what must hold at its end."""
+
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple, Self
+
+from ck3parse.store import Store
+from command import FAULTY, run_json, start
+from polling import wait_until
+
+PARSER = FAULTY["CK3PARSE_PARSER"]
+START_LIMIT_S = 30.0
+
+
+class Mod(NamedTuple):
+    """A folder of healthy files, with the ASTs that a run in which nothing went wrong had."""
+
+    folder: Path
+    asts: dict[str, bytes]
+
+    @classmethod
+    def made(cls, folder: Path, count: int, *, size: int = 0, slow: bool = False) -> Self:
+        """Write the files, and parse them undisturbed.
+
+        Args:
+            folder: made here.
+            count: how many files.
+            size: bytes that each has at least: 20,000 make a batch of 50.
+            slow: whether each takes five milliseconds, so that there is time to disturb a run.
+        """
+        folder.mkdir()
+        for number in range(count):
+            head = "fault = slow\n" if slow else ""
+            text = f"{head}key_{number} = {{ a = {number} b = yes }}\n"
+            padding = "#".ljust(max(0, size + number - len(text)), ".")
+            (folder / f"f{number:04}.txt").write_text(text + padding)
+        store = folder.with_suffix(".sqlite")
+        report = run_json(folder, "--out", store, cwd=folder.parent, env=FAULTY)
+        assert report["parsed"] == count
+        made = asts_of(store, folder)
+        assert len(made) == count
+        return cls(folder, made)
+
+
+class Trial:
+    """A `ck3parse run` under way; a context manager that kills it if it has not ended.
+
+    Args:
+        folder: where it runs and keeps its store.
+        paths: what it parses.
+        broker: URL of a broker of one's own; empty: the embedded one.
+        timeout_ms: milliseconds that one file may take.
+        env: more of its environment.
+        options: for `subprocess.Popen`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *paths: Path,
+        broker: str = "",
+        timeout_ms: int = 30_000,
+        env: Mapping[str, str] | None = None,
+        store: Path | None = None,
+        **options: Any,
+    ) -> None:
+        self.store = store or folder / "out.sqlite"
+        self.seconds = 0.0
+        self.err = ""
+        self._began = monotonic()
+        where = ("--broker", broker) if broker else ("--workers", "2")
+        self.process = start(
+            *("run", "--json", "--out", self.store, "--timeout-ms", str(timeout_ms), *where),
+            *paths,
+            cwd=folder,
+            env={**FAULTY, **(env or {})},
+            **options,
+        )
+
+    def recorded(self) -> int:
+        """Return how many files have a result in the store."""
+        return recorded(self.store)
+
+    def wait_recorded(self, count: int = 1) -> None:
+        """Return once the store has so many results; the run must still go on."""
+        wait_until(
+            lambda: self.recorded() >= count or self.process.poll() is not None,
+            START_LIMIT_S,
+            f"{count} results are in the store",
+        )
+        assert self.process.poll() is None, self.process.communicate()
+
+    def end(self, limit_s: float, code: int = 0) -> dict[str, Any]:
+        """Wait for the end, check its exit code, and return the report, which may be empty."""
+        try:
+            out, err = self.process.communicate(timeout=limit_s - (monotonic() - self._began))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            _, err = self.process.communicate()
+            raise AssertionError(
+                f"not within {limit_s:g} s: the run has ended; {self.recorded()} results are in"
+                f" the store; it said: {os.fsdecode(err)}"
+            ) from None
+        self.seconds = monotonic() - self._began
+        self.err = os.fsdecode(err)
+        assert self.process.returncode == code, self.err
+        assert "Traceback" not in self.err
+        report: dict[str, Any] = json.loads(out) if out else {}
+        return report
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.communicate()
+
+
+def recorded(store: Path) -> int:
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
+            count: int = db.execute("SELECT count(*) FROM files").fetchone()[0]
+    except sqlite3.OperationalError:  # not made yet
+        return 0
+    return count
+
+
+def asts_of(store: Path, root: Path) -> dict[str, bytes]:
+    """Return the AST of each file of a root that has one."""
+    with Store(store, PARSER) as opened:
+        return {name: ast for of, name, ast in opened.asts() if of == str(root)}
+
+
+def assert_right(
+    report: Mapping[str, Any],
+    store: Path,
+    mod: Mod,
+    failures: Mapping[str, str] | None = None,
+    also_parsed: int = 0,
+) -> None:
+    """Check that each file has one result, and that the right one.
+
+    Args:
+        report: what the run printed.
+        store: where its results are.
+        mod: the healthy files, each of which must have its AST.
+        failures: the error type that each bad file must have, by its name.
+        also_parsed: how many files there are beside these, all parsed.
+    """
+    failures = failures or {}
+    told = {os.path.basename(f["path"]): f["error_type"] for f in report["failures"]}
+    assert told == failures
+    files = len(mod.asts) + len(failures) + also_parsed
+    assert report["files"] == files
+    assert report["parsed"] + report["unchanged"] == files - len(failures)
+    assert report["failed"] == len(report["failures"])
+    assert recorded(store) == files
+    assert asts_of(store, mod.folder) == mod.asts
+
+
+@contextlib.contextmanager
+def written(folder: Path, files: Mapping[str, str | bytes]) -> Iterator[Path]:
+    """Write files into a folder, and yield it."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    yield folder

@@ -15,17 +15,19 @@ RUN PYO3_NO_PYTHON=1 cargo build --quiet --release --locked --package ck3parse-p
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
-RUN python -m venv --without-pip /opt/ck3parse
+RUN python -m venv /opt/ck3parse
 COPY LICENSE README.md pyproject.toml setup.py ./
 COPY src src
-RUN CK3PARSE_NATIVE=0 python -m pip --python /opt/ck3parse/bin/python install --no-cache-dir \
+RUN CK3PARSE_NATIVE=0 /opt/ck3parse/bin/python -m pip install --no-cache-dir \
     --disable-pip-version-check --quiet '.[flower]'
-COPY --from=native /build/rust/target/release/lib_native.so ./
-RUN cp lib_native.so /opt/ck3parse/lib/python3*/site-packages/ck3parse/parser/_native.abi3.so \
+COPY --from=native /build/rust/target/release/lib_native.so _native.abi3.so
+RUN cp _native.abi3.so /opt/ck3parse/lib/python3*/site-packages/ck3parse/parser/ \
+    && /opt/ck3parse/bin/python -m pip uninstall --quiet --yes pip setuptools \
     && CK3PARSE_PARSER=native /opt/ck3parse/bin/ck3parse --version
 
 FROM ${PYTHON_IMAGE}
-RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin ck3parse
+RUN groupadd --gid 10001 ck3parse \
+    && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin ck3parse
 COPY --from=build /opt/ck3parse /opt/ck3parse
 # SIGTERM, which is how containers are stopped, ends a worker as SIGQUIT does: what it has in hand
 # gets a few seconds, and what it has not begun goes back to the queue.

@@ -16,7 +16,7 @@ import msgspec
 from celery import Celery, Task
 from celery.signals import worker_process_init
 
-from ck3parse import parser
+from ck3parse import compression, parser
 from ck3parse.answer import answerer
 from ck3parse.config import Settings, settings
 from ck3parse.messages import ParseRequest
@@ -33,6 +33,7 @@ def make_app(of: Settings) -> Celery:
     return made
 
 
+compression.register(settings().max_file_bytes)
 app = make_app(settings())
 app.set_current()
 app.steps["worker"].add("ck3parse.worker:ChildrenWatch")

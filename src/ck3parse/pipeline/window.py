@@ -245,7 +245,6 @@ class Window:
             queue=which.queue,
             task_id=task_id,
             time_limit=first.timeout_ms / 1000,
-            # Paths are too few bytes for it to pay.
             compression=None if first.content is None else "zstd",
             argsrepr=f"({len(which.batch.requests)} files, {first.path or first.name!r})",
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_celery import CeleryTestSetup, CeleryWorkerContainer
+from pytest_celery import CeleryTestSetup, CeleryWorkerContainer, RedisTestBroker
 from pytest_docker_tools import container, fxtr
 
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
@@ -36,6 +36,11 @@ class Worker(CeleryWorkerContainer):
         broker = celery_worker_cluster_config["celery_broker_cluster_config"]["urls"][0]
         backend = celery_worker_cluster_config["celery_backend_cluster_config"]["urls"][0]
         return {"CK3PARSE_BROKER_URL": broker, "CK3PARSE_RESULT_BACKEND": backend}
+
+
+@pytest.fixture
+def celery_broker(celery_redis_broker: RedisTestBroker) -> RedisTestBroker:
+    return celery_redis_broker
 
 
 @pytest.fixture
@@ -72,10 +77,14 @@ default_worker_container = container(
 
 
 def client_env(setup: CeleryTestSetup, **more: str) -> dict[str, str]:
-    broker, backend = setup.broker_cluster[0], setup.backend_cluster[0]
+    # Not the plugin's own URLs: it takes a machine that is a container itself for one beside these.
+    broker, backend = (
+        cluster[0].container.attrs["NetworkSettings"]["Ports"]["6379/tcp"][0]["HostPort"]
+        for cluster in (setup.broker_cluster, setup.backend_cluster)
+    )
     return {
-        "CK3PARSE_BROKER_URL": broker.config()["host_url"].replace("localhost", "127.0.0.1"),
-        "CK3PARSE_RESULT_BACKEND": backend.config()["host_url"].replace("localhost", "127.0.0.1"),
+        "CK3PARSE_BROKER_URL": f"redis://127.0.0.1:{broker}/0",
+        "CK3PARSE_RESULT_BACKEND": f"redis://127.0.0.1:{backend}/0",
         **more,
     }
 

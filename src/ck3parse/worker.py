@@ -11,13 +11,25 @@ asked: one that hangs is still there.
 import os
 from typing import Any
 
+import msgspec
 from billiard.common import human_status
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import bootsteps
+from celery.worker.control import inspect_command
 from celery.worker.request import Request
 
+from ck3parse.identity import identity
+
 CHILDREN_WATCH_INTERVAL_S = 0.1
+
+
+@inspect_command()
+def ck3parse_version(state: Any) -> dict[str, Any]:
+    """Version, code, parser and limits of the worker, as `ck3parse.identity` has them."""
+    del state
+    told: dict[str, Any] = msgspec.to_builtins(identity())
+    return told
 
 
 class ChildrenWatch(bootsteps.StartStopStep):

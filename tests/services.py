@@ -74,7 +74,7 @@ def worker(
     url: str, *options: str, cwd: Path, env: Mapping[str, str] | None = None, processes: int = 1
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `celery -A ck3parse worker` until the block ends, and return once it answers."""
-    own = {**(env or {}), "CK3PARSE_BROKER_URL": url}
+    own = {**(env or {}), "CK3PARSE_BROKER_URL": url, "REMAP_SIGTERM": "SIGQUIT"}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CK3PARSE_")}
     command = [sys.executable, "-m", "celery", "-A", "ck3parse", "worker", "--loglevel=WARNING"]
     command += [f"--concurrency={processes}", *options]

@@ -18,8 +18,8 @@ class AliveFile(bootsteps.StartStopStep):
     """Writes `CK3PARSE_ALIVE_FILE` every five seconds while the worker is connected to its broker.
 
     Celery stops this step when the connection is lost and starts it again with the next one, and
-    the timer runs only while the worker's event loop does: an old file is a worker that waits for
-    its broker, or is stuck.
+    the timer runs only while the worker's event loop does: no file is a worker that waits for its
+    broker, and an old one is a worker that is stuck.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -40,8 +40,9 @@ class AliveFile(bootsteps.StartStopStep):
         self._timer = parent.timer.call_repeatedly(INTERVAL_S, self._file.touch)
 
     def stop(self, parent: Any) -> None:
-        """Write no more."""
+        """Write no more, and take the file away."""
         del parent
         if self._timer:
             self._timer.cancel()
             self._timer = None
+            self._file.unlink(missing_ok=True)

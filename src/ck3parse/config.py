@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             started by hand, a Redis on this machine.
         result_backend: where results come back; empty means the broker's own URL.
         workers: worker processes of the embedded broker; 0 means one for each CPU.
+        sentinel_master: what Sentinels call the Redis to use, for URLs that begin with `sentinel:`.
         roots: folders that a worker may read beneath, joined as `PATH` is; empty means every file
             that its user can read.
         transport: how a run gives files to workers: `path` names them, `content` sends their bytes.
@@ -46,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     broker_url: str = ""
     result_backend: str = ""
     workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+    sentinel_master: str = "mymaster"
     roots: str = ""
     transport: Literal["path", "content"] = "path"
     path_map: str = ""
@@ -91,10 +93,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def celery(self) -> dict[str, Any]:
         """Return Celery's settings as these settings have them."""
-        broker = self.broker_url or "redis://127.0.0.1:6379/0"
+        broker = _checking_certificates(self.broker_url or "redis://127.0.0.1:6379/0")
+        given_backend = _checking_certificates(self.result_backend)
+        sentinel = {"master_name": self.sentinel_master}
         return {
             "broker_url": broker,
-            "result_backend": _without_pushes(self.result_backend or result_backend_of(broker)),
+            "result_backend_transport_options": sentinel,
+            "result_backend": _without_pushes(given_backend or result_backend_of(broker)),
             # Plain data both ways, whoever sends it: no pickle.
             "accept_content": ["msgpack"],
             "result_accept_content": ["msgpack"],
@@ -118,10 +123,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "unacked_restore_interval": 1,
                 "unacked_restore_throttle": 1,
                 "queue_order_strategy": "priority",
+                **(sentinel if broker.startswith("sentinel://") else {}),
             },
             "broker_connection_timeout": 3.0,
             "redis_socket_connect_timeout": 3.0,
         }
+
+
+def _checking_certificates(url: str) -> str:
+    # Over TLS Celery wants to be told whether to check the server's.
+    if not url.startswith("rediss://") or "ssl_cert_reqs=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
 
 
 def result_backend_of(broker_url: str) -> str:

@@ -44,7 +44,11 @@ def test_celery_gets_msgpack_only_and_the_design_s_limits() -> None:
     ("broker", "backend"),
     [
         ("redis://h:1/2", "redis://h:1/2?protocol=2"),
-        ("rediss://h:1/2?protocol=3", "rediss://h:1/2?protocol=3"),
+        (
+            "rediss://h:1/2?ssl_cert_reqs=none&protocol=3",
+            "rediss://h:1/2?ssl_cert_reqs=none&protocol=3",
+        ),
+        ("rediss://h:1/2", "rediss://h:1/2?ssl_cert_reqs=required&protocol=2"),
         ("redis+socket:///tmp/s?virtual_host=0", "redis+socket:///tmp/s?virtual_host=0&protocol=2"),
         ("sentinel://h:1", "sentinel://h:1"),
         ("amqp://h//", "rpc://"),
@@ -52,6 +56,18 @@ def test_celery_gets_msgpack_only_and_the_design_s_limits() -> None:
 )
 def test_the_result_backend_goes_with_the_broker(broker: str, backend: str) -> None:
     assert Settings(broker_url=broker).celery()["result_backend"] == backend
+
+
+def test_a_server_s_certificate_is_checked_unless_the_url_says_otherwise() -> None:
+    celery = Settings(broker_url="rediss://h:1/2", result_backend="rediss://b/0").celery()
+    assert celery["broker_url"] == "rediss://h:1/2?ssl_cert_reqs=required"
+    assert "ssl_cert_reqs=required" in celery["result_backend"]
+
+
+def test_sentinels_are_told_what_to_look_for() -> None:
+    celery = Settings(broker_url="sentinel://h:1", sentinel_master="playsets").celery()
+    assert celery["broker_transport_options"]["master_name"] == "playsets"
+    assert celery["result_backend_transport_options"] == {"master_name": "playsets"}
 
 
 def test_a_depth_of_ones_own_is_stored_apart() -> None:

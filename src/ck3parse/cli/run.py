@@ -22,6 +22,7 @@ from ck3parse.errors import BrokerError, ExitCode
 from ck3parse.messages import DEFAULT_TIMEOUT_MS
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.plan import Plan, make_plan
+from ck3parse.pipeline.run import Run
 from ck3parse.store import Store
 
 if TYPE_CHECKING:
@@ -198,7 +199,6 @@ def _parse(
                 EmbeddedBroker(of.worker_count, roots, keep=True, log_fd=2 if verbose else None)
             )
         from ck3parse.pipeline.pathmap import PathMap
-        from ck3parse.pipeline.run import Run
 
         run = Run(
             plan,

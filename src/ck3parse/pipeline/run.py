@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,9 +12,12 @@ from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import bytes_for, in_batches
 from ck3parse.pipeline.plan import Plan, content_hash
 from ck3parse.pipeline.walk import Found
-from ck3parse.pipeline.window import Window
 from ck3parse.reading import CannotReadError, read_script
 from ck3parse.store import Store
+
+if TYPE_CHECKING:
+    # At run time it would import Celery, which a run that finds nothing to do need not wait for.
+    from ck3parse.pipeline.window import Window
 
 Outcomes = list[tuple[Found, ParseResult]]
 
@@ -65,7 +69,7 @@ class Run:
         self._store.record(self._plan.known)
         self._store.remove(self._plan.vanished)
 
-    def outcomes(self, window: Window) -> Iterator[Outcomes]:
+    def outcomes(self, window: "Window") -> Iterator[Outcomes]:
         """Parse, and yield each batch's files and results once they are in the store.
 
         Args:
@@ -85,7 +89,7 @@ class Run:
             yield self._ready
 
     def _outcomes_of(
-        self, window: Window, requests: Iterator[tuple[ParseRequest, int]]
+        self, window: "Window", requests: Iterator[tuple[ParseRequest, int]]
     ) -> Iterator[Outcomes]:
         limit = bytes_for(sum(found.size for found in self._plan.to_parse), window.limit)
         for results in window.results(in_batches(requests, limit)):

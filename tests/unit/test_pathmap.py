@@ -28,9 +28,7 @@ from ck3parse.pipeline.pathmap import PathMap
         ("", "/mods/a.txt", "/mods/a.txt"),
     ],
 )
-def test_the_longest_folder_s_beginning_is_replaced(
-    entries: str, path: str, expected: str
-) -> None:
+def test_the_longest_folder_s_beginning_is_replaced(entries: str, path: str, expected: str) -> None:
     assert PathMap.parse(entries)(path) == expected
 
 

@@ -17,7 +17,7 @@ mod writer;
 
 pub use error::{Error, Kind};
 pub use unicode_tables::UNICODE_VERSION;
-pub use writer::Buffer;
+pub use writer::{Buffer, OutOfMemory};
 
 /// What a text parsed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub struct Ast<'b> {
 ///
 /// `name` is what the root's `filename` says, in UTF-8 or WTF-8, and `max_depth` how deep braces
 /// may nest.
+///
+/// # Panics
+///
+/// With [`OutOfMemory`] as its payload, and without a word, when there is no memory for the output.
 pub fn parse_bytes<'b>(
     data: &[u8],
     name: &[u8],

@@ -3,6 +3,8 @@
 //! Pieces are copied as whole blocks of a fixed size, of which only a part may count: the next
 //! piece overwrites the rest. So the buffer always has [`MARGIN`] bytes of room.
 
+use std::panic::resume_unwind;
+
 use crate::chars::{decode, plain_run};
 use crate::text::LineEnds;
 
@@ -15,6 +17,21 @@ const LARGE: usize = 8 << 20;
 
 /// Texts up to this length are copied as one block.
 const SHORT: usize = 32;
+
+/// What a parse unwinds with when there is no memory for its output, which can be fifty times its
+/// input: the process, and what else it does, need not end for that.
+#[derive(Debug)]
+pub struct OutOfMemory;
+
+fn lengthen(bytes: &mut Vec<u8>, length: usize) {
+    if bytes
+        .try_reserve_exact(length.saturating_sub(bytes.len()))
+        .is_err()
+    {
+        resume_unwind(Box::new(OutOfMemory));
+    }
+    bytes.resize(length, 0);
+}
 
 /// The output of a parse. A buffer that is used again spares the cost of fresh memory.
 #[derive(Debug, Default)]
@@ -107,7 +124,8 @@ impl<'b> Writer<'b> {
     /// Starts an output of about `expected` bytes.
     pub fn new(buffer: &'b mut Buffer, expected: usize) -> Self {
         if buffer.bytes.len() < expected.clamp(FIRST, LARGE) {
-            buffer.bytes = vec![0; expected.max(FIRST)];
+            buffer.bytes = Vec::new();
+            lengthen(&mut buffer.bytes, expected.max(FIRST));
         }
         Writer {
             bytes: &mut buffer.bytes,
@@ -151,7 +169,7 @@ impl<'b> Writer<'b> {
     #[inline(never)]
     fn grow(&mut self, length: usize) {
         let needed = self.at.saturating_add(length).saturating_add(2 * MARGIN);
-        self.bytes.resize(needed.max(self.bytes.len() / 2 * 3), 0);
+        lengthen(self.bytes, needed.max(self.bytes.len() / 2 * 3));
     }
 
     /// Writes a piece. The room is the caller's to reserve.

@@ -2,10 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use ck3parse_core::{Ast, Buffer, Error};
+use ck3parse_core::{Ast, Buffer, Error, OutOfMemory};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -63,13 +66,15 @@ mod _native {
 /// Runs the core with the GIL released and makes Python's objects of what it returns.
 fn parse<'py>(
     py: Python<'py>,
-    core: impl for<'b> Fn(&'b mut Buffer) -> Result<Ast<'b>, Error> + Sync,
+    core: impl for<'b> Fn(&'b mut Buffer) -> Result<Ast<'b>, Error> + Send,
 ) -> PyResult<Outcome<'py>> {
     // Taken out of its place, so that a signal handler that parses finds none instead of this one.
     let mut buffer = BUFFER.take();
-    let outcome = match py.detach(|| core(&mut buffer)) {
+    let output = &mut buffer;
+    let parsed = catch_unwind(AssertUnwindSafe(move || py.detach(move || core(output))));
+    let outcome = match parsed.map_err(out_of_memory)? {
         Ok(ast) => {
-            let json = PyBytes::new(py, ast.json);
+            let json = bytes(py, ast.json)?;
             (Some(json), ast.node_count, 0, PyString::new(py, ""), 0, 0)
         }
         Err(error) => {
@@ -80,6 +85,26 @@ fn parse<'py>(
     buffer.shrink(KEPT);
     BUFFER.set(buffer);
     Ok(outcome)
+}
+
+/// Returns the error that Python knows for a lack of memory; any other panic goes on.
+fn out_of_memory(payload: Box<dyn Any + Send>) -> PyErr {
+    if payload.is::<OutOfMemory>() {
+        PyMemoryError::new_err("no memory for the AST")
+    } else {
+        resume_unwind(payload)
+    }
+}
+
+/// Returns a copy. Where memory may lack it is asked for in the way that can fail, and costs more.
+fn bytes<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    if json.len() <= KEPT {
+        return Ok(PyBytes::new(py, json));
+    }
+    PyBytes::new_with(py, json.len(), |place| {
+        place.copy_from_slice(json);
+        Ok(())
+    })
 }
 
 /// Returns a string as UTF-8, with each lone surrogate as the three bytes WTF-8 has for it.

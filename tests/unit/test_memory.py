@@ -1,0 +1,29 @@
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = """
+import resource, sys
+from ck3parse.answer import answerer
+from ck3parse.config import Settings
+from ck3parse.messages import ParseRequest
+
+answer = answerer(Settings())
+bomb, small = sys.argv[1:]
+limit = 400 * 1024 * 1024
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+for path in (bomb, small, bomb, small):
+    print(answer(ParseRequest("1", path, name="a.txt")).error_type)
+"""
+
+
+def test_a_file_whose_ast_takes_too_much_memory_fails_and_the_process_goes_on(
+    tmp_path: Path,
+) -> None:
+    bomb, small = tmp_path / "bomb.txt", tmp_path / "small.txt"
+    bomb.write_bytes(b"a " * 10_000_000)
+    small.write_bytes(b"a = 1")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, bomb, small], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["MemoryError", "None"] * 2, done.stderr

@@ -28,7 +28,7 @@ def mod(tmp_path: Path) -> Path:
 
 
 def parsed(mod: Path, url: str, *args: str, env: dict[str, str] | None = None) -> int:
-    given = (mod, "--broker", url, "--out", "o.sqlite", *args)
+    given: tuple[str | Path, ...] = (mod, "--broker", url, "--out", "o.sqlite", *args)
     count: int = run_json(*given, cwd=mod.parent, env=env)["parsed"]
     return count
 

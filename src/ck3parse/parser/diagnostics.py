@@ -5,6 +5,14 @@ says the same.
 """
 
 from enum import IntEnum
+from typing import NamedTuple
+
+from ck3parse.messages import Diagnostic
+
+MAX_DIAGNOSTICS = 100
+"""How many errors of one file are told of; one more says how many others there are."""
+
+TOO_MANY = "CK3-E099"
 
 _FOUND_LIMIT = 40
 
@@ -50,6 +58,106 @@ class Kind(IntEnum):
 
     Braces inside `@[` and brackets do not count.
     """
+    MISSING_OPENER = 18
+    """Of recovery only: no `{` after an operator, but a `}` further on that closes nothing else."""
+    DOUBLED_OPENER = 19
+    """Of recovery only: the second of two `{`, of which one is never closed."""
+
+
+CODES: dict[int, str] = {
+    Kind.UNCLOSED_STRING: "CK3-E001",
+    Kind.UNEXPECTED_CHARACTER: "CK3-E002",
+    Kind.EXPECTED_ELEMENT: "CK3-E003",
+    Kind.STRAY_CLOSING_BRACE: "CK3-E004",
+    Kind.EXPECTED_VALUE: "CK3-E005",
+    Kind.MISSING_VALUE: "CK3-E006",
+    Kind.EXPECTED_NAME: "CK3-E007",
+    Kind.UNCLOSED_BLOCK: "CK3-E008",
+    Kind.UNCLOSED_INLINE: "CK3-E009",
+    Kind.TOO_DEEP: "CK3-E010",
+    Kind.MISSING_OPENER: "CK3-E011",
+    Kind.DOUBLED_OPENER: "CK3-E012",
+}
+"""The code of each kind of error, which never changes."""
+
+
+class Told(NamedTuple):
+    """An error as a recovering parser tells of it.
+
+    Attributes:
+        kind: one of `Kind`.
+        line: of its place, from 1; the rest of its place likewise.
+        found: the offending token as it stands in the text; the key for an operator that lacks its
+            value or brace, and for a block, `""` where that has none.
+        opener_line: the line of the block's `{`, or 0.
+    """
+
+    kind: int
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    found: str
+    opener_line: int
+
+
+class Recovered(NamedTuple):
+    """What a recovering parser made of a broken text.
+
+    Attributes:
+        ast_json: the tree of what is sound.
+        node_count: its nodes, the root included.
+        told: the first errors, at most one more than `MAX_DIAGNOSTICS`, in order of place.
+        fault_count: how many there are in all.
+    """
+
+    ast_json: bytes
+    node_count: int
+    told: list[Told]
+    fault_count: int
+
+
+def diagnostics_of(recovered: Recovered, max_depth: int) -> list[Diagnostic]:
+    """Return what is told of a broken text, the last of it how much is not."""
+    shown = [_diagnostic(told, max_depth) for told in recovered.told[:MAX_DIAGNOSTICS]]
+    more = recovered.fault_count - len(shown)
+    if more > 0:
+        at = recovered.told[MAX_DIAGNOSTICS]
+        message = f"and {more:,} more errors from here on"
+        place = at.line, at.column, at.end_line, at.end_column
+        shown.append(Diagnostic(*place, "error", TOO_MANY, message))
+    return shown
+
+
+def _diagnostic(told: Told, max_depth: int) -> Diagnostic:
+    place = told.line, told.column, told.end_line, told.end_column
+    return Diagnostic(*place, "error", CODES[told.kind], _sentence(told, max_depth))
+
+
+def _sentence(told: Told, max_depth: int) -> str:
+    named = _shown(told.found) if told.found else "list"
+    opened = f"the block {named}, opened in line {told.opener_line}"
+    if not told.found:
+        opened = f"the list opened in line {told.opener_line}"
+    match told.kind:
+        case Kind.UNCLOSED_STRING:
+            return f"this {told.found} opens a string that is not closed on its line"
+        case Kind.MISSING_VALUE:
+            return f"expected a value after {named} and its operator, found none"
+        case Kind.UNCLOSED_BLOCK if told.line == told.opener_line and told.end_column > told.column:
+            return f"{opened}, is never closed" if told.found else f"{opened} is never closed"
+        case Kind.UNCLOSED_BLOCK:
+            return f"expected a }} here, for {opened}"
+        case Kind.MISSING_OPENER:
+            return f"expected a {{ after {named} and its operator: a }} below closes it"
+        case Kind.DOUBLED_OPENER:
+            return f"one {{ too many: {opened}, is closed only once"
+        case Kind.STRAY_CLOSING_BRACE:
+            return "one } too many: with it, what follows is outside of its block"
+        case Kind.TOO_DEEP:
+            return message_of(told.kind, str(max_depth))
+        case _:
+            return message_of(told.kind, told.found)
 
 
 def error_type_of(kind: int) -> str:

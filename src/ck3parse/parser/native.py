@@ -2,6 +2,7 @@
 
 import ck3parse.parser._native as _native  # "from" would hide which module is missing
 from ck3parse.messages import Mode
+from ck3parse.parser import reference
 from ck3parse.parser.diagnostics import error_type_of, message_of
 from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome
 
@@ -10,16 +11,20 @@ def parse_bytes(
     data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
 ) -> ParseOutcome:
     """Parse a file's content; see `ck3parse.parser.parse_bytes`."""
-    del mode
-    return _outcome(*_native.parse_bytes(data, name, max_depth))
+    outcome = _outcome(*_native.parse_bytes(data, name, max_depth))
+    if mode == "strict" or outcome.success:
+        return outcome
+    return reference.parse_bytes(data, name, mode=mode, max_depth=max_depth)
 
 
 def parse_text(
     text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
 ) -> ParseOutcome:
     """Parse a text as it is; see `ck3parse.parser.parse_text`."""
-    del mode
-    return _outcome(*_native.parse_text(text, name, max_depth))
+    outcome = _outcome(*_native.parse_text(text, name, max_depth))
+    if mode == "strict" or outcome.success:
+        return outcome
+    return reference.parse_text(text, name, mode=mode, max_depth=max_depth)
 
 
 def _outcome(

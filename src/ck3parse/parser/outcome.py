@@ -3,6 +3,7 @@
 import msgspec
 
 from ck3parse.messages import Diagnostic
+from ck3parse.parser.diagnostics import Recovered, diagnostics_of, error_type_of
 
 DEFAULT_MAX_DEPTH = 10_000
 """How deep braces may nest before it is an error (section 5 of the AST contract)."""
@@ -13,13 +14,14 @@ class ParseOutcome(msgspec.Struct, frozen=True):
 
     Attributes:
         success: whether the whole text parsed.
-        ast_json: the AST as compact ASCII JSON, or `None`.
+        ast_json: the AST as compact ASCII JSON, or `None`; that of what is sound if the text is
+            broken and was recovered.
         node_count: nodes in the AST, the root included; 0 without an AST.
         error_type: `None`, `LexerError` or `ParseError`.
         error: one sentence on the error, or `None`.
         line: line of the error, from 1, or `None`.
         column: column of the error in code points, from 1, or `None`.
-        diagnostics: each thing found wrong, in order of place.
+        diagnostics: each error, in order of place; empty unless the text was recovered.
     """
 
     success: bool
@@ -30,3 +32,24 @@ class ParseOutcome(msgspec.Struct, frozen=True):
     line: int | None = None
     column: int | None = None
     diagnostics: list[Diagnostic] = []
+
+
+def recovered_outcome(recovered: Recovered, max_depth: int) -> ParseOutcome:
+    """Return the outcome of a broken text that was recovered.
+
+    Args:
+        recovered: what the recovering parser made of it.
+        max_depth: how deep braces may nest.
+    """
+    first = recovered.told[0]
+    diagnostics = diagnostics_of(recovered, max_depth)
+    return ParseOutcome(
+        False,
+        recovered.ast_json,
+        recovered.node_count,
+        error_type_of(first.kind),
+        diagnostics[0].message,
+        first.line,
+        first.column,
+        diagnostics,
+    )

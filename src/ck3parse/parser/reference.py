@@ -13,7 +13,8 @@ from json.encoder import encode_basestring_ascii as quoted
 from ck3parse.messages import Mode
 from ck3parse.parser.diagnostics import Kind, error_type_of, message_of
 from ck3parse.parser.grammar import Element, Token
-from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome
+from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome, recovered_outcome
+from ck3parse.parser.recovering import recover
 from ck3parse.parser.tokens import VALUE_TYPES, ScriptError, TokenReader
 
 # Global numbers are compared faster than an enumeration's members.
@@ -52,11 +53,12 @@ def parse_text(
     text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
 ) -> ParseOutcome:
     """Parse a text as it is; see `ck3parse.parser.parse_text`."""
-    del mode
     parse = _Parse(text, max_depth)
     try:
         parse.run()
     except ScriptError as error:
+        if mode == "recover":
+            return recovered_outcome(recover(text, name, max_depth), max_depth)
         error = parse.first_error(error)
         line, column = parse.place_of(error.start)
         return ParseOutcome(

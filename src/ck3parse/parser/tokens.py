@@ -82,7 +82,7 @@ class TokenReader:
         """Return the value of the token just taken."""
         found = self.found
         if self.token == Token.STRING:
-            return _ESCAPE_OF[found[0]].sub(_unescaped, found[1:-1])
+            return unescaped(found[1:-1], found[0])
         if self.token == Token.PARAM and (len(found) == 1 or found[-1] != "$"):
             return found + "$"
         return found
@@ -113,5 +113,10 @@ class TokenReader:
         return error
 
 
-def _unescaped(match: re.Match[str]) -> str:
+def unescaped(inner: str, quote: str) -> str:
+    """Return what stands between a string's quotes with its escapes resolved."""
+    return _ESCAPE_OF[quote].sub(_escaped, inner)
+
+
+def _escaped(match: re.Match[str]) -> str:
     return _ESCAPES.get(match[1], match[1])

@@ -1,0 +1,321 @@
+"""A broken text's tokens: all of them at once, with what is no token passed over and told of.
+
+They are arrays of numbers, as what comes after looks ahead and goes over them twice.
+"""
+
+import re
+from array import array
+from bisect import bisect_right
+from enum import IntEnum
+
+from ck3parse.parser.diagnostics import Kind
+from ck3parse.parser.grammar import Token
+from ck3parse.parser.tokens import TokenReader, unescaped
+
+TAB_WIDTH = 4
+"""Columns between two tab stops where indentation is compared."""
+
+INLINE_LINES = 10
+"""How many lines further an inline expression may end."""
+
+
+class Sort(IntEnum):
+    """Kinds of tokens; those up to `LAST_VALUE` are a key or a value by themselves."""
+
+    END = 0
+    IDENTIFIER = Token.IDENTIFIER
+    STRING = Token.STRING
+    NUMBER = Token.NUMBER
+    PARAM = Token.PARAM
+    CUT_STRING = 5
+    """A string without a closing quote, up to where it was ended."""
+    OPERATOR = 6
+    """One that may stand after a key and, but for `=` and `?=`, as a value."""
+    EQUAL = 7
+    """`=` or `?=`."""
+    OPEN = 8
+    CLOSE = 9
+    AT = 10
+    OPEN_BRACKET = 11
+    CLOSE_BRACKET = 12
+    COMMA = 13
+    SEMICOLON = 14
+    """`;` or the backtick."""
+    MINUS = 15
+    SIGN = 16
+    """What stands in inline expressions only, a lone `?` included."""
+
+
+LAST_VALUE = Sort.CUT_STRING.value
+OPERATORS = (Sort.OPERATOR.value, Sort.EQUAL.value)
+
+_SIGNS = {
+    "{": Sort.OPEN.value,
+    "}": Sort.CLOSE.value,
+    "@": Sort.AT.value,
+    "[": Sort.OPEN_BRACKET.value,
+    "]": Sort.CLOSE_BRACKET.value,
+    ",": Sort.COMMA.value,
+    ";": Sort.SEMICOLON.value,
+    "`": Sort.SEMICOLON.value,
+    "-": Sort.MINUS.value,
+    "=": Sort.EQUAL.value,
+    "?=": Sort.EQUAL.value,
+}
+
+_STRING_REST = {quote: re.compile(rf"(?:[^{quote}\\]++|\\.)*+", re.DOTALL) for quote in "\"'"}
+# A line that opens or closes a block or gives a key a value, or the next of a list of strings.
+_SCRIPT_LINE = re.compile(
+    r"\n[ \t\r]*+(?:\}|[^ \t\r\n=<>!?{}\#\"']++[ \t\r]*+(?:[=<>]|[?!]=)|[\"'][^ \t\r\n])"
+)
+_CUT_AT = re.compile(r"[{}\n]")
+_BLANKS = re.compile(r"[ \t\r]*+")
+
+
+Span = tuple[int, int]
+"""Two offsets: where something starts, and where it ends."""
+
+
+class Fault:
+    """Something wrong, by offsets.
+
+    Args:
+        kind: what it is.
+        start: offset of its place.
+        end: where its place ends.
+        found: offsets of what its words name: a token, a key, or nothing if they are equal.
+        opener: offset of the brace that its words tell the line of, or -1.
+    """
+
+    __slots__ = ("end", "found", "kind", "opener", "start")
+
+    def __init__(
+        self, kind: Kind, start: int, end: int, found: Span = (0, 0), opener: int = -1
+    ) -> None:
+        self.kind = kind
+        self.start = start
+        self.end = end
+        self.found = found
+        self.opener = opener
+
+
+class SoftTokens:
+    """The tokens of a text, the last of them `Sort.END`; three more of it follow for looking ahead.
+
+    Attributes:
+        text: the text.
+        line_starts: the offset of each line's start, then one past the end of the text.
+        sort: each token's `Sort`.
+        start: its offset.
+        end: where it ends.
+        line: the line it starts on, from 1.
+        indent: the columns of white space that this line starts with.
+        first: 1 if no token stands before it on its line.
+        faults: what was wrong on the way.
+    """
+
+    def __init__(self, text: str) -> None:
+        reader = TokenReader(text)
+        self.text = text
+        self.line_starts = reader.line_starts
+        self.sort = bytearray()
+        self.start = array("q")
+        self.end = array("q")
+        self.line = array("q")
+        self.indent = array("q")
+        self.first = bytearray()
+        self.faults: list[Fault] = []
+        self._last_line = 0
+        self._line = self._indent = 0
+        self._string_known = {'"': (0, -1), "'": (0, -1)}
+        self._script_known = (0, -1)
+        self._read(reader)
+        for _ in range(4):
+            self._add(Sort.END, len(text), len(text))
+
+    def is_value(self, index: int) -> bool:
+        """Tell whether a token is a key or a value by itself."""
+        return Sort.END < self.sort[index] <= LAST_VALUE
+
+    def is_operator(self, index: int) -> bool:
+        """Tell whether a token is an operator."""
+        return self.sort[index] in OPERATORS
+
+    def starts_line_of_key(self, index: int) -> bool:
+        """Tell whether a token is the first of its line, and a key with an operator after it."""
+        if not self.first[index]:
+            return False
+        if self.sort[index] == Sort.AT and self.sort[index + 1] == Sort.IDENTIFIER:
+            return self.is_operator(index + 2)
+        return self.is_value(index) and self.is_operator(index + 1 + self.is_date(index))
+
+    def is_date(self, index: int) -> bool:
+        """Tell whether a token is the number that a date starts with, as `1066.9` in `1066.9.1`."""
+        after = index + 1
+        return (
+            self.sort[index] == Sort.NUMBER
+            and self.sort[after] == Sort.IDENTIFIER
+            and self.end[index] == self.start[after]
+        )
+
+    def last_line_within(self, index: int, indent: int) -> int:
+        """Return the end of the last line before a token's that is indented by more than a block.
+
+        Args:
+            index: of a token that another one comes before.
+            indent: columns that the line of the block's brace is indented by.
+
+        Returns:
+            An offset, that of the end of the token before if no more lines follow it.
+        """
+        end = self.end[index - 1]
+        line = bisect_right(self.line_starts, end)
+        while line + 1 < self.line[index]:
+            line += 1
+            start, after = self.line_starts[line - 1], self.line_starts[line] - 1
+            while after > start and self.text[after - 1] in " \t\r":
+                after -= 1
+            if self._indent_of(line) > indent:
+                end = max(after, start)
+            elif after > start:
+                break
+        return end
+
+    def inline_end(self, index: int) -> tuple[int, bool]:
+        """Return where an inline expression ends.
+
+        Args:
+            index: of its `@`, which a `[` follows.
+
+        Returns:
+            The index of the token after it, and whether it has a closing bracket. One that has none
+            ends with its line, or where a brace or an operator comes before that.
+        """
+        line = self.line[index]
+        next_line = 0
+        depth = 1
+        at = index + 2
+        while depth:
+            sort = self.sort[at]
+            if not next_line and self.line[at] != line:
+                next_line = at
+            if (
+                sort in (Sort.END, Sort.OPEN, Sort.CLOSE, *OPERATORS)
+                or self.line[at] > line + INLINE_LINES
+            ):
+                return next_line or at, False
+            depth += (sort == Sort.OPEN_BRACKET) - (sort == Sort.CLOSE_BRACKET)
+            at += 1
+        return at, True
+
+    def source(self, index: int) -> str:
+        """Return a token as it stands in the text."""
+        return self.text[self.start[index] : self.end[index]]
+
+    def value(self, index: int) -> str:
+        """Return the value of a token."""
+        found = self.source(index)
+        sort = self.sort[index]
+        if sort == Sort.STRING:
+            return unescaped(found[1:-1], found[0])
+        if sort == Sort.CUT_STRING:
+            return unescaped(found[1:], found[0])
+        if sort == Sort.PARAM and (len(found) == 1 or found[-1] != "$"):
+            return found + "$"
+        return found
+
+    def place_of(self, offset: int) -> tuple[int, int]:
+        """Return the line and column of an offset."""
+        line = bisect_right(self.line_starts, offset)
+        return line, offset - self.line_starts[line - 1] + 1
+
+    def _read(self, reader: TokenReader) -> None:
+        text = self.text
+        token = reader.grammar.token
+        at = reader.skipped(0)
+        while at < len(text):
+            character = text[at]
+            if character in "\"'":
+                at = self._string(at, character)
+            elif (match := token.match(text, at)) and match.lastindex:
+                sort = match.lastindex
+                end = match.end()
+                if sort >= Token.OPERATOR:
+                    other = Sort.OPERATOR if sort == Token.OPERATOR else Sort.SIGN
+                    sort = _SIGNS.get(match[sort], other.value)
+                self._add(sort, at, end)
+                at = end
+            else:
+                self._stray(at)
+                at += 1
+            at = reader.skipped(at)
+
+    def _add(self, sort: int, start: int, end: int) -> None:
+        line = self._line
+        if line == 0 or self.line_starts[line] <= start:
+            line = self._line = bisect_right(self.line_starts, start, line)
+            self._indent = self._indent_of(line)
+        self.sort.append(sort)
+        self.start.append(start)
+        self.end.append(end)
+        self.line.append(line)
+        self.indent.append(self._indent)
+        self.first.append(line != self._last_line)
+        if sort == Sort.STRING and self.line_starts[line] < end:
+            line = bisect_right(self.line_starts, end - 1, line)
+        self._last_line = line
+
+    def _indent_of(self, line: int) -> int:
+        columns = 0
+        match = _BLANKS.match(self.text, self.line_starts[line - 1])
+        for blank in match[0] if match else "":
+            if blank == "\t":
+                columns += TAB_WIDTH - columns % TAB_WIDTH
+            else:
+                columns += blank == " "
+        return columns
+
+    def _stray(self, at: int) -> None:
+        last = self.faults[-1] if self.faults else None
+        if last and last.kind == Kind.UNEXPECTED_CHARACTER and last.end == at:
+            last.end = at + 1
+            last.found = (last.start, last.end)
+        else:
+            self.faults.append(Fault(Kind.UNEXPECTED_CHARACTER, at, at + 1, (at, at + 1)))
+
+    def _string(self, at: int, quote: str) -> int:
+        end = self._string_end(at + 1, quote)
+        script = self._script_line(at + 1)
+        if end < len(self.text) and end < script:
+            self._add(Sort.STRING, at, end + 1)
+            return end + 1
+        cut = _CUT_AT.search(self.text, at + 1)
+        end = cut.start() if cut else len(self.text)
+        while self.text[end - 1] in " \t\r":
+            end -= 1
+        self._add(Sort.CUT_STRING, at, end)
+        self.faults.append(Fault(Kind.UNCLOSED_STRING, at, end, (at, at + 1)))
+        return end
+
+    # What these two found holds for every offset up to it, as they go the same way from there on:
+    # so no part of the text is searched twice.
+
+    def _string_end(self, start: int, quote: str) -> int:
+        """Return the offset of the quote that ends a string, or of the end of the text."""
+        known_from, known_end = self._string_known[quote]
+        if not known_from <= start <= known_end:
+            match = _STRING_REST[quote].match(self.text, start)
+            end = match.end() if match else start
+            if end < len(self.text) and self.text[end] != quote:  # a backslash ends the text
+                end = len(self.text)
+            self._string_known[quote] = known_from, known_end = start, end
+        return known_end
+
+    def _script_line(self, start: int) -> int:
+        """Return the offset of the end before the next line that reads as script."""
+        known_from, known = self._script_known
+        if not known_from <= start <= known:
+            match = _SCRIPT_LINE.search(self.text, start)
+            known = match.start() if match else len(self.text)
+            self._script_known = start, known
+        return known

@@ -1,5 +1,6 @@
 """A batch that is out with the workers, and what becomes of it when it does not come back."""
 
+from collections.abc import Iterable
 from enum import Enum
 
 import msgspec
@@ -38,7 +39,8 @@ class Lease(msgspec.Struct, eq=False):
         tries: how often it was sent because it was lost.
         crashes: how often its process died with it.
         missed: in how many looks in a row it was nowhere.
-        answers_before: how many answers had come when it was sent.
+        sent: when it was sent last, in seconds of `time.monotonic`.
+        answers_before: how many answers from its queue had come then.
     """
 
     batch: Batch
@@ -48,6 +50,7 @@ class Lease(msgspec.Struct, eq=False):
     tries: int = 1
     crashes: int = 0
     missed: int = 0
+    sent: float = 0.0
     answers_before: int = 0
 
     @property
@@ -83,6 +86,16 @@ class Lease(msgspec.Struct, eq=False):
         queued = evidence.queued > 0 and not overtaken
         self.missed = 0 if held or queued else self.missed + 1
         return self.missed >= MISSED_LOOKS
+
+
+def let_go(replies: Iterable[AsyncResult]) -> None:
+    """Have results end without a word to their broker, which may be gone by then.
+
+    They would tell it that they listen no more, in whatever thread collects them, and try for
+    twenty seconds.
+    """
+    for reply in replies:
+        reply.backend = None
 
 
 def failed(request: ParseRequest, reason: Exception | str) -> ParseResult:

@@ -8,7 +8,7 @@ their bytes, so that a batch which was not lost after all does no harm by being 
 
 import contextlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from types import TracebackType
@@ -26,7 +26,8 @@ from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.evidence import look_for
-from ck3parse.pipeline.lease import Lease, Step, failed
+from ck3parse.pipeline.lease import Lease, Step, failed, let_go
+from ck3parse.pipeline.listening import listen
 from ck3parse.tasks import TASK_NAME
 
 BATCHES_PER_WORKER = 4
@@ -100,8 +101,8 @@ class Window:
         self._bytes = 0
         self._came: deque[AsyncResult] = deque()
         self._answers: list[Answer] = []
-        self._answer_count = 0
-        self._heard = self._looked = monotonic()
+        self._answer_counts: Counter[str] = Counter()
+        self._heard = self._looked = self._last_look = monotonic()
         self._look_interval_s = FIRST_LOOK_S
 
     @property
@@ -175,13 +176,12 @@ class Window:
         """
         try:
             if self._in_flight and not self._came:
-                with contextlib.suppress(TimeoutError):
-                    self._app.backend.result_consumer.drain_events(timeout=timeout_s)
+                listen(self._app, timeout_s)
             while self._came:
                 self._take(self._came.popleft())
             if self._in_flight and not self._answers:
                 self._check()
-                if monotonic() - self._looked >= self._look_interval_s:
+                if self._is_time_to_look():
                     self._look()
         except BROKER_ERRORS as error:
             self._start_over(error)
@@ -213,11 +213,16 @@ class Window:
         leases = list(self._in_flight.values())
         unwanted = [reply for which in leases if not which.keep for reply in which.replies]
         if unwanted:
-            with contextlib.suppress(Exception):  # the broker may be what ended the run
-                self._app.control.revoke([reply.id for reply in unwanted])
+            with (
+                contextlib.suppress(Exception),  # the broker may be what ended the run
+                self._app.connection_for_write() as connection,
+            ):
+                # A connection that Celery makes itself it tries for minutes.
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
+                self._app.control.revoke([reply.id for reply in unwanted], connection=connection)
                 for reply in unwanted:
                     reply.forget()
-        _let_go(reply for which in leases for reply in which.replies)
+        let_go(reply for which in leases for reply in which.replies)
         self._in_flight.clear()
         self._by_task.clear()
         # Before the interpreter ends: a connection closed later than that complains.
@@ -238,7 +243,8 @@ class Window:
     def _send(self, which: Lease, task_id: str | None = None) -> None:
         first = which.batch.requests[0]
         which.missed = 0
-        which.answers_before = self._answer_count
+        which.sent = monotonic()
+        which.answers_before = self._answer_counts[which.queue]
         reply = self._app.send_task(
             TASK_NAME,
             args=(msgspec.to_builtins(which.batch.requests),),
@@ -279,7 +285,7 @@ class Window:
     def _answered(self, which: Lease, task_id: str, results: list[ParseResult]) -> None:
         self._leave(which)
         self._heard_something()
-        self._answer_count += 1
+        self._answer_counts[which.queue] += 1
         self._answers.append(Answer(task_id, results))
         if not which.keep:
             for reply in which.replies:
@@ -303,6 +309,14 @@ class Window:
             results = [failed(request, reason) for request in which.batch.requests]
             self._answered(which, which.replies[-1].id, results)
 
+    def _is_time_to_look(self) -> bool:
+        if (now := monotonic()) - self._looked >= self._look_interval_s:
+            return True
+        # Others being answered all the time must not hide that one is lost.
+        oldest = next(iter(self._in_flight.values()))
+        patience_s = FIRST_LOOK_S if oldest.missed else LAST_LOOK_S
+        return now - max(oldest.sent, self._last_look) >= patience_s
+
     def _look(self) -> None:
         """Ask workers and queues where the batches are, and renew those that are nowhere."""
         leases = list(self._in_flight.values())
@@ -312,7 +326,7 @@ class Window:
             {which.queue for which in leases},
             workers=self._nodes,
         )
-        self._looked = monotonic()
+        self._looked = self._last_look = monotonic()
         if not evidence.workers:
             self._wait_for_workers()
             return
@@ -321,8 +335,9 @@ class Window:
         self._heard = self._looked
         self._look_interval_s = min(2 * self._look_interval_s, LAST_LOOK_S)
         for which in leases:
-            overtaken = self._answer_count - which.answers_before > 2 * self.limit
-            if which.is_lost(evidence, overtaken=overtaken):
+            # Of its own queue: those of one overtake nothing in another.
+            answers_since = self._answer_counts[which.queue] - which.answers_before
+            if which.is_lost(evidence, overtaken=answers_since > 2 * self.limit):
                 if done := [reply for reply in which.replies if reply.ready()]:
                     self._came.extend(done)  # it came, and nobody was told
                 else:
@@ -373,21 +388,11 @@ class Window:
         self._by_task.clear()
         for which in self._in_flight.values():
             sent, which.replies = which.replies, []
-            _let_go(sent)
+            let_go(sent)
             for reply in sent:  # it may have been answered before the broker went
                 self._await(which, AsyncResult(reply.id, app=app))
             if not any(reply.ready() for reply in which.replies):
                 self._send(which)
-
-
-def _let_go(replies: Iterable[AsyncResult]) -> None:
-    """Have results end without a word to their broker, which may be gone by then.
-
-    They would tell it that they listen no more, in whatever thread collects them, and try for
-    twenty seconds.
-    """
-    for reply in replies:
-        reply.backend = None
 
 
 def _results_for(batch: Batch, answer: object) -> list[ParseResult] | None:

@@ -19,6 +19,7 @@ from celery import bootsteps
 from celery.worker.control import inspect_command
 from celery.worker.request import Request
 
+from ck3parse import counts
 from ck3parse.identity import identity
 
 CHILDREN_WATCH_INTERVAL_S = 0.1
@@ -55,6 +56,7 @@ class ParseTaskRequest(Request):
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
     ) -> Any:
         """Record that the task failed; called first, whether it crashed or its time ran out."""
+        counts.failed += 1
         reason = getattr(exc_info.exception, "exc", exc_info.exception)
         if isinstance(reason, TimeLimitExceeded) and (status := self._exit_status()):
             self._died = True

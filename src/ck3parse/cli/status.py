@@ -1,31 +1,60 @@
 """`ck3parse status`: what a broker and its workers are doing."""
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.table import Table
 
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, settings
-from ck3parse.errors import UsageError
+from ck3parse.errors import BrokerError, UsageError
+
+RATE_INTERVAL_S = 1.0
+"""Rates are what is done between two looks so far apart."""
+_REPLIES_S = 2.0
+_BYTES_PER_MB = 1_000_000
 
 
 class WorkerStatus(msgspec.Struct):
-    """One worker: its name, its processes, and the tasks it has done and has in hand."""
+    """One worker.
+
+    Attributes:
+        name: as Celery calls it.
+        processes: how many of them parse.
+        children: their process ids, on the worker's machine.
+        tasks_done: tasks, that is batches, that it took and has no more in hand.
+        tasks_failed: those of them that crashed or ran out of time.
+        tasks_in_hand: tasks that its processes have now.
+        tasks_per_second: tasks done between two looks, for each second between them.
+    """
 
     name: str
     processes: int
+    children: list[int]
     tasks_done: int
+    tasks_failed: int
     tasks_in_hand: int
+    tasks_per_second: float = 0.0
 
 
 class Status(msgspec.Struct):
-    """A broker's queues, by name with the batches waiting in each, and its workers."""
+    """A broker and its workers.
+
+    Attributes:
+        broker: its URL, without the password.
+        queues: by name, how many batches wait in each.
+        workers: by their names' order.
+        broker_memory_mb: what the broker's server holds, or `None` where it does not say.
+    """
 
     broker: str
     queues: dict[str, int]
     workers: list[WorkerStatus]
+    broker_memory_mb: float | None = None
 
 
 @click.command(
@@ -33,10 +62,12 @@ class Status(msgspec.Struct):
     epilog="""\b
 Examples:
   ck3parse status --broker redis://localhost:6379/0
+  ck3parse status --watch
   CK3PARSE_BROKER_URL=redis://localhost:6379/0 ck3parse status --json
 
 \b
-Exit codes: 0 there is a worker, 2 wrong usage, 3 no broker or no worker.""",
+Exit codes: 0 there is a worker, 2 wrong usage, 3 no broker or no worker, 130 --watch was
+ended by Ctrl-C.""",
 )
 @click.option(
     "--broker",
@@ -44,61 +75,124 @@ Exit codes: 0 there is a worker, 2 wrong usage, 3 no broker or no worker.""",
     envvar="CK3PARSE_BROKER_URL",
     help="The broker to ask, as `ck3parse serve` prints it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(broker: str | None, as_json: bool) -> None:
-    """Show a broker's queues and workers."""
+@click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print it as JSON; with --watch an object a line."
+)
+def command(broker: str | None, watch: bool, as_json: bool) -> None:
+    """Show a broker's queues and workers.
+
+    What is counted are batches, of up to 256 files each.
+    """
     if not broker:
         raise UsageError(
             "there is no broker to ask: name one with --broker or CK3PARSE_BROKER_URL, as"
             " `ck3parse serve` prints it"
         )
-    status = _ask(msgspec.structs.replace(settings(), broker_url=broker))
-    if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(status)))
+    looks = _looks(msgspec.structs.replace(settings(), broker_url=broker))
+    if not watch:
+        status = next(looks)
+        if as_json:
+            click.echo(msgspec.json.format(msgspec.json.encode(status)))
+        else:
+            Console().print(_shown(status))
+    elif as_json:
+        for status in looks:
+            click.echo(msgspec.json.encode(status))
     else:
-        _print(status)
+        with Live(auto_refresh=False) as live:
+            for status in looks:
+                live.update(_shown(status), refresh=True)
 
 
-def _ask(of: Settings) -> Status:
+def _looks(of: Settings) -> Iterator[Status]:
+    """Yield what there is to see, look by look; the first comes with the second look.
+
+    Raises:
+        BrokerError: the broker cannot be reached, or at first has no worker.
+    """
     from ck3parse.pipeline import connection
-    from ck3parse.pipeline.evidence import queue_lengths
 
     app = connection.reach(of)
     try:
-        stats = connection.worker_stats(app)
-        if not stats:
+        if not connection.worker_stats(app):
             raise connection.no_worker(of.broker_url)
-        active: dict[str, list[Any]] = app.control.inspect(timeout=0.3).active() or {}
-        queues = queue_lengths(app, (QUEUE_INTERACTIVE, QUEUE_BULK))
-        return Status(
-            connection.masked(of.broker_url),
-            queues,
-            [
-                WorkerStatus(
-                    name,
-                    connection.process_count(of_worker),
-                    sum(of_worker.get("total", {}).values()),
-                    len(active.get(name, ())),
-                )
-                for name, of_worker in sorted(stats.items())
-            ],
-        )
+        before, then = _look(app, of), time.monotonic()
+        while True:
+            time.sleep(RATE_INTERVAL_S)
+            status, now = _look(app, of), time.monotonic()
+            done = {worker.name: worker.tasks_done for worker in before.workers}
+            for worker in status.workers:
+                more = worker.tasks_done - done.get(worker.name, worker.tasks_done)
+                worker.tasks_per_second = round(max(0, more) / (now - then), 1)
+            yield status
+            before, then = status, now
     finally:
         app.close()
 
 
-def _print(status: Status) -> None:
+def _look(app: Any, of: Settings) -> Status:
+    from ck3parse.pipeline import connection
+    from ck3parse.pipeline.evidence import queue_lengths
+
+    try:
+        stats = connection.worker_stats(app)
+        # With as many replies as there are workers the wait is over.
+        ask = {"timeout": _REPLIES_S, "limit": len(stats)}
+        active: dict[str, list[Any]] = app.control.inspect(**ask).active() or {}
+        replies = app.control.broadcast("ck3parse_counts", reply=True, **ask) if stats else []
+        counts: dict[str, Any] = {name: told for reply in replies for name, told in reply.items()}
+        queues = queue_lengths(app, (QUEUE_INTERACTIVE, QUEUE_BULK))
+        memory = _memory_mb(app)
+    except Exception as error:  # each transport has its own errors
+        raise BrokerError(
+            f"the broker {connection.masked(of.broker_url)} does not answer any more: {error}"
+        ) from error
+    workers = []
+    for name, told in sorted(stats.items()):
+        in_hand = len(active.get(name, ()))
+        workers.append(
+            WorkerStatus(
+                name,
+                connection.process_count(told),
+                told.get("pool", {}).get("processes", []),
+                max(0, sum(told.get("total", {}).values()) - in_hand),
+                counts.get(name, {}).get("failed", 0),
+                in_hand,
+            )
+        )
+    return Status(connection.masked(of.broker_url), queues, workers, memory)
+
+
+def _memory_mb(app: Any) -> float | None:
+    with app.connection_for_read() as connection:
+        client = getattr(connection.default_channel, "client", None)
+        if client is None:
+            return None
+        from redis.exceptions import ResponseError
+
+        try:
+            used: int = client.info("memory")["used_memory"]
+        except ResponseError:  # its user may not ask
+            return None
+    return round(used / _BYTES_PER_MB, 1)
+
+
+def _shown(status: Status) -> Group:
     table = Table(title=status.broker, title_justify="left")
-    for heading in ("worker", "processes", "batches done", "in hand"):
+    headings = ("worker", "processes", "batches done", "failed", "in hand", "a second")
+    for heading in headings:
         table.add_column(heading, justify="left" if heading == "worker" else "right")
     for worker in status.workers:
         table.add_row(
             worker.name,
             f"{worker.processes:,}",
             f"{worker.tasks_done:,}",
+            f"{worker.tasks_failed:,}",
             f"{worker.tasks_in_hand:,}",
+            f"{worker.tasks_per_second:,.1f}",
         )
-    console = Console()
-    console.print(table)
-    for name, waiting in status.queues.items():
-        console.print(f"{waiting:,} batches wait in {name}", highlight=False)
+    lines = [f"{waiting:,} batches wait in {name}" for name, waiting in status.queues.items()]
+    if status.broker_memory_mb is not None:
+        lines.append(f"the broker holds {status.broker_memory_mb:,.1f} MB")
+    return Group(table, *lines)

@@ -1,11 +1,11 @@
 """Reaching a broker and its workers, with errors that say what to start."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from celery import Celery
-from kombu.utils.url import maybe_sanitize_url
 
 from ck3parse.config import Settings
 from ck3parse.errors import BrokerError
@@ -126,8 +126,8 @@ def no_worker(url: str) -> BrokerError:
 
 
 def masked(url: str) -> str:
-    """Return a broker's URL without its password."""
-    return str(maybe_sanitize_url(url))
+    """Return a broker's URL, or several joined by `;`, without passwords."""
+    return ";".join(re.sub(r"://([^:/@]*):.*@", r"://\1:**@", one) for one in url.split(";"))
 
 
 def _one_line(error: Exception) -> str:

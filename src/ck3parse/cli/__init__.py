@@ -18,7 +18,7 @@ _CELERY_VARIABLES = (
 )
 """Celery lets these override an application's own broker; here --broker and CK3PARSE_* decide."""
 
-COMMANDS = ("run", "show", "serve", "status", "bench")
+COMMANDS = ("run", "show", "serve", "status", "bench", "diagnose")
 
 
 class _Commands(click.Group):

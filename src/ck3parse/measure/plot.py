@@ -1,9 +1,9 @@
 """Plots as SVG, which every browser shows and which needs no library to write."""
 
+import html
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
 _WIDTH = 760
 _LABEL_WIDTH = 210
@@ -151,7 +151,7 @@ def _document(title: str, parts: Sequence[str], height: float, notes: Sequence[s
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">',
-            f"<title>{escape(title)}</title>",
+            f"<title>{html.escape(title)}</title>",
             f'<rect width="{_WIDTH}" height="{full}" fill="white"/>',
             _text(_MARGIN, _MARGIN + 14, title, size=16, weight="bold"),
             *parts,
@@ -173,7 +173,7 @@ def _text(
 ) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
-        f' font-weight="{weight}" fill="{colour}">{escape(text)}</text>'
+        f' font-weight="{weight}" fill="{colour}">{html.escape(text)}</text>'
     )
 
 

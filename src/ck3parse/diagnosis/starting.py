@@ -1,0 +1,63 @@
+"""Step A: how long processes take to start and to import."""
+
+import statistics
+import subprocess
+import sys
+from time import perf_counter
+
+from ck3parse.diagnosis.report import Finding
+
+STARTS = {
+    "python": "pass",
+    "ck3parse": "import ck3parse",
+    "parser": "from ck3parse.parser import parser_in_use; parser_in_use()",
+    "celery": "import ck3parse.tasks",
+}
+"""What is imported, each in a fresh interpreter."""
+SLOW_START_MS = 400.0
+SLOW_IMPORT_MS = 3000.0
+_ROUNDS = 3
+_LIMIT_S = 120.0
+
+
+def start_times() -> tuple[dict[str, float], list[Finding]]:
+    """Return the median milliseconds of each of `STARTS`, and what is wrong with them."""
+    times: dict[str, float] = {}
+    findings = []
+    for name, code in STARTS.items():
+        taken = []
+        for _ in range(_ROUNDS):
+            began = perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-P", "-c", code], capture_output=True, timeout=_LIMIT_S
+            )
+            taken.append((perf_counter() - began) * 1000)
+            if done.returncode:
+                findings.append(_broken(name, done.stderr.decode(errors="replace")))
+                break
+        else:
+            times[name] = statistics.median(taken)
+    if times.get("python", 0.0) > SLOW_START_MS:
+        findings.append(
+            Finding(
+                "A", "warning", f"Python takes {times['python']:,.0f} ms to start.",
+                "Look for a virus scanner, a network drive under the interpreter, or .pth files"
+                " that import much; `python -X importtime -c pass` shows the last.",
+            )
+        )  # fmt: skip
+    elif times.get("celery", 0.0) > SLOW_IMPORT_MS:
+        findings.append(
+            Finding(
+                "A", "warning", f"Importing Celery takes {times['celery']:,.0f} ms.",
+                "The environment's packages are read slowly: is it on a network drive or scanned?",
+            )
+        )  # fmt: skip
+    return times, findings
+
+
+def _broken(name: str, words: str) -> Finding:
+    last = words.strip().splitlines()[-1:] or ["it died without a word"]
+    return Finding(
+        "A", "error", f"A fresh interpreter cannot import {name}: {last[0]}",
+        f"Install ck3parse into the environment of {sys.executable} again.",
+    )  # fmt: skip

@@ -15,14 +15,12 @@ import msgspec
 import zstandard
 
 from ck3parse.errors import OF_THE_CONTENT, StoreError
-from ck3parse.messages import ParseResult
+from ck3parse.messages import Diagnostic, ParseResult
 from ck3parse.pipeline.walk import Found
+from ck3parse.renaming import renamed, renamed_frame
 
 SCHEMA_VERSION = 1
 """Kept in SQLite's `user_version`; a store with a higher one is a later ck3parse's."""
-
-ZSTD_LEVEL = 1
-_ROOT_NAME = re.compile(rb'\{"_type":"root","filename":"(?:[^"\\]|\\.)*"')
 
 
 class StoredFile(NamedTuple):
@@ -178,6 +176,21 @@ class Store:
             content_hash=content_hash, size=size,
         )  # fmt: skip
 
+    def diagnostics_of(self, root: str) -> dict[str, list[Diagnostic]]:
+        """Return the diagnostics under this parser of those of a root's files that have any."""
+        rows = self._db.execute(
+            "SELECT name, d.line, d.column, end_line, end_column, severity, code, message"
+            " FROM roots JOIN files AS f USING (root_id)"
+            " JOIN asts AS a USING (content_hash, parser_version_id)"
+            " JOIN diagnostics AS d USING (ast_id)"
+            " WHERE path = ? AND parser_version_id = ? ORDER BY d.rowid",
+            [root, self._parser],
+        )
+        found: defaultdict[str, list[Diagnostic]] = defaultdict(list)
+        for name, *fields in rows:
+            found[name].append(Diagnostic(*fields))
+        return found
+
     def record(self, outcomes: Sequence[tuple[Found, ParseResult]]) -> None:
         """Commit what became of some files, in one transaction.
 
@@ -230,7 +243,7 @@ class Store:
             [
                 (file_id, result)
                 for file_id, (_, result) in zip(file_ids, outcomes, strict=True)
-                if result.ast or result.error_type in OF_THE_CONTENT
+                if result.ast or result.diagnostics or result.error_type in OF_THE_CONTENT
             ]
         )
 
@@ -311,7 +324,7 @@ class Store:
             ).fetchone()[0]
             self._db.execute(
                 "UPDATE asts SET file_id = ?, ast_blob = ? WHERE ast_id = ?",
-                [file_id, blob and _renamed_frame(blob, name), ast_id],
+                [file_id, blob and renamed_frame(blob, name), ast_id],
             )
 
     def ast_json(self, root: str, name: str) -> bytes | None:
@@ -327,7 +340,7 @@ class Store:
             " WHERE path = ? AND name = ? AND parser_version_id = ? AND parse_ok",
             [root, name, self._parser],
         ).fetchone()
-        return None if row is None else _renamed(zstandard.decompress(row[0]), name)
+        return None if row is None else renamed(zstandard.decompress(row[0]), name)
 
     def asts(self) -> Iterator[tuple[str, str, bytes]]:
         """Yield root, name and AST JSON of each file that has one, in order of both."""
@@ -338,7 +351,7 @@ class Store:
             [self._parser],
         )
         for path, name, blob in rows:
-            yield path, name, _renamed(zstandard.decompress(blob), name)
+            yield path, name, renamed(zstandard.decompress(blob), name)
 
     def begin_run(self, paths: Sequence[str], parser: str) -> int:
         """Note that a run begins, and return its key.
@@ -375,18 +388,3 @@ class Store:
             # An interrupt can come between any two statements.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-
-
-def _renamed(ast_json: bytes, name: str) -> bytes:
-    """Return an AST with another name in its root."""
-    # json escapes as the contract does, but for DEL.
-    written = json.dumps(name).replace("\x7f", "\\u007f").encode("ascii")
-    head = b'{"_type":"root","filename":' + written
-    if ast_json.startswith(head):
-        return ast_json
-    match = _ROOT_NAME.match(ast_json)
-    return ast_json if match is None else head + ast_json[match.end() :]
-
-
-def _renamed_frame(frame: bytes, name: str) -> bytes:
-    return zstandard.compress(_renamed(zstandard.decompress(frame), name), ZSTD_LEVEL)

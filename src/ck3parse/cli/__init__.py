@@ -18,7 +18,7 @@ _CELERY_VARIABLES = (
 )
 """Celery lets these override an application's own broker; here --broker and CK3PARSE_* decide."""
 
-COMMANDS = ("run", "show", "serve", "status", "bench", "diagnose")
+COMMANDS = ("run", "check", "explain", "show", "serve", "status", "bench", "diagnose")
 
 
 class _Commands(click.Group):
@@ -52,6 +52,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     epilog="""\b
 Examples:
   ck3parse run ~/mods/my_mod              parse a whole mod into ck3parse.sqlite
+  ck3parse check ~/mods/my_mod            tell what is wrong with it
   ck3parse show events/my_events.txt      look at the syntax tree of one file
   ck3parse run --help                     everything about one command
 

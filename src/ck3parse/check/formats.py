@@ -1,0 +1,165 @@
+"""Diagnostics as text, and in the forms that other programs read; SARIF is in `sarif`."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from ck3parse.check.checking import Checked
+from ck3parse.check.codes import RULES
+from ck3parse.check.sarif import sarif
+from ck3parse.cli.excerpt import excerpt, printable
+from ck3parse.messages import Diagnostic
+
+Excerpts = Callable[[str], bytes | str]
+"""Returns the content of a file, or its path, to show lines of."""
+
+
+def text(checked: Sequence[Checked], source_of: Excerpts) -> str:
+    """Return what people read: each diagnostic with its line and the likely fix."""
+    blocks = []
+    for path, diagnostic in _each(checked):
+        margin = " " * len(str(diagnostic.line))
+        place = f"{printable(shown_path(path))}:{diagnostic.line}:{diagnostic.column}"
+        lines = [
+            f"{diagnostic.severity}[{diagnostic.code}]: {printable(diagnostic.message)}",
+            f"{margin}--> {place}",
+        ]
+        lines += [
+            f"{head} | {line}"
+            for head, line in zip(
+                (str(diagnostic.line), margin),
+                excerpt(source_of(path), diagnostic.line, diagnostic.column),
+                strict=False,
+            )
+        ]
+        lines.append(f"{margin} = help: {RULES[diagnostic.code].help}")
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
+
+
+def concise(checked: Sequence[Checked], source_of: Excerpts) -> str:
+    """Return a line for each diagnostic."""
+    del source_of
+    return "".join(
+        printable(f"{shown_path(path)}:{d.line}:{d.column}: {d.code} {d.message}") + "\n"
+        for path, d in _each(checked)
+    )
+
+
+def json(checked: Sequence[Checked], source_of: Excerpts) -> str:
+    """Return a JSON object as `report.schema.json` describes it."""
+    del source_of
+    report = {
+        "version": 1,
+        "files": len(checked),
+        "diagnostics": [
+            {"path": _url_path(path), **msgspec.to_builtins(diagnostic)}
+            for path, diagnostic in _each(checked)
+        ],
+    }
+    return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
+
+
+def github(checked: Sequence[Checked], source_of: Excerpts) -> str:
+    """Return workflow commands that GitHub shows as annotations."""
+    del source_of
+    lines = []
+    for path, d in _each(checked):
+        place = f"file={_property(_url_path(path))},line={d.line},endLine={d.end_line}"
+        if d.line == d.end_line:  # GitHub takes columns for one line only
+            place += f",col={d.column},endColumn={d.end_column}"
+        message = _data(f"{d.message}; {RULES[d.code].help}")
+        lines.append(f"::{d.severity} {place},title={_property(d.code)}::{message}\n")
+    return "".join(lines)
+
+
+def gitlab(checked: Sequence[Checked], source_of: Excerpts) -> str:
+    """Return a Code Quality report, as GitLab reads it."""
+    del source_of
+    seen: Counter[str] = Counter()
+    report = []
+    for path, d in _each(checked):
+        # Lines move when others are changed, so that they are no part of what it is known by.
+        identity = f"{_url_path(path)}\0{d.code}\0{d.message}"
+        seen[identity] += 1
+        fingerprint = hashlib.sha256(f"{identity}\0{seen[identity]}".encode()).hexdigest()
+        report.append(
+            {
+                "description": f"{d.code}: {d.message}",
+                "check_name": d.code,
+                "fingerprint": fingerprint,
+                "severity": "major" if d.severity == "error" else "minor",
+                "location": {
+                    "path": _url_path(path),
+                    "positions": {
+                        "begin": {"line": d.line, "column": d.column},
+                        "end": {"line": d.end_line, "column": d.end_column},
+                    },
+                },
+            }
+        )
+    return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
+
+
+def as_sarif(checked: Sequence[Checked], source_of: Excerpts) -> str:
+    """Return a SARIF 2.1.0 log."""
+    del source_of
+    pairs = [(_url_path(path), diagnostic) for path, diagnostic in _each(checked)]
+    return sarif(pairs)
+
+
+FORMATS: dict[str, Callable[[Sequence[Checked], Excerpts], str]] = {
+    "text": text,
+    "concise": concise,
+    "json": json,
+    "github": github,
+    "gitlab": gitlab,
+    "sarif": as_sarif,
+}
+
+
+def statistics(checked: Sequence[Checked]) -> str:
+    """Return how often each code was given, the commonest first."""
+    counts = Counter(diagnostic.code for _, diagnostic in _each(checked))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return "".join(f"{count:>7,}  {code}  {RULES[code].title}\n" for code, count in ordered)
+
+
+def summary(checked: Sequence[Checked]) -> str:
+    """Return one sentence on what was found."""
+    severities = Counter(diagnostic.severity for _, diagnostic in _each(checked))
+    files = f"{len(checked):,} file{'s' * (len(checked) != 1)}"
+    if not severities:
+        return f"nothing found in {files}"
+    found = " and ".join(
+        f"{count:,} {severity}{'s' * (count != 1)}"
+        for severity, count in sorted(severities.items())
+    )
+    with_any = sum(bool(each.diagnostics) for each in checked)
+    return f"{found} in {with_any:,} of {files}"
+
+
+def shown_path(path: str) -> str:
+    """Return a path relative to the current folder where it lies beneath it."""
+    return path.removeprefix(os.path.join(os.getcwd(), ""))
+
+
+def _each(checked: Sequence[Checked]) -> Iterator[tuple[str, Diagnostic]]:
+    for each in checked:
+        for diagnostic in each.diagnostics:
+            yield each.path, diagnostic
+
+
+def _url_path(path: str) -> str:
+    return shown_path(path).replace(os.sep, "/")
+
+
+def _data(value: str) -> str:
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(value: str) -> str:
+    return _data(value).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,155 @@
+"""`ck3parse check`: what is wrong with script files."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ck3parse.check.checking import Check, Checked, cache
+from ck3parse.check.codes import chosen
+from ck3parse.check.configuration import configuration_of
+from ck3parse.check.formats import FORMATS, statistics, summary
+from ck3parse.config import settings
+from ck3parse.errors import ExitCode, UsageError
+from ck3parse.parser import parser_in_use
+
+_STDIN = "-"
+
+
+def _codes(ctx: click.Context, param: click.Parameter, given: Sequence[str]) -> list[str]:
+    del ctx, param
+    return [code for each in given for code in each.split(",") if code.strip()]
+
+
+@click.command(
+    name="check",
+    epilog="""\b
+Examples:
+  ck3parse check ~/mods/my_mod
+  ck3parse check . --select E                      errors only
+  ck3parse check . --extend-select W006 --ignore W001
+  ck3parse check . --format sarif --output-file ck3parse.sarif
+  ck3parse check --stdin-filename events/feast.txt - < feast.txt
+  ck3parse explain E008
+
+\b
+A `ck3parse.toml`, or a [tool.ck3parse] table in a pyproject.toml, in the folder of
+PATH or above it may set select, extend-select, ignore, include and exclude.
+`# ck3parse: ignore[E008]` silences a code on its line.
+
+\b
+Exit codes: 0 nothing found, 1 something found, 2 wrong usage.""",
+)
+@click.argument("paths", metavar="PATH...", nargs=-1)
+@click.option(
+    "--select",
+    metavar="CODES",
+    multiple=True,
+    callback=_codes,
+    help="Show these instead of those on by default; E is all errors, ALL is everything.",
+)
+@click.option(
+    "--extend-select", metavar="CODES", multiple=True, callback=_codes, help="Show these too."
+)
+@click.option(
+    "--ignore", metavar="CODES", multiple=True, callback=_codes, help="Do not show these."
+)
+@click.option("--exclude", metavar="PATTERN", multiple=True, help="Skip what matches, as in run.")
+@click.option("--include", metavar="PATTERN", multiple=True, help="Check what matches, as in run.")
+@click.option(
+    "--format", "output", type=click.Choice(list(FORMATS)), default="text", show_default=True
+)
+@click.option(
+    "--output-file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write there instead of to standard output.",
+)
+@click.option("--statistics", "counted", is_flag=True, help="Count codes instead of showing each.")
+@click.option(
+    "--stdin-filename",
+    metavar="NAME",
+    help="Check standard input, which an editor has of the file NAME.",
+)
+@click.option(
+    "--cache",
+    "cache_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What is known of files that did not change.  [default: in the user's cache folder]",
+)
+@click.option("--no-cache", is_flag=True, help="Check every file anew.")
+def command(
+    paths: Sequence[str],
+    select: list[str],
+    extend_select: list[str],
+    ignore: list[str],
+    exclude: Sequence[str],
+    include: Sequence[str],
+    output: str,
+    output_file: Path | None,
+    counted: bool,
+    stdin_filename: str | None,
+    cache_file: Path | None,
+    no_cache: bool,
+) -> None:
+    """Tell what is wrong with every script file under PATH..., without running the game.
+
+    A broken file is read on after each error, so that all of them are told at once. Files that did
+    not change since the last check are not read again.
+    """
+    from_stdin = stdin_filename is not None or list(paths) == [_STDIN]
+    if not paths and not from_stdin:
+        raise click.UsageError("name at least one PATH, or --stdin-filename")
+    if from_stdin and [path for path in paths if path != _STDIN]:
+        raise click.UsageError("--stdin-filename checks standard input only: name no PATH")
+    name = stdin_filename or "<stdin>"
+    configuration = configuration_of([name] if from_stdin else list(paths))
+    codes = chosen(
+        select or configuration.select,
+        [*configuration.extend_select, *extend_select],
+        [*configuration.ignore, *ignore],
+    )
+    of = settings()
+    check = Check(of, parser_in_use(), codes)
+    data = b""
+    if from_stdin:
+        data = sys.stdin.buffer.read(of.max_file_bytes + 1)
+        if len(data) > of.max_file_bytes:
+            raise UsageError(f"standard input has more than {of.max_file_bytes:,} bytes")
+        checked = [check.text_of(data, name)]
+    else:
+        with cache(cache_file, check.stored_version, wanted=not no_cache) as store:
+            checked = check.paths(
+                paths,
+                include=[*configuration.include, *include],
+                exclude=[*configuration.exclude, *exclude],
+                store=store,
+            )
+    shown = (
+        statistics(checked)
+        if counted
+        else FORMATS[output](checked, lambda path: data if from_stdin else path)
+    )
+    _write(shown, output_file)
+    _end(checked)
+
+
+def _write(shown: str, output_file: Path | None) -> None:
+    try:
+        if output_file:
+            output_file.write_text(shown, "utf-8", newline="\n")
+        else:
+            sys.stdout.buffer.write(shown.encode("utf-8", "backslashreplace"))
+            sys.stdout.buffer.flush()
+    except OSError as error:
+        raise UsageError(
+            f"{output_file or 'standard output'} cannot be written: {error}"
+        ) from error
+
+
+def _end(checked: Sequence[Checked]) -> None:
+    click.echo(summary(checked), err=True)
+    if any(each.diagnostics for each in checked):
+        sys.exit(ExitCode.SOME_FAILED)

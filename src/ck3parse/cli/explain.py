@@ -1,0 +1,37 @@
+"""`ck3parse explain`: what a code means."""
+
+import textwrap
+
+import click
+
+from ck3parse.check.codes import PREFIX, RULES
+
+_WIDTH = 80
+
+
+@click.command(
+    name="explain",
+    epilog="""\b
+Examples:
+  ck3parse explain CK3-E008
+  ck3parse explain w001
+  ck3parse explain                     list all codes""",
+)
+@click.argument("code", required=False)
+def command(code: str | None) -> None:
+    """Tell what CODE means, with an example; without CODE, list all of them."""
+    if code is None:
+        for each, rule in RULES.items():
+            click.echo(f"{each}  {rule.title}{'' if rule.on else ' (off by default)'}")
+        return
+    full = PREFIX + code.upper().removeprefix(PREFIX)
+    if full not in RULES:
+        raise click.UsageError(f"{code!r} is not a code: `ck3parse explain` lists them")
+    rule = RULES[full]
+    click.echo(f"{full}: {rule.title}{'' if rule.on else ' (off by default)'}\n")
+    click.echo(textwrap.fill(rule.why, _WIDTH))
+    for head, example in (("For example", rule.bad), ("Instead", rule.good)):
+        if example:
+            click.echo(f"\n{head}:\n")
+            click.echo(textwrap.indent(example.expandtabs(4), "    "))
+    click.echo(f"\nHelp: {rule.help}.")

@@ -14,6 +14,9 @@ ENV_PREFIX = "CK3PARSE_"
 QUEUE_INTERACTIVE = "ck3parse.interactive"
 QUEUE_BULK = "ck3parse.bulk"
 
+STALL_LIMIT_S = 5.0
+"""After so long without an answer from a Redis server its connection is made anew."""
+
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
@@ -117,17 +120,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "worker_prefetch_multiplier": 1,
             # SIGQUIT lets tasks in hand finish for this many seconds, as SIGTERM does without end.
             "worker_soft_shutdown_timeout": 5.0,
+            "worker_consumer": "ck3parse.consumer:LastingConsumer",
             "broker_connection_retry_on_startup": True,
+            # A full Redis answers with an error, which is no reason for a worker to end.
+            "broker_channel_error_retry": True,
             # What a killed worker held comes back within seconds, not an hour.
             "broker_transport_options": {
                 "visibility_timeout": 300,
                 "unacked_restore_interval": 1,
                 "unacked_restore_throttle": 1,
                 "queue_order_strategy": "priority",
+                # A connection that stalls is heard of by nobody else: they would wait for ever.
+                "socket_timeout": STALL_LIMIT_S,
+                "health_check_interval": int(STALL_LIMIT_S),
                 **(sentinel if broker.startswith("sentinel://") else {}),
             },
             "broker_connection_timeout": 3.0,
             "redis_socket_connect_timeout": 3.0,
+            "redis_socket_timeout": STALL_LIMIT_S,
         }
 
 

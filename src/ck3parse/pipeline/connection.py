@@ -65,7 +65,14 @@ def connect(
 
 def _connect(of: Settings) -> Connected:
     app = reach(of)
-    stats = worker_stats(app)
+    try:
+        stats = worker_stats(app)
+    except Exception as error:
+        app.close()
+        raise BrokerError(
+            f"the broker {masked(of.broker_url)} cannot be used ({_one_line(error)}): if it is"
+            " full, make room or raise its limit, and run again"
+        ) from error
     if not stats:
         app.close()
         raise no_worker(of.broker_url)

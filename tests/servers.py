@@ -134,6 +134,9 @@ class Proxy:
 
     Args:
         port: the server's port.
+
+    Attributes:
+        refused: how many connections it did not accept.
     """
 
     def __init__(self, port: int) -> None:
@@ -145,6 +148,7 @@ class Proxy:
         self._wake, self._woken = socket.socketpair()
         self._lock = threading.Lock()
         self._refuses = self._ended = False
+        self.refused = 0
         self._thread = threading.Thread(target=self._forward)
         self._thread.start()
 
@@ -202,6 +206,7 @@ class Proxy:
     def _accept(self) -> None:
         near, _ = self._listener.accept()
         if self._refuses:
+            self.refused += 1
             near.close()
             return
         try:

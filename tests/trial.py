@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -57,6 +58,8 @@ class Trial:
         broker: URL of a broker of one's own; empty: the embedded one.
         timeout_ms: milliseconds that one file may take.
         env: more of its environment.
+        store: where its results go; default: `out.sqlite` in the folder.
+        wait: whether it waits for a worker.
         options: for `subprocess.Popen`.
     """
 
@@ -68,6 +71,7 @@ class Trial:
         timeout_ms: int = 30_000,
         env: Mapping[str, str] | None = None,
         store: Path | None = None,
+        wait: bool = False,
         **options: Any,
     ) -> None:
         self.store = store or folder / "out.sqlite"
@@ -77,9 +81,10 @@ class Trial:
         where = ("--broker", broker) if broker else ("--workers", "2")
         self.process = start(
             *("run", "--json", "--out", self.store, "--timeout-ms", str(timeout_ms), *where),
+            *(("--wait",) if wait else ()),
             *paths,
             cwd=folder,
-            env={**FAULTY, **(env or {})},
+            env={**FAULTY, "PYTHONFAULTHANDLER": "1", **(env or {})},
             **options,
         )
 
@@ -101,7 +106,7 @@ class Trial:
         try:
             out, err = self.process.communicate(timeout=limit_s - (monotonic() - self._began))
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.process.send_signal(signal.SIGABRT)  # it says where it was
             _, err = self.process.communicate()
             raise AssertionError(
                 f"not within {limit_s:g} s: the run has ended; {self.recorded()} results are in"

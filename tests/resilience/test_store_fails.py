@@ -1,0 +1,161 @@
+"""The store's disk is full, another program holds it, or its file is damaged."""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any, NamedTuple
+
+import pytest
+
+from reliability import Case
+from trial import Mod, Trial, assert_right
+
+END_LIMIT_S = 60.0
+SMALL = 384 * 1024
+"""Bytes: less than the store of a run needs."""
+
+
+class SmallDisk(NamedTuple):
+    """A place with no room for a store: what it is, and how to start programs that use it."""
+
+    kind: str
+    folder: Path
+    options: dict[str, Any]
+    grow: Callable[[], object]
+
+
+def _limit_file_size() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL, resource.RLIM_INFINITY))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A file system of its own where one may be mounted, else a limit to the size of files."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options: str) -> bool:
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+    if shutil.which("mount") and os.geteuid() == 0 and mount(f"size={SMALL}"):
+        yield SmallDisk("a tmpfs of 384 kB", folder, {}, lambda: mount("remount,size=64m"))
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    else:
+        options: dict[str, Any] = {"preexec_fn": _limit_file_size}
+        yield SmallDisk("files of 384 kB at most", folder, options, options.clear)
+
+
+def state_of(store: Path) -> dict[str, int]:
+    """Check that a store is sound, and return how many rows each table of results has."""
+    with contextlib.closing(sqlite3.connect(store)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return {
+            table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            for table in ("files", "asts")
+        }
+
+
+def test_a_full_disk_is_an_error_and_the_next_run_goes_on(
+    small_disk: SmallDisk, slow: Mod, tmp_path: Path, case: Case
+) -> None:
+    case.of("store", f"its disk is full ({small_disk.kind})")
+    store = small_disk.folder / "out.sqlite"
+    with Trial(tmp_path, slow.folder, store=store, **small_disk.options) as trial:
+        trial.end(END_LIMIT_S, code=2)
+    assert str(store) in trial.err
+    small_disk.grow()
+    before = state_of(store)
+    assert 0 < before["files"] == before["asts"] < len(slow.asts)
+    with Trial(tmp_path, slow.folder, store=store, **small_disk.options) as again:
+        report = again.end(END_LIMIT_S)
+    assert_right(report, store, slow)
+    assert report["unchanged"] == before["files"]
+    case.did(report, trial.seconds, "exit 2, with what to do; the second run does the rest")
+
+
+@contextlib.contextmanager
+def locked(store: Path) -> Iterator[None]:
+    """Hold a store as another program may."""
+    with contextlib.closing(sqlite3.connect(store, timeout=10, isolation_level=None)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        yield
+        db.execute("ROLLBACK")
+
+
+def test_a_store_that_is_held_for_a_while_is_waited_for(
+    slow: Mod, tmp_path: Path, case: Case
+) -> None:
+    case.of("store", "another program holds it for 3 s")
+    with Trial(tmp_path, slow.folder) as trial:
+        trial.wait_recorded()
+        with locked(trial.store):
+            assert not Event().wait(3)  # the fault itself takes so long
+        report = trial.end(END_LIMIT_S)
+    assert_right(report, trial.store, slow)
+    case.did(report, trial.seconds)
+
+
+def test_a_store_that_stays_held_is_an_error(slow: Mod, tmp_path: Path, case: Case) -> None:
+    case.of("store", "another program holds it, on and on")
+    with Trial(tmp_path, slow.folder) as trial:
+        trial.wait_recorded()
+        with locked(trial.store):
+            done = state_of(trial.store)
+            trial.end(END_LIMIT_S, code=2)
+    assert "locked" in trial.err
+    assert state_of(trial.store) == done
+    with Trial(tmp_path, slow.folder) as again:
+        report = again.end(END_LIMIT_S)
+    assert_right(report, again.store, slow)
+    assert report["unchanged"] == done["files"] > 0
+    case.did(report, trial.seconds, "exit 2, with what to do; the second run does the rest")
+
+
+def spoil_all(store: Path) -> None:
+    store.write_bytes(bytes(range(256)) * 100)
+
+
+def spoil_pages(store: Path) -> None:
+    """Leave SQLite's first page, and overwrite all others."""
+    with store.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xaa" * (store.stat().st_size - 4096))
+
+
+def cut_off(store: Path) -> None:
+    os.truncate(store, store.stat().st_size // 2)
+
+
+@pytest.mark.parametrize(
+    ("how", "spoil"),
+    [("no SQLite file", spoil_all), ("overwritten pages", spoil_pages), ("cut in half", cut_off)],
+)
+def test_a_damaged_store_is_an_error_and_left_alone(
+    how: str, spoil: Callable[[Path], None], quick: Mod, tmp_path: Path, case: Case
+) -> None:
+    case.of("store", f"its file is damaged: {how}")
+    with Trial(tmp_path, quick.folder) as first:
+        first.end(END_LIMIT_S)
+    spoil(first.store)
+    before = first.store.read_bytes()
+    for changed in (False, True):
+        if changed:  # so that there is something to write
+            shutil.copytree(quick.folder, tmp_path / "mod")
+        mod = tmp_path / "mod" if changed else quick.folder
+        with Trial(tmp_path, mod) as trial:
+            trial.end(END_LIMIT_S, code=2)
+        assert str(trial.store) in trial.err
+        assert first.store.read_bytes() == before
+    with Trial(tmp_path, quick.folder, store=tmp_path / "other.sqlite") as again:
+        report = again.end(END_LIMIT_S)
+    assert_right(report, again.store, quick)
+    case.did(report, trial.seconds, "exit 2, with what to do; the file is left as it was")

@@ -71,15 +71,29 @@ def server(program: str, *args: str, cwd: Path, port: int) -> Iterator["subproce
 
 @contextlib.contextmanager
 def worker(
-    url: str, *options: str, cwd: Path, env: Mapping[str, str] | None = None, processes: int = 1
+    url: str,
+    *options: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    processes: int = 1,
+    total: int = 0,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `celery -A ck3parse worker` until the block ends, and return once it answers."""
+    """Run `celery -A ck3parse worker` until the block ends, and return once it answers.
+
+    Args:
+        url: of the broker.
+        options: of the worker.
+        cwd: where it runs.
+        env: further variables of its environment.
+        processes: how many it has.
+        total: how many there are with those of other workers, if there are any.
+    """
     own = {**(env or {}), "CK3PARSE_BROKER_URL": url, "REMAP_SIGTERM": "SIGQUIT"}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CK3PARSE_")}
     command = [sys.executable, "-m", "celery", "-A", "ck3parse", "worker", "--loglevel=WARNING"]
     command += [f"--concurrency={processes}", *options]
     with running(command, cwd=cwd, env=kept | own) as process:
-        wait_for_processes(url, processes, env=own)
+        wait_for_processes(url, total or processes, env=own)
         yield process
 
 

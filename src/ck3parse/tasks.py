@@ -102,6 +102,8 @@ class ParseTask(Task):
     """Base of the task: a failure of it names its true reason."""
 
     Request = "ck3parse.worker:ParseTaskRequest"
+    # Of an answer, which is a page of bytes, logs and events show the beginning.
+    resultrepr_maxsize = 80
 
 
 @app.task(name=TASK_NAME, base=ParseTask)

@@ -32,6 +32,7 @@ PATIENCE_S = 10.0
 
 @click.command(
     name="diagnose",
+    short_help="Tell what is wrong with a setup, and where time goes.",
     epilog="""\b
 Examples:
   ck3parse diagnose

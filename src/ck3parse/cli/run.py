@@ -33,6 +33,7 @@ BROKER_START_LIMIT_S = 30.0
 
 @click.command(
     name="run",
+    short_help="Parse script files, and keep each syntax tree in a store.",
     epilog="""\b
 Examples:
   ck3parse run ~/mods/my_mod

@@ -31,7 +31,7 @@ def main() -> int:
     port, flower_port = free_port(), free_port()
     url, page = f"redis://127.0.0.1:{port}/0", f"http://127.0.0.1:{flower_port}"
     env = {**os.environ, **FAULTY, "CK3PARSE_BROKER_URL": url}
-    env |= {"FLOWER_UNAUTHENTICATED_API": "1", "FLOWER_TASK_COLUMNS": COLUMNS}
+    env |= {"FLOWER_UNAUTHENTICATED_API": "1", "FLOWER_TASKS_COLUMNS": COLUMNS}
     flower = [sys.executable, "-m", "celery", "-A", "ck3parse", "flower", "--address=127.0.0.1"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -47,7 +47,8 @@ def main() -> int:
         ):
             wait_until(lambda: _answers(f"{page}/healthcheck"), _LIMIT_S, "Flower answers")
             wait_until(lambda: len(_get(f"{page}/api/workers")) == 2, _LIMIT_S, "it sees workers")
-            run_json(copy, "--broker", url, "--out", "o.sqlite", cwd=folder, code=1, env=FAULTY)
+            args = (copy, "--transport", "content", "--broker", url, "--out", "o.sqlite")
+            run_json(*args, cwd=folder, code=1, env=FAULTY)
             failed = f"{page}/api/tasks?state=FAILURE"
             wait_until(lambda: _get(failed), _LIMIT_S, "it knows of failures")
             alone = [key for key, task in _get(failed).items() if "(1 files" in task["args"]]

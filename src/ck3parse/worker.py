@@ -61,6 +61,9 @@ class ParseTaskRequest(Request):
         if isinstance(reason, TimeLimitExceeded) and (status := self._exit_status()):
             self._died = True
             exc_info = _worker_lost(status)
+            reason = exc_info.exception.exc
+        # In its wrapper, Flower and other listeners to events would not see it.
+        exc_info.exception = reason
         return super().on_failure(exc_info, send_failed_event, return_ok)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:

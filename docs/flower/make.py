@@ -55,7 +55,7 @@ def main() -> int:
             for name, path, height in (
                 ("workers", "/workers", 620),
                 ("tasks", "/tasks", 900),
-                ("failed", f"/task/{alone[0]}", 1500),
+                ("failed", f"/task/{alone[0]}", 890),
             ):
                 _picture(browser, page + path, HERE / f"{name}.png", folder, height)
     return 0

@@ -1,5 +1,8 @@
 """Brokers as teams have them: with a password and users, over TLS, behind Sentinels."""
 
+import base64
+import os
+import pickle
 import shutil
 import subprocess
 import time
@@ -8,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from ck3parse.config import QUEUE_BULK
 from ck3parse.parser import parse_bytes
+from ck3parse.tasks import TASK_NAME
 from command import ck3parse, run_json
-from embedded import parse
+from embedded import client, parse
 from polling import wait_until
 from services import START_LIMIT_S, free_port, server, valkey, worker
 
@@ -167,6 +172,42 @@ def test_files_that_are_sent(broker: str, mod: Path) -> None:
     expected = parse_bytes(b"\xef\xbb\xbfa = 1\r\n", "bom.txt")
     assert bom["node_count"] == expected.node_count
     assert bom["size"] == 10
+
+
+class Planted:
+    """What runs a command in whoever unpacks it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.file),)
+
+
+def test_a_pickled_message_is_not_unpacked(broker: str, mod: Path) -> None:
+    planted = mod.parent / "planted"
+    headers = {"lang": "py", "task": TASK_NAME, "id": "planted", "root_id": "planted"}
+    with worker(broker, cwd=mod.parent), client(broker) as app:
+        with app.connection_for_write() as connection, connection.channel() as channel:
+            channel.basic_publish(
+                channel.prepare_message(
+                    base64.b64encode(pickle.dumps(((Planted(planted),), {}, {}))).decode(),
+                    content_type="application/x-python-serialize",
+                    content_encoding="base64",
+                    headers=headers,
+                    properties={"correlation_id": "planted", "delivery_info": {}},
+                ),
+                exchange="",
+                routing_key=QUEUE_BULK,
+            )
+        assert parse(broker, text="a = 1")["ok"]
+        wait_until(
+            lambda: "Refusing to deserialize" in (mod.parent / "output").read_text(),
+            START_LIMIT_S,
+            "it is refused",
+        )
+        assert not planted.exists()
+        assert parse(broker, text="a = 1")["ok"]
 
 
 def test_it_says_that_it_is_well_while_it_has_its_broker(tmp_path: Path) -> None:

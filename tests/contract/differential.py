@@ -1,6 +1,6 @@
 """Compare the native parser with the reference on generated and mutated inputs.
 
-    python tests/contract/differential.py [FOLDER...] --count N --seed S --processes P
+    python tests/contract/differential.py [FOLDER...] --count N --seed S --processes P --mode M
 
 Real snippets come from the `*.txt` files under each FOLDER and under `tests/fixtures`. Inputs are
 generated from tokens, or are real snippets mutated by bytes, mutated by tokens or cut off at
@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from ck3parse.messages import Mode
 from ck3parse.parser import DEFAULT_MAX_DEPTH, ParseOutcome, native, reference
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
@@ -49,18 +50,19 @@ class Case(NamedTuple):
     source: bytes | str
     name: str = NAMES[0]
     max_depth: int = DEFAULT_MAX_DEPTH
+    mode: Mode = "strict"
 
     def outcomes(self) -> tuple[ParseOutcome, ParseOutcome]:
         """Return what the native parser and the reference say."""
-        name, depth = self.name, self.max_depth
+        name, depth, mode = self.name, self.max_depth, self.mode
         if isinstance(self.source, bytes):
             return (
-                native.parse_bytes(self.source, name, max_depth=depth),
-                reference.parse_bytes(self.source, name, max_depth=depth),
+                native.parse_bytes(self.source, name, mode=mode, max_depth=depth),
+                reference.parse_bytes(self.source, name, mode=mode, max_depth=depth),
             )
         return (
-            native.parse_text(self.source, name, max_depth=depth),
-            reference.parse_text(self.source, name, max_depth=depth),
+            native.parse_text(self.source, name, mode=mode, max_depth=depth),
+            reference.parse_text(self.source, name, mode=mode, max_depth=depth),
         )
 
     def without(self, start: int, end: int) -> "Case":
@@ -94,7 +96,8 @@ class Case(NamedTuple):
 class Inputs:
     """An endless source of cases, the same for the same seed and snippets."""
 
-    def __init__(self, seed: str, lines: list[bytes]) -> None:
+    def __init__(self, seed: str, lines: list[bytes], mode: Mode) -> None:
+        self.mode = mode
         self.random = random.Random(seed)
         self.lines = lines
 
@@ -115,7 +118,7 @@ class Inputs:
             shallow = self.random.random() < 0.05
             depth = self.random.randrange(4) if shallow else DEFAULT_MAX_DEPTH
             for source in maker():
-                yield Case(source, name, depth)
+                yield Case(source, name, depth, self.mode)
 
     def either(self, text: str) -> bytes | str:
         """Return a text as it is or as a file's content."""
@@ -221,11 +224,12 @@ def compare(
     seed: int,
     count: int,
     lines: list[bytes],
+    mode: Mode,
     counts: "multiprocessing.SimpleQueue[Counter[str] | Case]",
 ) -> None:
     """Compare `count` inputs, and report how many there were of each kind of outcome."""
     done: Counter[str] = Counter()
-    for number, case in enumerate(Inputs(f"{seed}/{process}", lines), 1):
+    for number, case in enumerate(Inputs(f"{seed}/{process}", lines, mode), 1):
         ours, theirs = case.outcomes()
         if ours != theirs:
             counts.put(case)
@@ -245,6 +249,7 @@ def arguments() -> argparse.Namespace:
     options.add_argument("--count", type=int, default=100_000, help="inputs in all")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--processes", type=int, default=2)
+    options.add_argument("--mode", choices=["strict", "recover"], default="strict")
     return options.parse_args()
 
 
@@ -255,7 +260,9 @@ def main() -> int:
     start = time.monotonic()
     counts: multiprocessing.SimpleQueue[Counter[str] | Case] = multiprocessing.SimpleQueue()
     share = -(-given.count // given.processes)
-    work = partial(compare, seed=given.seed, count=share, lines=lines, counts=counts)
+    work = partial(
+        compare, seed=given.seed, count=share, lines=lines, mode=given.mode, counts=counts
+    )
     processes = [
         multiprocessing.Process(target=work, args=(number,), daemon=True)
         for number in range(given.processes)

@@ -27,6 +27,10 @@ pub enum Kind {
     UnclosedInline = 16,
     /// Braces nested deeper than the limit: at the first `{` past it.
     TooDeep = 17,
+    /// Of recovery only: no `{` after an operator, but a `}` that closes nothing else.
+    MissingOpener = 18,
+    /// Of recovery only: the second of two `{`, of which one is never closed.
+    DoubledOpener = 19,
 }
 
 impl Kind {

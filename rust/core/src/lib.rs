@@ -6,16 +6,22 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+mod braces;
 mod chars;
 mod error;
+mod nodes;
 mod parser;
+mod recover;
 mod scan;
+mod script;
+mod soft;
 mod steps;
 mod text;
 mod unicode_tables;
 mod writer;
 
 pub use error::{Error, Kind};
+pub use recover::{Recovered, Told};
 pub use unicode_tables::UNICODE_VERSION;
 pub use writer::{Buffer, OutOfMemory};
 
@@ -58,4 +64,37 @@ pub fn parse_text<'b>(
     buffer: &'b mut Buffer,
 ) -> Result<Ast<'b>, Error> {
     parser::parse(text, text::LineEnds::Kept, name, max_depth, buffer)
+}
+
+/// Parses a file's content that [`parse_bytes`] refuses: what is sound of it, and at most `most` of
+/// its errors.
+///
+/// # Panics
+///
+/// As [`parse_bytes`] does.
+pub fn recover_bytes<'b>(
+    data: &[u8],
+    name: &[u8],
+    max_depth: usize,
+    most: usize,
+    buffer: &'b mut Buffer,
+) -> Recovered<'b> {
+    let text = text::decode(data);
+    let ends = text::LineEnds::Folded;
+    recover::recover(&text, ends, name, max_depth, most, buffer)
+}
+
+/// Parses a text that [`parse_text`] refuses: what is sound of it, and at most `most` of its errors.
+///
+/// # Panics
+///
+/// As [`parse_bytes`] does.
+pub fn recover_text<'b>(
+    text: &[u8],
+    name: &[u8],
+    max_depth: usize,
+    most: usize,
+    buffer: &'b mut Buffer,
+) -> Recovered<'b> {
+    recover::recover(text, text::LineEnds::Kept, name, max_depth, most, buffer)
 }

@@ -193,12 +193,13 @@ impl<'b> Writer<'b> {
         {
             self.block(block, length);
         } else {
-            self.long(&text[start..end]);
+            self.raw(&text[start..end]);
         }
     }
 
+    /// Writes bytes that stand in JSON as they are, whatever room there is.
     #[inline(never)]
-    fn long(&mut self, text: &[u8]) {
+    pub fn raw(&mut self, text: &[u8]) {
         self.reserve(text.len());
         self.bytes[self.at..self.at + text.len()].copy_from_slice(text);
         self.at += text.len();
@@ -255,7 +256,7 @@ impl<'b> Writer<'b> {
     #[inline(never)]
     fn large_number(&mut self, number: usize) {
         let digits = number.to_string();
-        self.long(digits.as_bytes());
+        self.raw(digits.as_bytes());
     }
 
     /// Writes one byte.
@@ -316,7 +317,7 @@ impl<'b> Writer<'b> {
     fn clean(&mut self, text: &[u8], from: usize) -> usize {
         let end = plain_run(text, from, b'"');
         if end > from {
-            self.long(&text[from..end]);
+            self.raw(&text[from..end]);
         }
         end
     }

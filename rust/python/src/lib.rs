@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use ck3parse_core::{Ast, Buffer, Error, OutOfMemory};
+use ck3parse_core::{Ast, Buffer, Error, OutOfMemory, Recovered, Told};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -28,6 +28,12 @@ type Outcome<'py> = (
     u64,
     u64,
 );
+
+/// An error's kind, place (two lines and columns), token and the line of its brace.
+type Fault<'py> = (u8, u64, u64, u64, u64, Bound<'py, PyString>, u64);
+
+/// The AST's JSON, its nodes, the first errors, and how many there are in all.
+type Recovery<'py> = (Bound<'py, PyBytes>, u64, Vec<Fault<'py>>, usize);
 
 #[pymodule]
 mod _native {
@@ -61,27 +67,91 @@ mod _native {
             ck3parse_core::parse_text(&text, &name, max_depth, buffer)
         })
     }
+
+    /// Parse a broken file's content: what is sound of it, and at most `most` of its errors.
+    #[pyfunction]
+    fn recover_bytes<'py>(
+        py: Python<'py>,
+        data: &[u8],
+        name: &Bound<'py, PyString>,
+        max_depth: usize,
+        most: usize,
+    ) -> PyResult<Recovery<'py>> {
+        let name = wtf8(name)?;
+        recover(py, |buffer| {
+            ck3parse_core::recover_bytes(data, &name, max_depth, most, buffer)
+        })
+    }
+
+    /// Parse a broken text: what is sound of it, and at most `most` of its errors.
+    #[pyfunction]
+    fn recover_text<'py>(
+        py: Python<'py>,
+        text: &Bound<'py, PyString>,
+        name: &Bound<'py, PyString>,
+        max_depth: usize,
+        most: usize,
+    ) -> PyResult<Recovery<'py>> {
+        let text = wtf8(text)?;
+        let name = wtf8(name)?;
+        recover(py, |buffer| {
+            ck3parse_core::recover_text(&text, &name, max_depth, most, buffer)
+        })
+    }
 }
 
-/// Runs the core with the GIL released and makes Python's objects of what it returns.
+/// Runs the strict parser and makes Python's objects of what it returns.
 fn parse<'py>(
     py: Python<'py>,
     core: impl for<'b> Fn(&'b mut Buffer) -> Result<Ast<'b>, Error> + Send,
 ) -> PyResult<Outcome<'py>> {
+    with_buffer(|buffer| {
+        let parsed = catch_unwind(AssertUnwindSafe(move || py.detach(move || core(buffer))));
+        Ok(match parsed.map_err(out_of_memory)? {
+            Ok(ast) => {
+                let json = bytes(py, ast.json)?;
+                (Some(json), ast.node_count, 0, PyString::new(py, ""), 0, 0)
+            }
+            Err(error) => {
+                let found = string(py, &error.found)?;
+                (None, 0, error.kind as u8, found, error.line, error.column)
+            }
+        })
+    })
+}
+
+/// Runs the recovering parser and makes Python's objects of what it returns.
+fn recover<'py>(
+    py: Python<'py>,
+    core: impl for<'b> Fn(&'b mut Buffer) -> Recovered<'b> + Send,
+) -> PyResult<Recovery<'py>> {
+    with_buffer(|buffer| {
+        let parsed = catch_unwind(AssertUnwindSafe(move || py.detach(move || core(buffer))));
+        let recovered = parsed.map_err(out_of_memory)?;
+        let told = recovered.told.iter().map(|told| fault(py, told));
+        let told = told.collect::<PyResult<Vec<_>>>()?;
+        let json = bytes(py, recovered.ast.json)?;
+        Ok((json, recovered.ast.node_count, told, recovered.fault_count))
+    })
+}
+
+fn fault<'py>(py: Python<'py>, told: &Told) -> PyResult<Fault<'py>> {
+    Ok((
+        told.kind as u8,
+        told.line,
+        told.column,
+        told.end_line,
+        told.end_column,
+        string(py, &told.found)?,
+        told.opener_line,
+    ))
+}
+
+/// Lends the buffer of this thread.
+fn with_buffer<T>(run: impl FnOnce(&mut Buffer) -> PyResult<T>) -> PyResult<T> {
     // Taken out of its place, so that a signal handler that parses finds none instead of this one.
     let mut buffer = BUFFER.take();
-    let output = &mut buffer;
-    let parsed = catch_unwind(AssertUnwindSafe(move || py.detach(move || core(output))));
-    let outcome = match parsed.map_err(out_of_memory)? {
-        Ok(ast) => {
-            let json = bytes(py, ast.json)?;
-            (Some(json), ast.node_count, 0, PyString::new(py, ""), 0, 0)
-        }
-        Err(error) => {
-            let found = string(py, &error.found)?;
-            (None, 0, error.kind as u8, found, error.line, error.column)
-        }
-    };
+    let outcome = run(&mut buffer)?;
     buffer.shrink(KEPT);
     BUFFER.set(buffer);
     Ok(outcome)

@@ -4,3 +4,9 @@ def parse_bytes(
 def parse_text(
     text: str, name: str, max_depth: int
 ) -> tuple[bytes | None, int, int, str, int, int]: ...
+def recover_bytes(
+    data: bytes, name: str, max_depth: int, most: int
+) -> tuple[bytes, int, list[tuple[int, int, int, int, int, str, int]], int]: ...
+def recover_text(
+    text: str, name: str, max_depth: int, most: int
+) -> tuple[bytes, int, list[tuple[int, int, int, int, int, str, int]], int]: ...

@@ -2,9 +2,14 @@
 
 import ck3parse.parser._native as _native  # "from" would hide which module is missing
 from ck3parse.messages import Mode
-from ck3parse.parser import reference
-from ck3parse.parser.diagnostics import error_type_of, message_of
-from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome
+from ck3parse.parser.diagnostics import (
+    MAX_DIAGNOSTICS,
+    Recovered,
+    Told,
+    error_type_of,
+    message_of,
+)
+from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome, recovered_outcome
 
 
 def parse_bytes(
@@ -14,7 +19,8 @@ def parse_bytes(
     outcome = _outcome(*_native.parse_bytes(data, name, max_depth))
     if mode == "strict" or outcome.success:
         return outcome
-    return reference.parse_bytes(data, name, mode=mode, max_depth=max_depth)
+    most = MAX_DIAGNOSTICS + 1
+    return _recovered(*_native.recover_bytes(data, name, max_depth, most), max_depth)
 
 
 def parse_text(
@@ -24,7 +30,8 @@ def parse_text(
     outcome = _outcome(*_native.parse_text(text, name, max_depth))
     if mode == "strict" or outcome.success:
         return outcome
-    return reference.parse_text(text, name, mode=mode, max_depth=max_depth)
+    most = MAX_DIAGNOSTICS + 1
+    return _recovered(*_native.recover_text(text, name, max_depth, most), max_depth)
 
 
 def _outcome(
@@ -39,3 +46,14 @@ def _outcome(
         line=line,
         column=column,
     )
+
+
+def _recovered(
+    ast_json: bytes,
+    node_count: int,
+    faults: list[tuple[int, int, int, int, int, str, int]],
+    fault_count: int,
+    max_depth: int,
+) -> ParseOutcome:
+    told = [Told(*fault) for fault in faults]
+    return recovered_outcome(Recovered(ast_json, node_count, told, fault_count), max_depth)

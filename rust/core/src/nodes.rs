@@ -1,0 +1,99 @@
+//! The JSON of a broken text's nodes, written from its tokens.
+
+use crate::recover::{Recovery, Value};
+use crate::soft::Sort;
+
+impl Recovery<'_, '_> {
+    /// A key, its operator and its place.
+    pub fn head(&mut self, start: usize, text: &Value, operator: usize) {
+        self.value_text(text);
+        self.out.raw(br#"","operator":""#);
+        let operator = self.tokens.list[operator];
+        self.out
+            .raw(&self.tokens.text[operator.start..operator.end]);
+        self.out.raw(b"\"");
+        self.place(start);
+    }
+
+    /// A value node with the place of a token.
+    pub fn value_node(&mut self, start: usize, value: &Value) {
+        self.out.raw(br#"{"_type":"value","value":""#);
+        self.value_text(value);
+        self.out.raw(br#"","value_type":""#);
+        self.out.raw(self.value_type(value));
+        self.out.raw(b"\"");
+        self.place(start);
+        self.out.raw(b"}");
+    }
+
+    /// `,"line":…,"column":…` of a token.
+    pub fn place(&mut self, index: usize) {
+        let token = self.tokens.list[index];
+        self.out.place(token.line as usize, token.column as usize);
+    }
+
+    fn value_type(&self, value: &Value) -> &'static [u8] {
+        match value {
+            Value::Token(index) => match self.tokens.list[*index].sort {
+                Sort::Bool => b"bool",
+                Sort::Number => b"number",
+                Sort::String | Sort::CutString => b"string",
+                Sort::Param => b"param",
+                Sort::Operator => b"operator",
+                _ => b"identifier",
+            },
+            Value::Scripted(_) | Value::NegativeScripted(_) => b"scripted_value",
+            Value::Inline(..) => b"inline_expression",
+            Value::NegativeParam(_) => b"param",
+            Value::Minus => b"identifier",
+        }
+    }
+
+    fn value_text(&mut self, value: &Value) {
+        match *value {
+            Value::Token(index) => self.token_text(index),
+            Value::Scripted(name) => {
+                self.out.raw(b"@");
+                self.token_text(name);
+            }
+            Value::NegativeScripted(name) => {
+                self.out.raw(b"-@");
+                self.token_text(name);
+            }
+            Value::Inline(from, to) => {
+                self.out.raw(b"@[");
+                for index in from..to {
+                    if index > from {
+                        self.out.raw(b" ");
+                    }
+                    self.token_text(index);
+                }
+                self.out.raw(b"]");
+            }
+            Value::NegativeParam(param) => {
+                self.out.raw(b"-");
+                self.token_text(param);
+            }
+            Value::Minus => self.out.raw(b"-"),
+        }
+    }
+
+    fn token_text(&mut self, index: usize) {
+        let token = self.tokens.list[index];
+        let found = &self.tokens.text[token.start..token.end];
+        match token.sort {
+            Sort::String => {
+                let inner = &found[1..found.len() - 1];
+                self.out.string(inner, found[0], self.ends);
+            }
+            Sort::CutString => self.out.string(&found[1..], found[0], self.ends),
+            Sort::Param => {
+                let inner = &found[1..];
+                self.out.raw(b"$");
+                self.out.escaped(inner.strip_suffix(b"$").unwrap_or(inner));
+                self.out.raw(b"$");
+            }
+            _ => self.out.escaped(found),
+        }
+    }
+}

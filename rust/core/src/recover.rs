@@ -1,0 +1,396 @@
+//! The parser of texts that are broken: a tree of what is sound, and all that is not.
+//!
+//! `ck3parse/parser/recovering.py` is the same in Python; `docs/recovery.md` tells how it is done.
+
+use crate::Ast;
+use crate::braces::{self, Repairs};
+use crate::error::Kind;
+use crate::soft::{self, Fault, SoftTokens, Sort};
+use crate::text::{self, LineEnds};
+use crate::writer::{Buffer, Writer};
+
+/// How much longer than its source the JSON of a real file seldom is.
+const EXPECTED_GROWTH: usize = 8;
+
+/// An error as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What is wrong.
+    pub kind: Kind,
+    /// The line, from 1.
+    pub line: u64,
+    /// The column in code points, from 1.
+    pub column: u64,
+    /// The line where its place ends.
+    pub end_line: u64,
+    /// The column of the character after its place.
+    pub end_column: u64,
+    /// The offending token, or the key of what lacks something, as it stands in the text.
+    pub found: Vec<u8>,
+    /// The line of the brace that opens the block it tells of, or 0.
+    pub opener_line: u64,
+}
+
+/// What a broken text gave.
+#[derive(Debug)]
+pub struct Recovered<'b> {
+    /// The tree of what is sound.
+    pub ast: Ast<'b>,
+    /// The first errors, in order of place.
+    pub told: Vec<Told>,
+    /// How many there are in all.
+    pub fault_count: usize,
+}
+
+/// Parses a text into the buffer, and tells of at most `most` errors.
+pub(crate) fn recover<'b>(
+    text: &[u8],
+    ends: LineEnds,
+    name: &[u8],
+    max_depth: usize,
+    most: usize,
+    buffer: &'b mut Buffer,
+) -> Recovered<'b> {
+    let tokens = soft::tokens(text);
+    let mut recovery = Recovery {
+        repairs: braces::repairs(&tokens),
+        out: Writer::new(buffer, text.len().saturating_mul(EXPECTED_GROWTH)),
+        tokens,
+        ends,
+        max_depth,
+        open: Vec::new(),
+        node_count: 1,
+        at: 0,
+    };
+    recovery.root(name);
+    let mut tokens = recovery.tokens;
+    tokens.faults.sort_by_key(|fault| fault.start);
+    Recovered {
+        ast: Ast {
+            node_count: recovery.node_count,
+            json: recovery.out.finish(),
+        },
+        told: tokens
+            .faults
+            .iter()
+            .take(most)
+            .map(|fault| told(&tokens, fault, ends))
+            .collect(),
+        fault_count: tokens.faults.len(),
+    }
+}
+
+fn told(tokens: &SoftTokens, fault: &Fault, ends: LineEnds) -> Told {
+    let (line, column) = tokens.place_of(fault.start);
+    let (end_line, end_column) = tokens.place_of(fault.end);
+    Told {
+        kind: fault.kind,
+        line,
+        column,
+        end_line,
+        end_column,
+        found: text::shown(&tokens.text[fault.found.0..fault.found.1], ends),
+        opener_line: fault.opener_line.into(),
+    }
+}
+
+/// A value that may stand after an operator, by its first token.
+pub(crate) enum Value {
+    /// One token, an operator too.
+    Token(usize),
+    /// `@name`: the index of the name.
+    Scripted(usize),
+    /// `-@name`.
+    NegativeScripted(usize),
+    /// The tokens of an inline expression from one index to another.
+    Inline(usize, usize),
+    NegativeParam(usize),
+    Minus,
+}
+
+/// A block that is open: its `{`, or the operator behind which that lacks, and its key.
+struct Open {
+    opener: usize,
+    key: (usize, usize),
+}
+
+pub(crate) struct Recovery<'t, 'b> {
+    pub tokens: SoftTokens<'t>,
+    repairs: Repairs,
+    pub out: Writer<'b>,
+    pub ends: LineEnds,
+    max_depth: usize,
+    open: Vec<Open>,
+    node_count: u64,
+    at: usize,
+}
+
+impl Recovery<'_, '_> {
+    fn root(&mut self, name: &[u8]) {
+        self.out.raw(br#"{"_type":"root","filename":""#);
+        self.out.escaped(name);
+        self.out.raw(br#"","children":["#);
+        self.elements();
+        self.out.drop_comma();
+        self.out.raw(b"]}");
+    }
+
+    fn elements(&mut self) {
+        // Whether a `;` asks for an element.
+        let mut owed = false;
+        loop {
+            let at = self.at;
+            for _ in 0..self.repairs.closes.get(&at).copied().unwrap_or(0) {
+                self.close_for_lack();
+            }
+            let sort = self.sort(at);
+            if sort == Sort::End {
+                while !self.open.is_empty() {
+                    self.close_for_lack();
+                }
+                return;
+            }
+            self.at += 1;
+            match sort {
+                Sort::Semicolon => {
+                    owed = true;
+                    continue;
+                }
+                _ if self.tokens.is_value(at) => self.keyed(at, &Value::Token(at)),
+                Sort::Close => {
+                    if self.repairs.strays.contains(&at) || self.open.is_empty() {
+                        self.fault(Kind::StrayClosingBrace, at);
+                    } else {
+                        if owed {
+                            self.fault(Kind::ExpectedElement, at);
+                        }
+                        self.close();
+                    }
+                }
+                _ if sort == Sort::Open || self.repairs.opens.contains(&at) => {
+                    self.enter(at, (0, 0));
+                    if !self.too_deep() {
+                        self.out.raw(br#"{"_type":"list""#);
+                        self.place(at);
+                        self.out.raw(br#","items":["#);
+                    }
+                }
+                Sort::At => match self.named(at, false) {
+                    Some(value @ Value::Inline(..)) => self.lone(at, &value),
+                    Some(value) => self.keyed(at, &value),
+                    None => {}
+                },
+                Sort::Comma if !owed && !self.open.is_empty() => {}
+                _ => self.unexpected(Kind::ExpectedElement, at),
+            }
+            owed = false;
+        }
+    }
+
+    /// An element of a value alone.
+    fn lone(&mut self, start: usize, value: &Value) {
+        self.count(1);
+        if !self.too_deep() {
+            self.value_node(start, value);
+            self.out.raw(b",");
+        }
+    }
+
+    /// An element whose key, of a value, starts at an index; `self.at` is after it.
+    fn keyed(&mut self, start: usize, text: &Value) {
+        let operator = self.at;
+        if !self.tokens.is_operator(operator) {
+            self.lone(start, text);
+            return;
+        }
+        let dated = start > 0 && self.tokens.is_date(start - 1);
+        let first = self.tokens.list[start - usize::from(dated)];
+        let key = (first.start, self.tokens.list[operator - 1].end);
+        self.at += 1;
+        while self.sort(self.at) == Sort::Equal {
+            self.fault(Kind::ExpectedValue, self.at);
+            self.at += 1;
+        }
+        let at = self.at;
+        let opens = self.sort(at) == Sort::Open && matches!(text, Value::Token(_));
+        if opens || self.repairs.opens.contains(&at) {
+            if opens {
+                self.at += 1;
+                self.enter(at, key);
+            } else {
+                self.fault_of(Kind::MissingOpener, operator, key);
+                self.enter(operator, key);
+            }
+            if !self.too_deep() {
+                self.out.raw(br#"{"_type":"block","name":""#);
+                self.head(start, text, operator);
+                self.out.raw(br#","children":["#);
+            }
+            return;
+        }
+        if let Some(value) = self.assigned(operator, key) {
+            self.count(2);
+            if !self.too_deep() {
+                self.out.raw(br#"{"_type":"assignment","key":""#);
+                self.head(start, text, operator);
+                self.out.raw(br#","value":"#);
+                self.value_node(at, &value);
+                self.out.raw(b"},");
+            }
+        }
+    }
+
+    /// The value at `self.at`, if there is one.
+    fn assigned(&mut self, operator: usize, key: (usize, usize)) -> Option<Value> {
+        let at = self.at;
+        let sort = self.sort(at);
+        if matches!(sort, Sort::End | Sort::Close) || self.tokens.starts_line_of_key(at) {
+            self.fault_of(Kind::MissingValue, operator, key);
+            return None;
+        }
+        self.at += 1;
+        match sort {
+            _ if self.tokens.is_value(at) => Some(Value::Token(at)),
+            Sort::Operator => Some(Value::Token(at)),
+            Sort::At => self.named(at, false),
+            Sort::Minus => match self.sort(self.at) {
+                Sort::Param => {
+                    self.at += 1;
+                    Some(Value::NegativeParam(self.at - 1))
+                }
+                Sort::At => {
+                    self.at += 1;
+                    self.named(self.at - 1, true)
+                }
+                _ => Some(Value::Minus),
+            },
+            _ => {
+                self.unexpected(Kind::ExpectedValue, at);
+                None
+            }
+        }
+    }
+
+    /// The value of the `@` at an index, if a name follows.
+    fn named(&mut self, at: usize, negative: bool) -> Option<Value> {
+        let name = self.at;
+        let sort = self.sort(name);
+        if sort == Sort::OpenBracket {
+            let (end, closed) = self.tokens.inline_end(at);
+            self.at = end;
+            if negative {
+                self.fault(Kind::ExpectedName, name);
+                return None;
+            }
+            if !closed {
+                self.fault(Kind::UnclosedInline, at);
+            }
+            return Some(Value::Inline(name + 1, end - usize::from(closed)));
+        }
+        if sort != Sort::Identifier {
+            let at_sign = matches!(sort, Sort::End | Sort::Close) || self.tokens.list[name].first;
+            self.unexpected(Kind::ExpectedName, if at_sign { at } else { name });
+            return None;
+        }
+        self.at += 1;
+        Some(if negative {
+            Value::NegativeScripted(name)
+        } else {
+            Value::Scripted(name)
+        })
+    }
+
+    /// Goes into a block.
+    fn enter(&mut self, opener: usize, key: (usize, usize)) {
+        if self.open.len() == self.max_depth {
+            self.fault_of(Kind::TooDeep, opener, (0, 0));
+        }
+        self.open.push(Open { opener, key });
+        self.count(1);
+    }
+
+    fn close(&mut self) {
+        if !self.too_deep() {
+            self.out.drop_comma();
+            self.out.raw(b"]},");
+        }
+        self.open.pop();
+    }
+
+    /// Ends the innermost block before `self.at`, as it lacks its brace.
+    fn close_for_lack(&mut self) {
+        let Some(&Open { opener, key }) = self.open.last() else {
+            return;
+        };
+        let (brace, child) = (self.tokens.list[opener], self.tokens.list[opener + 1]);
+        let indented = !child.first || child.indent > brace.indent;
+        let doubled =
+            brace.sort == Sort::Open && child.sort == Sort::Open && brace.end == child.start;
+        let (kind, start, end) = if doubled {
+            (Kind::DoubledOpener, child.start, child.end)
+        } else if self.sort(self.at) == Sort::End && !indented {
+            (Kind::UnclosedBlock, brace.start, brace.end)
+        } else {
+            let end = self.tokens.last_line_within(self.at, brace.indent);
+            (Kind::UnclosedBlock, end, end)
+        };
+        self.tokens.faults.push(Fault {
+            kind,
+            start,
+            end,
+            found: key,
+            opener_line: brace.line,
+        });
+        self.close();
+    }
+
+    /// Tells of a token, and goes on with the next brace, line, or token that begins a block.
+    fn unexpected(&mut self, kind: Kind, index: usize) {
+        self.fault(kind, index);
+        loop {
+            let at = self.at;
+            let sort = self.sort(at);
+            if matches!(sort, Sort::End | Sort::Open | Sort::Close)
+                || self.tokens.list[at].first
+                || self.repairs.opens.contains(&at)
+            {
+                return;
+            }
+            self.at = match sort {
+                Sort::At if self.sort(at + 1) == Sort::OpenBracket => self.tokens.inline_end(at).0,
+                _ => at + 1,
+            };
+        }
+    }
+
+    fn fault(&mut self, kind: Kind, index: usize) {
+        let token = self.tokens.list[index];
+        self.fault_of(kind, index, (token.start, token.end));
+    }
+
+    fn fault_of(&mut self, kind: Kind, index: usize, found: (usize, usize)) {
+        let token = self.tokens.list[index];
+        self.tokens.faults.push(Fault {
+            kind,
+            start: token.start,
+            end: token.end,
+            found,
+            opener_line: 0,
+        });
+    }
+
+    fn sort(&self, index: usize) -> Sort {
+        self.tokens.list[index].sort
+    }
+
+    /// Whether what is written now is to be left out.
+    fn too_deep(&self) -> bool {
+        self.open.len() > self.max_depth
+    }
+
+    fn count(&mut self, nodes: u64) {
+        if !self.too_deep() {
+            self.node_count += nodes;
+        }
+    }
+}

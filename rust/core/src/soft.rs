@@ -1,0 +1,379 @@
+//! A broken text's tokens: all of them at once, with what is no token passed over and told of.
+//!
+//! `ck3parse/parser/soft_tokens.py` is the same in Python, and tells why.
+
+use std::panic::resume_unwind;
+
+use memchr::memchr_iter;
+
+use crate::chars::Start;
+use crate::error::Kind;
+use crate::scan::{self, Scanner};
+use crate::script::{indent_of, is_blank, script_line, string_end};
+use crate::text::is_continuation;
+use crate::writer::OutOfMemory;
+
+/// How many lines further an inline expression may end.
+const INLINE_LINES: u32 = 10;
+
+/// Kinds of tokens; those from `Identifier` to `CutString` are a key or a value by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(crate) enum Sort {
+    End,
+    Identifier,
+    Bool,
+    String,
+    Number,
+    Param,
+    /// A string without a closing quote, up to where it was ended.
+    CutString,
+    /// An operator that may be a value too.
+    Operator,
+    /// `=` or `?=`.
+    Equal,
+    Open,
+    Close,
+    At,
+    OpenBracket,
+    CloseBracket,
+    Comma,
+    Semicolon,
+    Minus,
+    Sign,
+}
+
+/// A token and its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Soft {
+    pub start: usize,
+    pub end: usize,
+    pub line: u32,
+    pub column: u32,
+    /// The columns of white space that its line starts with.
+    pub indent: u32,
+    pub sort: Sort,
+    /// Whether no token stands before it on its line.
+    pub first: bool,
+}
+
+/// Something wrong, by offsets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fault {
+    pub kind: Kind,
+    pub start: usize,
+    pub end: usize,
+    /// Where what its words name starts and ends.
+    pub found: (usize, usize),
+    /// The line of the brace that its words tell of, or 0.
+    pub opener_line: u32,
+}
+
+/// The tokens of a text, the last four of them `Sort::End`.
+pub(crate) struct SoftTokens<'t> {
+    pub text: &'t [u8],
+    /// The offset of each line's start, then one past the end of the text.
+    pub line_starts: Vec<usize>,
+    pub list: Vec<Soft>,
+    pub faults: Vec<Fault>,
+}
+
+impl SoftTokens<'_> {
+    pub fn is_value(&self, index: usize) -> bool {
+        let sort = self.list[index].sort;
+        sort > Sort::End && sort <= Sort::CutString
+    }
+
+    pub fn is_operator(&self, index: usize) -> bool {
+        matches!(self.list[index].sort, Sort::Operator | Sort::Equal)
+    }
+
+    /// Whether a token is the first of its line, and a key with an operator after it.
+    pub fn starts_line_of_key(&self, index: usize) -> bool {
+        let token = self.list[index];
+        if !token.first {
+            return false;
+        }
+        if token.sort == Sort::At && self.is_identifier(index + 1) {
+            return self.is_operator(index + 2);
+        }
+        self.is_value(index) && self.is_operator(index + 1 + usize::from(self.is_date(index)))
+    }
+
+    /// Whether a token is the number that a date starts with, as `1066.9` in `1066.9.1`.
+    pub fn is_date(&self, index: usize) -> bool {
+        self.list[index].sort == Sort::Number
+            && self.is_identifier(index + 1)
+            && self.list[index].end == self.list[index + 1].start
+    }
+
+    fn is_identifier(&self, index: usize) -> bool {
+        matches!(self.list[index].sort, Sort::Identifier | Sort::Bool)
+    }
+
+    /// The index of the token after an inline expression, whose `@` is at `index`, and whether it
+    /// has a closing bracket. One that has none ends with its line, or before a brace or operator.
+    pub fn inline_end(&self, index: usize) -> (usize, bool) {
+        let line = self.list[index].line;
+        let mut next_line = None;
+        let mut depth = 1usize;
+        let mut at = index + 2;
+        while depth > 0 {
+            let token = self.list[at];
+            if next_line.is_none() && token.line != line {
+                next_line = Some(at);
+            }
+            let ends = matches!(
+                token.sort,
+                Sort::End | Sort::Open | Sort::Close | Sort::Operator | Sort::Equal
+            );
+            if ends || token.line > line.saturating_add(INLINE_LINES) {
+                return (next_line.unwrap_or(at), false);
+            }
+            match token.sort {
+                Sort::OpenBracket => depth += 1,
+                Sort::CloseBracket => depth -= 1,
+                _ => {}
+            }
+            at += 1;
+        }
+        (at, true)
+    }
+
+    /// The end of the last line before a token's that is indented by more than a block, or of the
+    /// token before if no more such lines follow it.
+    pub fn last_line_within(&self, index: usize, indent: u32) -> usize {
+        let mut end = self.list[index - 1].end;
+        let mut line = self.line_of(end);
+        while line + 1 < self.list[index].line as usize {
+            line += 1;
+            let start = self.line_starts[line - 1];
+            let mut after = self.line_starts[line] - 1;
+            while after > start && is_blank(self.text[after - 1]) {
+                after -= 1;
+            }
+            if indent_of(self.text, start) > indent {
+                end = after;
+            } else if after > start {
+                break;
+            }
+        }
+        end
+    }
+
+    /// The line of an offset, from 1.
+    fn line_of(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|&start| start <= offset)
+    }
+
+    /// The line and column of an offset, both from 1, columns in code points.
+    pub fn place_of(&self, offset: usize) -> (u64, u64) {
+        let line = self.line_of(offset);
+        let before = &self.text[self.line_starts[line - 1]..offset];
+        let columns = before
+            .iter()
+            .filter(|&&byte| !is_continuation(byte))
+            .count();
+        (line as u64, columns as u64 + 1)
+    }
+}
+
+/// Reads a text's tokens.
+pub(crate) fn tokens(text: &[u8]) -> SoftTokens<'_> {
+    let mut line_starts = vec![0];
+    line_starts.extend(memchr_iter(b'\n', text).map(|at| at + 1));
+    line_starts.push(text.len() + 1);
+    let mut reader = Reader {
+        scan: Scanner::new(text),
+        tokens: SoftTokens {
+            text,
+            line_starts,
+            list: Vec::new(),
+            faults: Vec::new(),
+        },
+        last_line: 0,
+        indented: (0, 0),
+        strings: [Known::NOTHING; 2],
+        script: Known::NOTHING,
+    };
+    reader.read();
+    reader.tokens
+}
+
+/// What was found from an offset on. It holds for every offset up to it, as they go the same way
+/// from there on: so no part of the text is searched twice.
+#[derive(Clone, Copy)]
+struct Known {
+    from: usize,
+    found: usize,
+}
+
+impl Known {
+    const NOTHING: Known = Known { from: 1, found: 0 };
+
+    fn of(&mut self, start: usize, search: impl FnOnce() -> usize) -> usize {
+        if start < self.from || start > self.found {
+            *self = Known {
+                from: start,
+                found: search(),
+            };
+        }
+        self.found
+    }
+}
+
+struct Reader<'t> {
+    scan: Scanner<'t>,
+    tokens: SoftTokens<'t>,
+    /// The line that the last token ends on.
+    last_line: usize,
+    /// A line, and the columns it is indented by.
+    indented: (usize, u32),
+    strings: [Known; 2],
+    script: Known,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) {
+        while let Some(start) = self.scan.skip() {
+            if start == Start::Quote {
+                self.string();
+                continue;
+            }
+            match self.scan.token_of(start) {
+                Ok(token) => {
+                    let text = &self.scan.text[token.start..token.end];
+                    self.add(
+                        sort_of(token.sort, text),
+                        token.start,
+                        token.end,
+                        token.column,
+                    );
+                }
+                Err(failure) => {
+                    self.stray(failure.start, failure.end);
+                    self.scan.at = failure.end;
+                    self.scan.line_start += failure.end - failure.start - 1;
+                }
+            }
+        }
+        let end = self.scan.text.len();
+        for _ in 0..4 {
+            self.add(Sort::End, end, end, end - self.scan.line_start + 1);
+        }
+    }
+
+    /// The line of an offset that is not before the last one asked for.
+    fn line_of(&self, offset: usize) -> usize {
+        let mut line = self.indented.0.max(1);
+        while self.tokens.line_starts[line] <= offset {
+            line += 1;
+        }
+        line
+    }
+
+    /// Adds a token that ends on the scanner's line.
+    fn add(&mut self, sort: Sort, start: usize, end: usize, column: usize) {
+        let line = self.line_of(start);
+        if self.indented.0 != line {
+            let first = self.tokens.line_starts[line - 1];
+            self.indented = (line, indent_of(self.scan.text, first));
+        }
+        if self.tokens.list.try_reserve(1).is_err() {
+            resume_unwind(Box::new(OutOfMemory));
+        }
+        self.tokens.list.push(Soft {
+            start,
+            end,
+            line: line as u32,
+            column: column as u32,
+            indent: self.indented.1,
+            sort,
+            first: line != self.last_line,
+        });
+        self.last_line = self.scan.line;
+    }
+
+    fn stray(&mut self, start: usize, end: usize) {
+        match self.tokens.faults.last_mut() {
+            Some(last) if last.kind == Kind::UnexpectedCharacter && last.end == start => {
+                last.end = end;
+                last.found.1 = end;
+            }
+            _ => self.tokens.faults.push(Fault {
+                kind: Kind::UnexpectedCharacter,
+                start,
+                end,
+                found: (start, end),
+                opener_line: 0,
+            }),
+        }
+    }
+
+    fn string(&mut self) {
+        let text = self.scan.text;
+        let start = self.scan.at;
+        let quote = text[start];
+        let end = self.strings[usize::from(quote == b'"')]
+            .of(start + 1, || string_end(text, start + 1, quote));
+        let script = self.script.of(start + 1, || script_line(text, start + 1));
+        if end < text.len() && end < script {
+            if let Ok(token) = self.scan.token_of(Start::Quote) {
+                self.add(Sort::String, token.start, token.end, token.column);
+            }
+            return;
+        }
+        let rest = &text[start + 1..];
+        let cut = rest
+            .iter()
+            .position(|byte| matches!(byte, b'{' | b'}' | b'\n'));
+        let mut end = start + 1 + cut.unwrap_or(rest.len());
+        while is_blank(text[end - 1]) {
+            end -= 1;
+        }
+        let column = start - self.scan.line_start + 1;
+        let wide = text[start..end]
+            .iter()
+            .filter(|&&byte| is_continuation(byte))
+            .count();
+        self.scan.line_start += wide;
+        self.scan.at = end;
+        self.add(Sort::CutString, start, end, column);
+        self.tokens.faults.push(Fault {
+            kind: Kind::UnclosedString,
+            start,
+            end,
+            found: (start, start + 1),
+            opener_line: 0,
+        });
+    }
+}
+
+fn sort_of(sort: scan::Sort, text: &[u8]) -> Sort {
+    match sort {
+        scan::Sort::End => Sort::End,
+        // What no name holds may follow it, which the scanner only leaves to be found out.
+        scan::Sort::Identifier | scan::Sort::Bool => match text {
+            b"yes" | b"no" => Sort::Bool,
+            _ => Sort::Identifier,
+        },
+        scan::Sort::Number => Sort::Number,
+        scan::Sort::String => Sort::String,
+        scan::Sort::Param => Sort::Param,
+        scan::Sort::Minus => Sort::Minus,
+        scan::Sort::Equal | scan::Sort::MaybeEqual => Sort::Equal,
+        scan::Sort::Less
+        | scan::Sort::Greater
+        | scan::Sort::LessEqual
+        | scan::Sort::GreaterEqual
+        | scan::Sort::NotEqual
+        | scan::Sort::EqualEqual => Sort::Operator,
+        scan::Sort::OpenBrace => Sort::Open,
+        scan::Sort::CloseBrace => Sort::Close,
+        scan::Sort::OpenBracket => Sort::OpenBracket,
+        scan::Sort::CloseBracket => Sort::CloseBracket,
+        scan::Sort::At => Sort::At,
+        scan::Sort::Comma => Sort::Comma,
+        scan::Sort::Semicolon => Sort::Semicolon,
+        scan::Sort::Question | scan::Sort::Sign => Sort::Sign,
+    }
+}

@@ -5,6 +5,7 @@ would add, compressing it and a task's way there and back, costs more than it sa
 """
 
 import hashlib
+import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -147,7 +148,7 @@ class Check:
 def wants_bom(path: str) -> bool:
     """Tell whether the game wants a byte order mark in a file, by the folders it is in."""
     folders = path.replace("\\", "/").split("/")[:-1]
-    pairs = zip(folders, [*folders[1:], ""], strict=True)
+    pairs = itertools.pairwise([*folders, ""])
     return any(name in _BOM_FOLDERS and (name, after) != _NO_BOM_FOLDER for name, after in pairs)
 
 

@@ -83,8 +83,8 @@ RULES: dict[str, Rule] = {
         "add the value, or remove the line",
         "After a key and its operator comes no value, but the end of the block or the next key."
         " The game takes the next thing there is for the value.",
-        "event_background =\n}",
-        "event_background = throne_room\n}",
+        "override_background = {\n\tevent_background =\n}",
+        "override_background = {\n\tevent_background = throne_room\n}",
     ),
     "CK3-E007": Rule(
         "missing-name",

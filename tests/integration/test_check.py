@@ -1,0 +1,247 @@
+"""`ck3parse check` and `ck3parse explain`, as a user starts them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command import ck3parse
+
+BOM = "\ufeff"
+SOUND = BOM + "a = {\n\tb = 1\n}\n"
+LACKS_BRACE = BOM + "a = {\n\tb = {\n\t\tc = 1\n\td = 2\n}\n"
+
+
+@pytest.fixture
+def mod(tmp_path: Path) -> Path:
+    write(tmp_path / "mod", {"events/sound.txt": SOUND, "events/lacks.txt": LACKS_BRACE})
+    return tmp_path / "mod"
+
+
+def write(mod: Path, files: Mapping[str, str | bytes]) -> None:
+    for name, content in files.items():
+        path = mod / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def check(
+    mod: Path, *args: str | Path, code: int, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    env = {"XDG_CACHE_HOME": str(mod.parent / "cache"), **(env or {})}
+    done = ck3parse("check", *args, cwd=mod.parent, env=env)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def codes(mod: Path, *args: str | Path, code: int = 1) -> list[tuple[str, int, str]]:
+    report = json.loads(check(mod, "--format", "json", *args, code=code).stdout)
+    return [
+        (Path(d["path"]).name, d["line"], d["code"].removeprefix("CK3-"))
+        for d in report["diagnostics"]
+    ]
+
+
+def test_text(mod: Path) -> None:
+    done = check(mod, "mod", code=1)
+    assert done.stdout == (
+        "error[CK3-E008]: expected a } here, for the block `b`, opened in line 2\n"
+        " --> mod/events/lacks.txt:3:8\n"
+        "3 |         c = 1\n"
+        "  |              ^\n"
+        "  = help: add } here\n"
+    )
+    assert done.stderr == "1 error in 1 of 2 files\n"
+
+
+def test_nothing_wrong(mod: Path) -> None:
+    done = check(mod, "mod/events/sound.txt", code=0)
+    assert (done.stdout, done.stderr) == ("", "nothing found in 1 file\n")
+
+
+def test_concise_is_in_order_of_path(mod: Path) -> None:
+    write(mod, {"common/z.txt": "a = { b = }", "common/a/b.txt": BOM + "}"})
+    done = check(mod, "mod", "--format", "concise", code=1)
+    assert [line.split(": ")[0] for line in done.stdout.splitlines()] == [
+        "mod/common/a/b.txt:1:1",
+        "mod/common/z.txt:1:1",
+        "mod/common/z.txt:1:9",
+        "mod/events/lacks.txt:3:8",
+    ]
+
+
+def test_a_second_check_says_the_same(mod: Path) -> None:
+    write(
+        mod,
+        {"common/twin.txt": LACKS_BRACE, "history/latin.txt": "a = Bj\u00f6rn".encode("cp1252")},
+    )
+    first = check(mod, "mod", code=1)
+    assert check(mod, "mod", code=1).stdout == first.stdout
+    assert check(mod, "mod", "--no-cache", code=1).stdout == first.stdout
+    write(mod, {"events/lacks.txt": SOUND, "common/twin.txt": SOUND})
+    (mod / "history/latin.txt").unlink()
+    assert codes(mod, "mod", code=0) == []
+
+
+def test_a_cache_of_ones_own(mod: Path) -> None:
+    check(mod, "mod", "--cache", "mine.sqlite", code=1)
+    assert (mod.parent / "mine.sqlite").exists()
+    assert not (mod.parent / "cache").exists()
+
+
+def test_a_cache_that_cannot_be_made_does_not_matter(mod: Path) -> None:
+    (mod.parent / "cache").write_text("a file")
+    check(mod, "mod", code=1)
+
+
+def test_warnings(mod: Path) -> None:
+    write(
+        mod,
+        {
+            "events/lacks.txt": SOUND,
+            "events/bom.txt": "a = 1",
+            "history/bom.txt": "a = 1",
+            "common/coat_of_arms/bom.txt": "a = 1",
+            "events/latin.txt": BOM.encode() + '# a\na = "Bj\u00f6rn"'.encode("cp1252"),
+            "events/invalid.txt": BOM.encode() + "a = \u00f6 # ".encode() + b"\x93\xff",
+            "events/equals.txt": BOM + 'a == 1 # ==\nb == yes\nc == "==" d == { }',
+            "events/operator.txt": BOM + "a = 1\nb c\nd { e = 1 }\nf = 1\n# g { }\n",
+        },
+    )
+    assert codes(mod, "mod") == [
+        ("bom.txt", 1, "W001"),
+        ("equals.txt", 2, "W004"),
+        ("equals.txt", 3, "W004"),
+        ("equals.txt", 3, "W004"),
+        ("invalid.txt", 1, "W002"),
+        ("invalid.txt", 1, "W002"),
+        ("latin.txt", 2, "W003"),
+        ("operator.txt", 2, "W007"),
+        ("operator.txt", 3, "W007"),
+    ]
+    latin = check(mod, "mod/events/latin.txt", "--format", "concise", code=1).stdout
+    assert "the byte 0xF6 is `ö` there" in latin
+
+
+def test_optional_warnings(mod: Path) -> None:
+    text = "a = {\n\tb = 1\n \tb = 2\n}\na = { { b = 1 } b = 1 }\n"
+    write(mod, {"events/lacks.txt": BOM + text})
+    assert codes(mod, "mod", code=0) == []
+    assert codes(mod, "mod", "--extend-select", "W005,W006") == [
+        ("lacks.txt", 3, "W005"),
+        ("lacks.txt", 3, "W006"),
+        ("lacks.txt", 5, "W006"),
+    ]
+
+
+def test_selection(mod: Path) -> None:
+    write(mod, {"events/bom.txt": "a = { b = }"})
+    every = codes(mod, "mod")
+    assert every == [("bom.txt", 1, "W001"), ("bom.txt", 1, "E006"), ("lacks.txt", 3, "E008")]
+    assert codes(mod, "mod", "--select", "E") == every[1:]
+    assert codes(mod, "mod", "--select", "ck3-w001", "--select", "e006") == every[:2]
+    assert codes(mod, "mod", "--ignore", "E00,W", code=0) == []
+    assert "'X1' is not a code" in check(mod, "mod", "--select", "X1", code=2).stderr
+
+
+def test_configuration(mod: Path) -> None:
+    write(mod.parent, {"pyproject.toml": "[tool.ck3parse]\nignore = ['E008']\n"})
+    assert codes(mod, "mod", code=0) == []
+    write(mod, {"ck3parse.toml": "exclude = ['lacks.txt']\nextend-select = ['W005']\n"})
+    write(mod, {"events/mixed.txt": BOM + " \ta = 1"})
+    assert codes(mod, "mod/events", "mod/events/mixed.txt") == [("mixed.txt", 1, "W005")]
+    write(mod, {"ck3parse.toml": "selct = ['W005']\n"})
+    assert "unknown field `selct`" in check(mod, "mod", code=2).stderr
+    write(mod, {"ck3parse.toml": "select = \n"})
+    assert "cannot be read" in check(mod, "mod", code=2).stderr
+
+
+def test_ignored_on_a_line(mod: Path) -> None:
+    text = BOM + "a = { b = }\nb = { b = } # ck3parse: ignore[E004, CK3-E006]\n"
+    text += "c = { b = } # ck3parse: ignore\n"
+    write(mod, {"events/lacks.txt": text + "d = { b = } # ck3parse: ignore[E001]\n"})
+    assert {line for _, line, _ in codes(mod, "mod")} == {1, 4}
+
+
+def test_standard_input(mod: Path) -> None:
+    args = ["check", "--stdin-filename", "events/new.txt", "--format", "concise", "-"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ck3parse", *args],
+        input=b"a = { b = }",
+        capture_output=True,
+        cwd=mod,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.decode().splitlines() == [
+        "events/new.txt:1:1: CK3-W001 the file has no byte order mark",
+        "events/new.txt:1:9: CK3-E006 expected a value after `b` and its operator, found none",
+    ]
+
+
+@pytest.mark.parametrize("args", [[], ["nowhere"], ["--stdin-filename", "a.txt", "mod"]])
+def test_wrong_usage(mod: Path, args: list[str]) -> None:
+    assert check(mod, *args, code=2).stdout == ""
+
+
+def test_an_unreadable_file(mod: Path) -> None:
+    env = {"CK3PARSE_MAX_FILE_BYTES": "20"}
+    done = check(mod, "mod", "--format", "concise", code=1, env=env)
+    assert "mod/events/lacks.txt:1:1: CK3-E000 it has 33 bytes" in done.stdout
+    again = check(mod, "mod", "--format", "concise", code=1, env=env)
+    assert again.stdout == done.stdout
+
+
+def test_statistics_into_a_file(mod: Path) -> None:
+    done = check(mod, "mod", "--statistics", "--output-file", "out.txt", code=1)
+    assert done.stdout == ""
+    assert (mod.parent / "out.txt").read_text() == "      1  CK3-E008  missing closing brace\n"
+
+
+def test_github(mod: Path) -> None:
+    assert check(mod, "mod", "--format", "github", code=1).stdout == (
+        "::error file=mod/events/lacks.txt,line=3,endLine=3,col=8,endColumn=8,title=CK3-E008"
+        "::expected a } here, for the block `b`, opened in line 2; add } here\n"
+    )
+
+
+def test_gitlab(mod: Path) -> None:
+    write(mod, {"events/lacks.txt": BOM + "a = b = c\na = b = c\n"})
+    report = json.loads(check(mod, "mod", "--format", "gitlab", code=1).stdout)
+    assert [entry["check_name"] for entry in report] == ["CK3-E003"] * 2
+    assert report[0]["location"]["path"] == "mod/events/lacks.txt"
+    assert report[0]["fingerprint"] != report[1]["fingerprint"]
+
+
+def test_json_is_as_its_schema_says(mod: Path) -> None:
+    report = json.loads(check(mod, "mod", "--format", "json", code=1).stdout)
+    text = package_files("ck3parse.check").joinpath("report.schema.json").read_text("utf-8")
+    schema: dict[str, Any] = json.loads(text)
+    assert set(report) == set(schema["properties"]) == set(schema["required"])
+    fields = schema["properties"]["diagnostics"]["items"]
+    for diagnostic in report["diagnostics"]:
+        assert set(diagnostic) == set(fields["properties"]) == set(fields["required"])
+
+
+def test_sarif(mod: Path) -> None:
+    log = json.loads(check(mod, "mod", "--format", "sarif", code=1).stdout)
+    run = log["runs"][0]
+    [result] = run["results"]
+    assert (log["version"], result["ruleId"], result["level"]) == ("2.1.0", "CK3-E008", "error")
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "CK3-E008"
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "mod/events/lacks.txt"
+    assert place["region"] == {"startLine": 3, "startColumn": 8, "endLine": 3, "endColumn": 8}
+
+
+def test_explain(tmp_path: Path) -> None:
+    done = ck3parse("explain", "e008", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("CK3-E008: missing closing brace\n")
+    assert "CK3-W006  repeated key (off by default)" in ck3parse("explain", cwd=tmp_path).stdout
+    assert ck3parse("explain", "E777", cwd=tmp_path).returncode == 2

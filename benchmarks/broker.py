@@ -1,0 +1,109 @@
+"""What the broker costs a file: `python benchmarks/broker.py [--quick]`.
+
+Tiny files through one embedded worker: Celery's own way, a task a file; the window with batches of
+several sizes; and a plain process pool, which has no broker. All in turns.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+from celery import Celery
+
+from ck3parse.broker import EmbeddedBroker
+from ck3parse.config import QUEUE_BULK, Settings
+from ck3parse.measure.plot import Bar, Panel, bar_chart
+from ck3parse.messages import ParseRequest
+from ck3parse.pipeline.batch import MAX_BYTES, Batch
+from ck3parse.pipeline.window import Window
+from ck3parse.tasks import TASK_NAME, make_app
+from peers import files_of, pool_s, warm
+from pipeline import make_mod
+from result import Result, Row, show
+
+BATCHES = (16, 64, 256)
+POOL = "process pool, no broker"
+SINGLE = "Celery, a task a file"
+
+
+def window_s(of: Settings, files: list[str], workers: int, size: int) -> float:
+    requests = [ParseRequest(str(place), path) for place, path in enumerate(files)]
+    batches = [
+        Batch(requests[start : start + size], min(MAX_BYTES, 60 * size))
+        for start in range(0, len(requests), size)
+    ]
+    began = perf_counter()
+    with Window(make_app(of), workers=workers) as window:
+        assert sum(map(len, window.results(batches))) == len(files)
+    return perf_counter() - began
+
+
+def single_s(app: Celery, files: list[str]) -> float:
+    began = perf_counter()
+    replies = [
+        app.send_task(
+            TASK_NAME,
+            args=([msgspec.to_builtins(ParseRequest(str(place), path))],),
+            queue=QUEUE_BULK,
+            time_limit=30,
+        )
+        for place, path in enumerate(files)
+    ]
+    for reply in replies:
+        reply.get()
+        reply.forget()
+    return perf_counter() - began
+
+
+def measure(*, quick: bool) -> list[Result]:
+    count, rounds = (500, 1) if quick else (20_000, 3)
+    workers = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(workers) as broker:
+        files = files_of(make_mod(Path(folder), count))
+        some = files[: max(1, count // 5)]
+        warm(files)
+        broker.wait_ready(30, worker=True)
+        of = Settings(broker_url=broker.broker_url, result_backend=broker.result_backend)
+        app = make_app(of)
+        ways: dict[str, tuple[Callable[[], float], int]] = {
+            POOL: (partial(pool_s, files, workers), count),
+            SINGLE: (partial(single_s, app, some), len(some)),
+        }
+        for size in BATCHES:
+            ways[f"window, {size} a task"] = (
+                partial(window_s, of, files, workers, size),
+                count,
+            )
+        window_s(of, some, workers, BATCHES[-1])
+        taken: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(rounds):
+            for name, (way, done) in ways.items():
+                taken[name].append(way() / done * 1000)
+        app.close()
+    ms = {name: statistics.median(values) for name, values in taken.items()}
+    about = (
+        f"{count:,} files of 60 bytes ({len(some):,} for a task a file), {workers} worker"
+        f" processes, medians of {rounds} rounds in turns. The ratio: how many times as"
+        " fast as Celery's own way."
+    )
+    rows = [Row(name, value, "ms a file", ms[SINGLE] / value) for name, value in ms.items()]
+    bars = [Bar(name, value, f"{value:.3f}", 0) for name, value in ms.items()]
+    title = "Broker: one task a file against batches"
+    return [Result(title, about, rows, bar_chart(title, [Panel("ms a file", bars)]))]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true")
+    for result in measure(quick=options.parse_args().quick):
+        show(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""How long a single request takes beside a bulk run: `python benchmarks/latency.py [--quick]`.
+
+One embedded broker; small texts are sent one at a time and waited for: with nothing else going on,
+then beside a `ck3parse run` of a playset on the same worker, on the queue for single requests, and
+on the one that the run uses, which is what it would be without a queue of their own.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+from ck3parse.broker import EmbeddedBroker
+from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
+from ck3parse.measure.plot import Bar, Panel, bar_chart
+from ck3parse.measure.spread import spread
+from ck3parse.messages import ParseRequest
+from ck3parse.pipeline.batch import Batch
+from ck3parse.pipeline.window import Window
+from ck3parse.tasks import make_app
+from playset import make_playset
+from result import Result, Row, show
+
+IDLE = "alone"
+BESIDE = "beside a run"
+SAME_QUEUE = "beside a run, on its queue"
+TO_REACH_MS = 50.0
+
+
+def latencies_ms(of: Settings, queue: str, goes_on: Callable[[int], bool]) -> list[float]:
+    taken: list[float] = []
+    with Window(make_app(of), workers=1) as window:
+        while goes_on(len(taken)):
+            request = ParseRequest(str(len(taken)), text="trait = { index = 1 }", name="t.txt")
+            began = perf_counter()
+            window.submit(Batch([request], 22), queue=queue)
+            while not window.poll(0.05):
+                pass
+            taken.append((perf_counter() - began) * 1000)
+    return taken
+
+
+def beside_a_run(of: Settings, queue: str, playset: Path, out: Path) -> list[float]:
+    command = [sys.executable, "-m", "ck3parse", "run", str(playset), "--json"]
+    command += ["--broker", of.broker_url, "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
+        taken = latencies_ms(of, queue, lambda _: run.poll() is None)
+    assert run.returncode == 0
+    return taken
+
+
+def measure(*, quick: bool) -> list[Result]:
+    files, calls = (300, 30) if quick else (25_000, 500)
+    workers = os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(workers) as broker:
+        playset = Path(folder, "playset")
+        make_playset(playset, files, files * 0.0187)
+        broker.wait_ready(30, worker=True)
+        of = Settings(broker_url=broker.broker_url, result_backend=broker.result_backend)
+        latencies_ms(of, QUEUE_INTERACTIVE, lambda done: done < 20)
+        taken = {
+            IDLE: latencies_ms(of, QUEUE_INTERACTIVE, lambda done: done < calls),
+            BESIDE: beside_a_run(of, QUEUE_INTERACTIVE, playset, Path(folder, "a.sqlite")),
+            SAME_QUEUE: beside_a_run(of, QUEUE_BULK, playset, Path(folder, "b.sqlite")),
+        }
+    spreads = {name: spread(values) for name, values in taken.items()}
+    base = spreads[IDLE].p50
+    rows = [
+        Row(f"{name}, {which}", value, "ms", value / base, f"{len(taken[name]):,} calls")
+        for name, times in spreads.items()
+        for which, value in (("median", times.p50), ("p99", times.p99))
+    ]
+    about = (
+        f"Texts of 22 bytes, beside runs of {files:,} files on {workers} worker processes. The"
+        f" ratio is to the median alone; beside a run it is to be at most {TO_REACH_MS:g} ms."
+    )
+    bars = [
+        Bar(row.what, row.value, f"{row.value:.1f}", place // 2) for place, row in enumerate(rows)
+    ]
+    title = "Latency of a single request under load"
+    return [Result(title, about, rows, bar_chart(title, [Panel("ms", bars)]))]
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true")
+    for result in measure(quick=options.parse_args().quick):
+        show(result)
+
+
+if __name__ == "__main__":
+    main()

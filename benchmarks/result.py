@@ -1,0 +1,66 @@
+"""What a benchmark found: printed as text, and rendered into docs/performance.md."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One figure.
+
+    Attributes:
+        what: what was measured.
+        value: the figure.
+        unit: its unit.
+        ratio: of it to the baseline of the same run; `None` if it is none of its kind.
+        note: what else there is to say.
+    """
+
+    what: str
+    value: float
+    unit: str
+    ratio: float | None = None
+    note: str = ""
+
+
+class Result(NamedTuple):
+    """A table of figures.
+
+    Attributes:
+        title: what the table is of.
+        about: how it was measured, and what the baseline is.
+        rows: the figures.
+        plot: an SVG document, or empty.
+    """
+
+    title: str
+    about: str
+    rows: Sequence[Row]
+    plot: str = ""
+
+
+def show(result: Result) -> None:
+    """Print a result as text."""
+    print(f"{result.title}\n{result.about}")
+    width = max(len(row.what) for row in result.rows)
+    for row in result.rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:9.2f} x"
+        print(
+            f"  {row.what:{width}} {row.value:12,.3f} {row.unit:12}{ratio:11} {row.note}".rstrip()
+        )
+
+
+def markdown(result: Result, plot_path: str = "") -> str:
+    """Return a result as Markdown.
+
+    Args:
+        result: what to render.
+        plot_path: where its plot is, relative to the document; empty: it has none.
+    """
+    lines = [f"## {result.title}", "", result.about, ""]
+    lines += ["| what | figure | unit | ratio | |", "|---|---:|---|---:|---|"]
+    for row in result.rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        lines.append(f"| {row.what} | {row.value:,.3f} | {row.unit} | {ratio} | {row.note} |")
+    if plot_path:
+        lines += ["", f"![{result.title}]({plot_path})"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,129 @@
+"""Run every benchmark and write docs/performance.md: `python benchmarks/run_all.py [--quick]`.
+
+On a quiet machine it takes about an hour; with --quick, a few minutes, and its figures say little.
+`--only NAME` runs some of them and prints, without touching the document.
+"""
+
+import argparse
+import importlib
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+from ck3parse.measure.machine import this_machine
+from playset import make_playset
+from result import Result, markdown, show
+
+BENCHMARKS = Path(__file__).parent
+DOCS = BENCHMARKS.parent / "docs"
+OWN = ("playset_run", "scale", "broker", "latency", "store", "startup")
+"""Modules with a `measure` that returns results."""
+SCRIPTS = {
+    "pipeline": ("What a file costs beyond its parsing", ["--files", "20000", "--rounds", "5"]),
+    "parser": ("The parsers", ["{playset}"]),
+    "limits": ("What the native parser stands against", ["{playset}"]),
+    "hostile": ("Hostile texts", ["{playset}"]),
+    "recovery": ("Recovering from errors", ["{playset}"]),
+    "bridge": ("The bridge", []),
+}
+"""Those that print: their titles and arguments."""
+QUICK = {
+    "pipeline": ["--files", "1000", "--rounds", "1"],
+    "parser": ["{playset}", "--rounds", "1"],
+    "limits": ["{playset}", "--rounds", "1"],
+    "hostile": ["{playset}", "--rounds", "1", "--size", "0.2"],
+    "bridge": ["--files", "100", "--bulk", "500", "--rounds", "1"],
+}
+INTRODUCTION = """\
+# Performance
+
+Written by `python benchmarks/run_all.py{flags}`, which measures everything below and took
+{minutes} minutes; each section can be had alone by `python benchmarks/NAME.py`. Every ratio is to a
+baseline of the same run: the machine's mood is in both.
+
+{machine}
+
+{date}
+"""
+
+
+def own(name: str, *, quick: bool) -> list[Result]:
+    """Run a benchmark that returns its results, and print them."""
+    results: list[Result] = importlib.import_module(name).measure(quick=quick)
+    for result in results:
+        show(result)
+    return results
+
+
+def script(name: str, playset: Path, *, quick: bool) -> str:
+    """Run a benchmark that prints, and return its section."""
+    title, arguments = SCRIPTS[name]
+    if quick:
+        arguments = QUICK.get(name, arguments)
+    command = [part.format(playset=playset) for part in arguments]
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / f"{name}.py"), *command],
+        stdout=subprocess.PIPE,
+        check=False,
+        text=True,
+    )
+    print(done.stdout)
+    failed = f"\nIt ended with exit code {done.returncode}.\n" if done.returncode else ""
+    return f"## {title}\n\n```text\n{done.stdout.strip()}\n```\n{failed}"
+
+
+def sections_of(results: Sequence[Result], plots: Path) -> list[str]:
+    """Write the plots of results, and return their sections."""
+    sections = []
+    for result in results:
+        path = ""
+        if result.plot:
+            file = plots / (re.sub(r"\W+", "_", result.title.lower()).strip("_") + ".svg")
+            file.write_text(result.plot, encoding="utf-8")
+            path = f"{plots.name}/{file.name}"
+        sections.append(markdown(result, path))
+    return sections
+
+
+def main() -> None:
+    """Run them all from the command line."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true", help="small sizes and one round")
+    options.add_argument("--only", nargs="+", metavar="NAME", choices=[*OWN, *SCRIPTS])
+    options.add_argument("--docs", type=Path, default=DOCS, help="folder to write to")
+    given = options.parse_args()
+    machine, date = this_machine(), datetime.now(UTC)
+    print(machine)
+    began = perf_counter()
+    plots: Path = given.docs / "performance"
+    sections: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        playset = Path(folder, "playset")
+        make_playset(playset, 100 if given.quick else 1_000, 2 if given.quick else 18.7)
+        if not given.only:
+            plots.mkdir(parents=True, exist_ok=True)
+        for name in given.only or [*OWN, *SCRIPTS]:
+            if name in OWN:
+                results = own(name, quick=given.quick)
+                sections += [] if given.only else sections_of(results, plots)
+            elif (BENCHMARKS / f"{name}.py").exists():
+                sections.append(script(name, playset, quick=given.quick))
+    if not given.only:
+        head = INTRODUCTION.format(
+            flags=" --quick" if given.quick else "",
+            minutes=max(1, round((perf_counter() - began) / 60)),
+            machine=str(machine).replace("\n", "  \n"),
+            date=f"{date:%Y-%m-%d %H:%M} UTC.",
+        )
+        target = given.docs / "performance.md"
+        target.write_text("\n".join([head, *sections]), encoding="utf-8")
+        print(f"written: {target}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Time over files and over cores: `python benchmarks/scale.py [--quick]`.
+
+The pipeline on playsets of the same sizes of files, ten times as many each time, and on one of them
+with one worker process, two, and so on.
+"""
+
+import argparse
+import math
+import os
+import statistics
+import tempfile
+from pathlib import Path
+
+from ck3parse.measure.plot import Line, line_chart
+from ck3parse.measure.ways import Task
+from ck3parse.measure.ways import measure as measure_way
+from peers import files_of, warm
+from playset import make_playset
+from result import Result, Row, show
+
+MB_A_FILE = 0.0187
+
+
+def work_s(playset: Path, workers: int, rounds: int) -> float:
+    """Return the median seconds of some rounds, without the start of broker and worker."""
+    task = Task("pipeline", [str(playset)], workers)
+    return statistics.median(measure_way(task).work_s for _ in range(rounds))
+
+
+def measure(*, quick: bool) -> list[Result]:
+    sizes, rounds = ((100, 300), 1) if quick else ((1_000, 3_000, 10_000, 30_000, 100_000), 3)
+    cores = os.cpu_count() or 1
+    taken: list[tuple[float, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count in sizes:
+            playset = Path(folder, str(count))
+            make_playset(playset, count, count * MB_A_FILE)
+            warm(files_of(playset))
+            taken.append((count, work_s(playset, cores, rounds)))
+        middle = Path(folder, str(sizes[len(sizes) // 2]))
+        by_workers = [
+            (float(workers), work_s(middle, workers, rounds)) for workers in range(1, cores + 1)
+        ]
+    return [_files(taken, cores, rounds), _cores(by_workers, sizes[len(sizes) // 2], rounds)]
+
+
+def _files(taken: list[tuple[float, float]], cores: int, rounds: int) -> Result:
+    base = taken[0][1] / taken[0][0]
+    rows = [
+        Row(
+            f"{count:,} files",
+            seconds,
+            "s",
+            seconds / count / base,
+            f"{count / seconds:,.0f} files/s",
+        )
+        for count, seconds in taken
+    ]
+    (few, short), (many, long) = taken[0], taken[-1]
+    slope = math.log(long / short) / math.log(many / few)
+    rows.append(Row("slope of time over files, both logarithmic", slope, "(1: linear)"))
+    title = "Scale: time over files"
+    about = (
+        f"Playsets of 18.7 KB a file, {cores} worker processes, medians of {rounds} rounds, without"
+        " the start of broker and worker. The ratio is of a file's time to that in the smallest."
+    )
+    linear = [(count, base * count) for count, _ in taken]
+    lines = [Line("measured", taken), Line("as the smallest", linear)]
+    return Result(title, about, rows, line_chart(title, lines, x="files", y="seconds"))
+
+
+def _cores(taken: list[tuple[float, float]], files: int, rounds: int) -> Result:
+    base = taken[0][1]
+    return Result(
+        "Scale: time over worker processes",
+        f"A playset of {files:,} files, medians of {rounds} rounds; client and broker run"
+        " beside the worker processes. The ratio is how many times as fast as with one.",
+        [Row(f"{workers:g} worker processes", s, "s", base / s) for workers, s in taken],
+    )
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true")
+    for result in measure(quick=options.parse_args().quick):
+        show(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -132,6 +132,7 @@ def _invalid_places(data: bytes) -> list[int]:
 
 def _is_windows_1252(data: bytes) -> bool:
     """Tell whether each byte is Windows-1252's, and no two of them make a character of UTF-8."""
+    data = data.removeprefix(BOM)
     try:
         data.decode("cp1252")
     except UnicodeDecodeError:

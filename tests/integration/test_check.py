@@ -110,7 +110,7 @@ def test_warnings(mod: Path) -> None:
             "events/latin.txt": BOM.encode() + '# a\na = "Bj\u00f6rn"'.encode("cp1252"),
             "events/invalid.txt": BOM.encode() + "a = \u00f6 # ".encode() + b"\x93\xff",
             "events/equals.txt": BOM + 'a == 1 # ==\nb == yes\nc == "==" d == { }',
-            "events/operator.txt": BOM + "a = 1\nb c\nd { e = 1 }\nf = 1\n# g { }\n",
+            "events/operator.txt": BOM + "a = 1\nb c\nf = 1\nd { e = 1 }\n# g { }\n",
         },
     )
     assert codes(mod, "mod") == [
@@ -122,7 +122,7 @@ def test_warnings(mod: Path) -> None:
         ("invalid.txt", 1, "W002"),
         ("latin.txt", 2, "W003"),
         ("operator.txt", 2, "W007"),
-        ("operator.txt", 3, "W007"),
+        ("operator.txt", 4, "W007"),
     ]
     latin = check(mod, "mod/events/latin.txt", "--format", "concise", code=1).stdout
     assert "the byte 0xF6 is `ö` there" in latin

@@ -41,7 +41,7 @@ ENV PATH=/opt/ck3parse/bin:$PATH \
 USER 10001:10001
 WORKDIR /tmp
 # The worker writes the file every few seconds while it has its broker. Asking it through the
-# broker, as `celery inspect ping` does, would cost a second of processor time each time.
+# broker, as `celery inspect ping` does, would cost half a second of processor time each time.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD find "$CK3PARSE_ALIVE_FILE" -mmin -0.5 | grep -q .
 CMD ["celery", "-A", "ck3parse", "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle"]

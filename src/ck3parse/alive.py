@@ -1,7 +1,7 @@
 """A file that a worker writes as long as it is well, for whoever looks after its container.
 
 A look at a file's time costs nothing. `celery inspect ping` starts a Python that imports all of
-Celery, a second of processor time every few seconds.
+Celery, half a second of processor time every few seconds.
 """
 
 from pathlib import Path

@@ -103,6 +103,7 @@ class Run:
 
     def _requests(self, files: list[Found]) -> Iterator[tuple[ParseRequest, int]]:
         for _, same_size in itertools.groupby(files, key=attrgetter("size")):
+            self._settled.clear()  # no file of another size has such a content
             group = list(same_size)
             for found in group:
                 digest = content_hash(found.path, self._max_bytes) if len(group) > 1 else None

@@ -30,7 +30,7 @@ _HEAD = """# Reliability
 What ck3parse does when something dies, hangs, fills up or lies. Each line is a test in
 `tests/resilience/` with real processes, servers and signals. In each, the number of results is the
 number of requests, and each healthy file's AST is that of an undisturbed run. The tests write this
-file: `CK3PARSE_WRITE_DOCS=1 python -m pytest tests/resilience` (and `-m soak` for the long ones).
+file: `CK3PARSE_WRITE_DOCS=1 python -m pytest tests/resilience` (`-m soak` for the long ones).
 """
 _TABLE = ["| what was done | results | seconds | what was seen | when |", "|---" * 5 + "|"]
 _ROW = re.compile(r"\| (?P<fault>[^|]+?) \| [^|]+ \| [^|]+ \| [^|]* \| [^|]+ \|")
@@ -62,7 +62,7 @@ class Case:
     def did(self, report: dict[str, Any], seconds: float, notes: str = "") -> None:
         """Say what came of a run that was checked."""
         kinds = ", ".join(sorted({failure["error_type"] for failure in report["failures"]}))
-        self.saw(report["files"], report["files"], seconds, notes or kinds)
+        self.saw(report["files"], report["files"], seconds, notes or kinds or "all parsed")
 
     def saw(self, results: int, requests: int, seconds: float, notes: str = "") -> None:
         """Say what came of it."""

@@ -2,6 +2,8 @@
 
     python benchmarks/recovery.py FOLDER [--count N] [--seed S] [--parser native|python]
 
+What counts as said is what `check` says: the parser's errors, and missing operators (W007).
+
 From the script files under FOLDER that parse, of at least ten lines, one character is taken out or
 doubled, one in each file. For each kind of damage it prints: in how many files there is anything
 wrong after it (a file may still parse, as something else), in how many of these a diagnostic points
@@ -20,6 +22,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ck3parse.check.warnings import Source, warnings_of
+from ck3parse.messages import Diagnostic
 from ck3parse.parser import ParseOutcome
 
 MIN_LINES = 10
@@ -99,16 +103,18 @@ def ranges_of(ast_json: bytes, last_line: int) -> list[tuple[int, int, Any]]:
 
 
 def look(
-    tally: Tally, damaged: ParseOutcome, damage_line: int, sound: Sequence[tuple[int, int, Any]]
+    tally: Tally,
+    damaged: ParseOutcome,
+    said: Sequence[Diagnostic],
+    damage_line: int,
+    sound: Sequence[tuple[int, int, Any]],
 ) -> None:
     """Count what a parser says of a damaged file."""
     tally.files += 1
-    if not damaged.success:
+    if said:
         tally.wrong += 1
-        tally.diagnostics.append(len(damaged.diagnostics))
-        tally.pointed += any(
-            abs(diagnostic.line - damage_line) <= 1 for diagnostic in damaged.diagnostics
-        )
+        tally.diagnostics.append(len(said))
+        tally.pointed += any(abs(diagnostic.line - damage_line) <= 1 for diagnostic in said)
     assert damaged.ast_json is not None
     kept = {json.dumps(child) for child in json.loads(damaged.ast_json)["children"]}
     untouched = [child for first, last, child in sound if not first <= damage_line <= last]
@@ -147,15 +153,17 @@ def main() -> int:
         broken = text[:at] + damage.becomes(character) + text[at + 1 :]
         line = text.count("\n", 0, at) + 1
         recovered = module.parse_text(broken, "", mode="recover")
+        warnings = warnings_of(Source(b"", broken, recovered), frozenset())
+        said = [*recovered.diagnostics, *(w for w in warnings if w.code == "CK3-W007")]
         tally = tallies[damage.name]
         before = tally.wrong - tally.pointed
-        look(tally, recovered, line, ranges_of(outcome.ast_json, text.count("\n") + 1))
+        look(tally, recovered, said, line, ranges_of(outcome.ast_json, text.count("\n") + 1))
         if tally.wrong - tally.pointed > before and missed < given.missed:
             missed += 1
-            said = [f"{d.line}:{d.column} {d.message}" for d in recovered.diagnostics[:3]]
-            print(f"{path.relative_to(given.folder)}:{line} {damage.name}: {said}")
+            words = [f"{d.line}:{d.column} {d.message}" for d in said[:3]]
+            print(f"{path.relative_to(given.folder)}:{line} {damage.name}: {words}")
         planted += 1
-    print("| damage | files | something wrong | of these pointed at | median | elements kept |")
+    print("| damage | files | something said | of these pointed at | median | elements kept |")
     print("|---|---|---|---|---|---|")
     for name, tally in tallies.items():
         print(

@@ -9,6 +9,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -39,7 +40,7 @@ def window_s(of: Settings, files: list[str], workers: int, size: int) -> float:
         for start in range(0, len(requests), size)
     ]
     began = perf_counter()
-    with Window(make_app(of), workers=workers) as window:
+    with closing(Window(make_app(of), workers=workers)) as window:
         assert sum(map(len, window.results(batches))) == len(files)
     return perf_counter() - began
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 
@@ -33,7 +34,7 @@ TO_REACH_MS = 50.0
 
 def latencies_ms(of: Settings, queue: str, goes_on: Callable[[int], bool]) -> list[float]:
     taken: list[float] = []
-    with Window(make_app(of), workers=1) as window:
+    with closing(Window(make_app(of), workers=1)) as window:
         while goes_on(len(taken)):
             request = ParseRequest(str(len(taken)), text="trait = { index = 1 }", name="t.txt")
             began = perf_counter()

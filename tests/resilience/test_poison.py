@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_a_result_that_is_not_ours_is_dropped_and_counted(
     wrong: Any = WRONG_ANSWERS[what]
     batch = Batch([ParseRequest("a", text="a = 1", name="a.txt")], 5)
     with Server(tmp_path) as server, client(server.url) as other, client(server.url) as app:
-        with Window(app, workers=2) as window:
+        with closing(Window(app, workers=2)) as window:
             window.submit(batch, task_id="ours")
             other.backend.store_result("ours", wrong, "SUCCESS")
             wait_until(lambda: window.poll(0.05) or window.dropped, END_LIMIT_S, "it has come")

@@ -95,7 +95,6 @@ class Bench(msgspec.Struct):
 
 @click.command(
     name="bench",
-    short_help="Measure three ways to parse on this machine.",
     epilog="""\b
 Examples:
   ck3parse bench ~/mods/my_mod

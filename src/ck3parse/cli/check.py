@@ -24,7 +24,6 @@ def _codes(ctx: click.Context, param: click.Parameter, given: Sequence[str]) -> 
 
 @click.command(
     name="check",
-    short_help="Tell what is wrong with script files.",
     epilog="""\b
 Examples:
   ck3parse check ~/mods/my_mod

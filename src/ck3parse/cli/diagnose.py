@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
@@ -32,7 +32,6 @@ PATIENCE_S = 10.0
 
 @click.command(
     name="diagnose",
-    short_help="Tell what is wrong with a setup, and where time goes.",
     epilog="""\b
 Examples:
   ck3parse diagnose
@@ -152,7 +151,7 @@ def _travel(
 
     app, processes, nodes = connect(of)
     found.reached = True
-    with Window(app, workers=processes, nodes=nodes, patience_s=PATIENCE_S) as window:
+    with closing(Window(app, workers=processes, nodes=nodes, patience_s=PATIENCE_S)) as window:
         before = time.time()
         found.workers = ask_workers(app, nodes)
         clocks = clock_findings((before, time.time()), found.workers)

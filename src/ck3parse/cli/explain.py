@@ -11,7 +11,6 @@ _WIDTH = 80
 
 @click.command(
     name="explain",
-    short_help="Tell what a code of check means.",
     epilog="""\b
 Examples:
   ck3parse explain CK3-E008

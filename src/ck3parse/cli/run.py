@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
@@ -33,7 +33,6 @@ BROKER_START_LIMIT_S = 30.0
 
 @click.command(
     name="run",
-    short_help="Parse script files, and keep each syntax tree in a store.",
     epilog="""\b
 Examples:
   ck3parse run ~/mods/my_mod
@@ -221,7 +220,7 @@ def _parse(
             if embedded and (reason := embedded.failure()):
                 raise BrokerError(f"the embedded broker failed: {reason}")
 
-        window = stack.enter_context(_window(of, embedded, check, progress.say, wait=wait))
+        window = stack.enter_context(closing(_window(of, embedded, check, progress.say, wait=wait)))
         # What is in the store is in the report too.
         stack.enter_context(interrupts.deferred())
         for outcomes in run.outcomes(window):

@@ -21,7 +21,6 @@ _LOOK_INTERVAL_S = 1.0
 
 @click.command(
     name="serve",
-    short_help="Keep a broker and a worker up until Ctrl-C.",
     epilog="""\b
 Examples:
   ck3parse serve                          any file you can read, a process for each CPU

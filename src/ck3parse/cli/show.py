@@ -76,7 +76,6 @@ class _Root(_Node, tag="root"):
 
 @click.command(
     name="show",
-    short_help="Show the syntax tree of one file.",
     epilog="""\b
 Examples:
   ck3parse show common/traits/00_traits.txt

@@ -59,7 +59,6 @@ class Status(msgspec.Struct):
 
 @click.command(
     name="status",
-    short_help="Show a broker's queues and workers.",
     epilog="""\b
 Examples:
   ck3parse status --broker redis://localhost:6379/0

@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -165,7 +166,7 @@ def _pipeline(task: Task) -> Round:
             run.record_known()
             times: list[float] = []
             done = Round(0, 0, 0, started - began, 0.0, spread(()))
-            with Window(make_app(of), workers=task.workers) as window:
+            with closing(Window(make_app(of), workers=task.workers)) as window:
                 for outcomes in run.outcomes(window):
                     done.files += len(outcomes)
                     done.size += sum(found.size for found, _ in outcomes)

@@ -11,8 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import msgspec
 from celery import Celery
@@ -56,7 +55,7 @@ class Answer(NamedTuple):
 class Window:
     """Sends batches as tasks and gives back their results, each request answered exactly once.
 
-    A context manager that withdraws what is still in flight at its end. One thread may use it.
+    One thread may use it, and has to `close` it.
 
     Args:
         app: the Celery application to send with.
@@ -196,17 +195,6 @@ class Window:
                 for reply in which.replies:
                     reply.revoke()
                     reply.forget()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Withdraw what is in flight, as nobody waits for it any more, and hang up."""

@@ -26,7 +26,7 @@ def main() -> NoReturn:
 
     from ck3parse.tasks import app
 
-    # It warns of root because of pickle, which this application takes from nobody.
+    # It warns of root because of a message format that this application takes from nobody.
     warnings.simplefilter("ignore", SecurityWarning)
     _wait_for_server(path)
     worker_ready.connect(_say_ready)

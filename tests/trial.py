@@ -115,7 +115,7 @@ class Trial:
         self.seconds = monotonic() - self._began
         self.err = os.fsdecode(err)
         assert self.process.returncode == code, self.err
-        assert "Traceback" not in self.err
+        assert "Traceback" not in self.err, self.err
         report: dict[str, Any] = json.loads(out) if out else {}
         return report
 

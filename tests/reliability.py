@@ -33,6 +33,7 @@ number of requests, and each healthy file's AST is that of an undisturbed run. T
 file: `CK3PARSE_WRITE_DOCS=1 python -m pytest tests/resilience` (`-m soak` for the long ones).
 """
 _TABLE = ["| what was done | results | seconds | what was seen | when |", "|---" * 5 + "|"]
+FAILED = "**FAILED**"
 _ROW = re.compile(r"\| (?P<fault>[^|]+?) \| [^|]+ \| [^|]+ \| [^|]* \| [^|]+ \|")
 
 
@@ -87,7 +88,8 @@ def write_table(path: Path, cases: Sequence[Case], date: str, machine: str) -> N
             key = next((k for k, title in FAULTS.items() if line == f"## {title}"), "")
         elif key and (row := _ROW.fullmatch(line)) and row["fault"] not in ("what was done", "---"):
             rows[key][row["fault"]] = line
-    for case in cases:
+    # Of a case that runs several times a failure stays.
+    for case in sorted(cases, key=lambda case: case.results == FAILED):
         cells = (case.fault, case.results, f"{case.seconds:.1f}", case.notes, date)
         rows[case.key][case.fault] = "| " + " | ".join(c.replace("|", "/") for c in cells) + " |"
     parts = [_HEAD, f"Written on {date}: {machine}.\n"]

@@ -13,7 +13,7 @@ from time import monotonic
 
 import pytest
 
-from reliability import Case, write_table
+from reliability import FAILED, Case, write_table
 from trial import Mod
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -58,7 +58,7 @@ def pytest_runtest_makereport(
     report = yield
     if report.when == "call" and report.failed and _CASE in item.stash:
         failed = item.stash[_CASE]
-        failed.results, failed.notes = "**FAILED**", ""
+        failed.results, failed.notes = FAILED, ""
     return report
 
 

@@ -78,7 +78,7 @@ def twenty_bad_files() -> dict[str, tuple[str | bytes, str]]:
     "round_", [0, *(pytest.param(n, marks=pytest.mark.soak) for n in range(1, 21))]
 )
 def test_no_healthy_file_is_blamed(round_: int, many: Mod, tmp_path: Path, case: Case) -> None:
-    case.of("twenty", "once" if round_ == 0 else f"20 times over, time {round_}")
+    case.of("twenty", "once" if round_ == 0 else "20 times over, seconds of the last time")
     wrong = twenty_bad_files()
     with (
         written(tmp_path / "bad", {name: content for name, (content, _) in wrong.items()}) as bad,

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import zstandard
 
-from ck3parse.answer import ZSTD_LEVEL
+from ck3parse.messages import ZSTD_LEVEL
 from ck3parse.parser import parse_bytes
 
 CHUNK = 64

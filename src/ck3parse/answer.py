@@ -11,11 +11,8 @@ import zstandard
 from ck3parse import parser
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType
-from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messages import ZSTD_LEVEL, ParseRequest, ParseResult
 from ck3parse.reading import CannotReadError, read_script, too_large
-
-ZSTD_LEVEL = 1
-"""15 : 1 on AST JSON at over 1 GB/s; higher levels cost more than they save."""
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ import re
 
 import zstandard
 
-ZSTD_LEVEL = 1
+from ck3parse.messages import ZSTD_LEVEL
+
 _ROOT_NAME = re.compile(rb'\{"_type":"root","filename":"(?:[^"\\]|\\.)*"')
 
 

@@ -17,11 +17,10 @@ import zstandard
 from celery import Celery
 from celery.result import AsyncResult
 
-from ck3parse.answer import ZSTD_LEVEL
 from ck3parse.config import QUEUE_INTERACTIVE, Settings
 from ck3parse.diagnosis.report import Stages
 from ck3parse.errors import BrokerError
-from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messages import ZSTD_LEVEL, ParseRequest, ParseResult
 from ck3parse.parser import parse_bytes, parser_in_use
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.pathmap import PathMap

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,16 +22,23 @@ if TYPE_CHECKING:
 
 Outcomes = list[tuple[Found, ParseResult]]
 
+MIN_TWIN_BYTES = 16 * 1024
+"""Smaller files of one size are not compared: that costs more than to parse a content twice."""
+COMMIT_BYTES = 16 * 1024 * 1024
+"""Of ASTs in one transaction: a commit waits for the disk, which a batch each would do all day."""
+COMMIT_INTERVAL_S = 0.25
+"""What is killed loses no more than this of its work."""
+
 
 class Run:
     """Parses the files of a plan and records each outcome in the store as it comes.
 
-    Files of the same content are parsed once: those of one size are hashed here, and only the
-    first of each content is sent.
+    Large files of the same content are parsed once: those of one size are hashed here, and only
+    the first of each content is sent.
 
     Args:
         plan: what to do; what it knows without parsing is recorded at once.
-        store: where outcomes go, one transaction a batch.
+        store: where outcomes go, a few transactions a second.
         timeout_ms: milliseconds that one file may take.
         max_bytes: larger files are not read.
         send_content: read files here, when the window has room for them, and send their bytes.
@@ -62,6 +70,9 @@ class Run:
         self._settled: dict[str, ParseResult] = {}
         """By hash of a content that came back: its outcome, without the AST."""
         self._ready: Outcomes = []
+        """What is to be committed next."""
+        self._ready_bytes = 0
+        self._committed = monotonic()
         self._unsettled: list[Found] = []
 
     def record_known(self) -> None:
@@ -70,7 +81,7 @@ class Run:
         self._store.remove(self._plan.vanished)
 
     def outcomes(self, window: "Window") -> Iterator[Outcomes]:
-        """Parse, and yield each batch's files and results once they are in the store.
+        """Parse, and yield files and results once they are in the store.
 
         Args:
             window: where to send.
@@ -84,29 +95,38 @@ class Run:
         yield from self._outcomes_of(window, self._requests(files))
         # Where the first of a content failed otherwise than by it, the others have their own try.
         yield from self._outcomes_of(window, _sent(map(self._request, self._unsettled)))
-        if self._ready:
-            self._store.record(self._ready)
-            yield self._ready
+        yield from self._commit()
 
     def _outcomes_of(
         self, window: "Window", requests: Iterator[tuple[ParseRequest, int]]
     ) -> Iterator[Outcomes]:
         limit = bytes_for(sum(found.size for found in self._plan.to_parse), window.limit)
         for results in window.results(in_batches(requests, limit)):
-            outcomes = [(self._sent.pop(result.id), result) for result in results]
+            self._ready += [(self._sent.pop(result.id), result) for result in results]
+            self._ready_bytes += sum(len(result.ast or b"") for result in results)
             for result in results:
                 self._settle(result)
-            outcomes += self._ready
-            self._ready.clear()
+            if (
+                self._ready_bytes >= COMMIT_BYTES
+                or monotonic() - self._committed >= COMMIT_INTERVAL_S
+            ):
+                yield from self._commit()
+
+    def _commit(self) -> Iterator[Outcomes]:
+        outcomes, self._ready, self._ready_bytes = self._ready, [], 0
+        if outcomes:
             self._store.record(outcomes)
+        self._committed = monotonic()
+        if outcomes:
             yield outcomes
 
     def _requests(self, files: list[Found]) -> Iterator[tuple[ParseRequest, int]]:
         for _, same_size in itertools.groupby(files, key=attrgetter("size")):
             self._settled.clear()  # no file of another size has such a content
             group = list(same_size)
+            may_be_twins = len(group) > 1 and group[0].size >= MIN_TWIN_BYTES
             for found in group:
-                digest = content_hash(found.path, self._max_bytes) if len(group) > 1 else None
+                digest = content_hash(found.path, self._max_bytes) if may_be_twins else None
                 if digest in self._settled:
                     self._ready.append(_as_twin(found, self._settled[digest]))
                 elif digest in self._waiting:

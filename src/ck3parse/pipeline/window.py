@@ -116,7 +116,7 @@ class Window:
         )
 
     def results(self, batches: Iterable[Batch]) -> Iterator[list[ParseResult]]:
-        """Yield the results of each batch as one list, as they come.
+        """Yield the results of each batch as one list, as they come, and an empty one for a pause.
 
         A batch that was lost comes back as several lists, one for each of its requests.
 
@@ -132,7 +132,10 @@ class Window:
                     more = False
                 else:
                     self.submit(batch)
-            for answer in self.poll(_POLL_S):
+            answers = self.poll(_POLL_S)
+            if not answers:
+                yield []
+            for answer in answers:
                 yield answer.results
 
     def submit(

@@ -15,7 +15,7 @@ from time import perf_counter
 
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.walk import Found
-from ck3parse.store import Store
+from ck3parse.store import PAGE_BYTES, Store
 from result import Result, Row, show
 
 BATCH = 256
@@ -48,9 +48,7 @@ def store_s(batches: Sequence[Outcomes], folder: Path) -> float:
 
 def plain_s(batches: Sequence[Outcomes], folder: Path) -> float:
     db = sqlite3.connect(folder / "plain.sqlite", isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("PRAGMA wal_autocheckpoint = 16384")
+    db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     db.execute("CREATE TABLE files (root_id, name, size, mtime_ns, content_hash, state)")
     db.execute("CREATE TABLE asts (content_hash, ast_blob, parse_ok, node_count)")
     began = perf_counter()

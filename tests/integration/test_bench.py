@@ -15,7 +15,8 @@ def mod(tmp_path: Path) -> Path:
     folder.mkdir()
     for number in range(20):
         (folder / f"f{number}.txt").write_text(f"key_{number} = {{ a = {number} }}\n" * number)
-    (folder / "twin.txt").write_bytes((folder / "f1.txt").read_bytes())
+    (folder / "f1.txt").write_text("large = yes\n" * 2000)
+    (folder / "twin.txt").write_text("large = yes\n" * 2000)
     (folder / "bad.txt").write_text("a = {")
     return folder
 

@@ -89,7 +89,7 @@ def test_renamed_and_deleted_files_are_right_after_the_next_run(mod: Path) -> No
 
 
 def test_identical_content_is_parsed_once(mod: Path, tmp_path: Path) -> None:
-    write(mod, {f"f{number}.txt": "same = yes" for number in range(300)})
+    write(mod, {f"f{number}.txt": "same = yes\n" * 2000 for number in range(300)})
     env = {**FAULTY, "FAULTY_JOURNAL": str(tmp_path / "journal")}
     report = run(mod, env=env)
     assert counts(report) == (300, 0, 0, 0)

@@ -95,22 +95,22 @@ class Run:
         yield from self._outcomes_of(window, self._requests(files))
         # Where the first of a content failed otherwise than by it, the others have their own try.
         yield from self._outcomes_of(window, _sent(map(self._request, self._unsettled)))
-        yield from self._commit()
 
     def _outcomes_of(
         self, window: "Window", requests: Iterator[tuple[ParseRequest, int]]
     ) -> Iterator[Outcomes]:
         limit = bytes_for(sum(found.size for found in self._plan.to_parse), window.limit)
-        for results in window.results(in_batches(requests, limit)):
-            self._ready += [(self._sent.pop(result.id), result) for result in results]
-            self._ready_bytes += sum(len(result.ast or b"") for result in results)
-            for result in results:
-                self._settle(result)
-            if (
-                self._ready_bytes >= COMMIT_BYTES
-                or monotonic() - self._committed >= COMMIT_INTERVAL_S
-            ):
-                yield from self._commit()
+        try:
+            for results in window.results(in_batches(requests, limit)):
+                self._ready += [(self._sent.pop(result.id), result) for result in results]
+                self._ready_bytes += sum(len(result.ast or b"") for result in results)
+                for result in results:
+                    self._settle(result)
+                since = monotonic() - self._committed
+                if self._ready_bytes >= COMMIT_BYTES or since >= COMMIT_INTERVAL_S:
+                    yield from self._commit()
+        finally:  # What was done before an interrupt, or before the broker went, is kept.
+            yield from self._commit()
 
     def _commit(self) -> Iterator[Outcomes]:
         outcomes, self._ready, self._ready_bytes = self._ready, [], 0

@@ -92,9 +92,7 @@ def locked(store: Path, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
         db.execute("ROLLBACK")
 
 
-@pytest.mark.parametrize(
-    ("how", "begin"), [("holds it", "BEGIN IMMEDIATE"), ("reads it", "BEGIN")]
-)
+@pytest.mark.parametrize(("how", "begin"), [("holds it", "BEGIN IMMEDIATE"), ("reads it", "BEGIN")])
 def test_a_store_that_is_held_for_a_while_is_waited_for(
     how: str, begin: str, slow: Mod, tmp_path: Path, case: Case
 ) -> None:

@@ -241,6 +241,7 @@ class EmbeddedBroker:
             "CK3PARSE_BROKER_URL": self.broker_url,
             "CK3PARSE_RESULT_BACKEND": self.result_backend,
             "CK3PARSE_ROOTS": os.pathsep.join(map(_without_pathsep, self._roots)),
+            "TMPDIR": str(self._directory),  # a worker that is killed cannot tidy up behind itself
         }
 
     def _answers(self) -> bool:

@@ -81,6 +81,12 @@ def test_nothing_is_left_when_it_stops(broker: EmbeddedBroker) -> None:
     broker.stop()
 
 
+def test_its_worker_leaves_no_temporary_files(tmp_path: Path) -> None:
+    with EmbeddedBroker(2, env={**os.environ, "TMPDIR": str(tmp_path)}) as broker:
+        assert parse_by(broker, text="a = 1", name="a.txt")["ok"]
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_is_left_when_it_stops_at_once() -> None:
     broker = EmbeddedBroker(2)
     broker.start()

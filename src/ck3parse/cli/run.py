@@ -1,5 +1,6 @@
 """`ck3parse run`: a whole mod, or many, into a store."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -135,6 +136,9 @@ def command(
     is one failure; all others complete.
     """
     began = perf_counter()
+    # A plan is an object a file and no cycle: to look for garbage in it again and again took the
+    # client a seventh of its time. Its memory at 92,000 files is the same without.
+    gc.disable()
     interrupts = Interrupts()
     of = msgspec.structs.replace(
         settings(), broker_url=broker or "", transport=transport, patience_s=patience_s
@@ -221,6 +225,8 @@ def _parse(
                 raise BrokerError(f"the embedded broker failed: {reason}")
 
         window = stack.enter_context(closing(_window(of, embedded, check, progress.say, wait=wait)))
+        gc.freeze()
+        gc.enable()
         # What is in the store is in the report too.
         stack.enter_context(interrupts.deferred())
         for outcomes in run.outcomes(window):

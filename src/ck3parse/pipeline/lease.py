@@ -1,6 +1,6 @@
 """A batch that is out with the workers, and what becomes of it when it does not come back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
 import msgspec
@@ -86,6 +86,29 @@ class Lease(msgspec.Struct, eq=False):
         queued = evidence.queued > 0 and not overtaken
         self.missed = 0 if held or queued else self.missed + 1
         return self.missed >= MISSED_LOOKS
+
+
+def end(replies: Sequence[AsyncResult], *, keep: bool = False) -> None:
+    """Have results that nobody here waits for any more listen no more.
+
+    Left alone, one that is never answered is held by Celery until its application is collected, by
+    which time its broker may be gone.
+
+    Args:
+        replies: what was awaited.
+        keep: leave them on the result backend.
+
+    Raises:
+        Exception: what the backend raises if it cannot be reached. They are let go even so.
+    """
+    try:
+        for reply in replies:
+            if keep:
+                reply.backend.remove_pending_result(reply)
+            else:
+                reply.forget()
+    finally:
+        let_go(replies)
 
 
 def let_go(replies: Iterable[AsyncResult]) -> None:

@@ -25,7 +25,7 @@ from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.evidence import look_for
-from ck3parse.pipeline.lease import Lease, Step, failed, let_go
+from ck3parse.pipeline.lease import Lease, Step, end, failed, let_go
 from ck3parse.pipeline.listening import listen
 from ck3parse.tasks import TASK_NAME
 
@@ -192,12 +192,15 @@ class Window:
 
     def discard(self, request_ids: set[str]) -> None:
         """Withdraw the batches submitted of which no request is wanted any more."""
-        for which in list(self._in_flight.values()):
-            if all(request.id in request_ids for request in which.batch.requests):
-                self._leave(which)
-                for reply in which.replies:
-                    reply.revoke()
-                    reply.forget()
+        try:
+            for which in list(self._in_flight.values()):
+                if all(request.id in request_ids for request in which.batch.requests):
+                    self._leave(which)
+                    for reply in which.replies:
+                        reply.revoke()
+                    end(which.replies)
+        except BROKER_ERRORS as error:
+            self._start_over(error)
 
     def close(self) -> None:
         """Withdraw what is in flight, as nobody waits for it any more, and hang up."""
@@ -278,9 +281,7 @@ class Window:
         self._heard_something()
         self._answer_counts[which.queue] += 1
         self._answers.append(Answer(task_id, results))
-        if not which.keep:
-            for reply in which.replies:
-                reply.forget()
+        end(which.replies, keep=which.keep)
 
     def _renew(self, which: Lease, step: Step, reason: Exception | str) -> None:
         self._heard_something()
@@ -291,10 +292,12 @@ class Window:
             requests = which.batch.requests
             size = which.batch.size // len(requests)
             # All are entered before one is sent: the broker may go in between.
-            for alone in [
+            entered = [
                 self._enter(Batch([r], size), which.queue, keep=which.keep, tries=which.tries)
                 for r in requests
-            ]:
+            ]
+            end(which.replies, keep=which.keep)
+            for alone in entered:
                 self._send(alone)
         else:
             results = [failed(request, reason) for request in which.batch.requests]

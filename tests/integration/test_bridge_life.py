@@ -1,5 +1,6 @@
 """How long the bridge's processes live, and what becomes of calls when one of them dies."""
 
+import gc
 import os
 import re
 import signal
@@ -22,6 +23,7 @@ from ck3parse.qbuilder_bridge import (
     gather,
     get_pool,
     parse_text,
+    shutdown_pool,
 )
 from command import FAULTY
 from embedded import Family, directory_of, wait_until_gone
@@ -204,6 +206,17 @@ def test_one_that_died_for_good_fails_its_calls_and_the_next_starts_anew() -> No
     wait_until(lambda: not running_pipeline(), LIMIT_S, "the pipeline has ended")
     assert get_pool().parse_text("a = 1").success
     assert family().supervisor != old.supervisor
+
+
+@pytest.mark.usefixtures("faulty")
+def test_nothing_is_said_of_what_was_sent_twice_once_its_broker_is_gone() -> None:
+    assert parse_text("a = 1").success
+    hanging = enqueue_parse_text("fault = hang", timeout_ms=2_000)
+    hanging.flush()
+    os.kill(family().server, signal.SIGKILL)
+    assert hanging.result(timeout=LIMIT_S).error_type == "ParseTimeout"
+    shutdown_pool()
+    gc.collect()  # an error in a finalizer is a warning, which is a failure here
 
 
 def test_no_broker_and_no_worker_are_errors() -> None:

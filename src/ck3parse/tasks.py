@@ -17,6 +17,7 @@ from celery import Celery, Task
 from celery.signals import worker_process_init
 
 from ck3parse import compression, parser
+from ck3parse.allocator import keep_freed_memory
 from ck3parse.answer import answerer
 from ck3parse.config import Settings, settings
 from ck3parse.messages import ParseRequest
@@ -85,6 +86,7 @@ def _start_child(**_: Any) -> None:
     # Before the first task, so that no file's time pays for it.
     global _child
     of = settings()
+    keep_freed_memory()
     _limit_memory(of.max_address_space_mb * 1024 * 1024)
     _child = Child(of)
     parser.parser_in_use()

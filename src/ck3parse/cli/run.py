@@ -13,6 +13,7 @@ import click
 import msgspec
 from rich.console import Console
 
+from ck3parse.allocator import keep_freed_memory
 from ck3parse.broker import EmbeddedBroker
 from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
@@ -227,6 +228,7 @@ def _parse(
         window = stack.enter_context(closing(_window(of, embedded, check, progress.say, wait=wait)))
         gc.freeze()
         gc.enable()
+        keep_freed_memory()
         # What is in the store is in the report too.
         stack.enter_context(interrupts.deferred())
         for outcomes in run.outcomes(window):

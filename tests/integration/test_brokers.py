@@ -1,15 +1,19 @@
 """Brokers as teams have them: with a password and users, over TLS, behind Sentinels."""
 
 import base64
+import contextlib
+import json
 import os
 import pickle
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from celery import Celery
 
 from ck3parse.config import QUEUE_BULK
 from ck3parse.parser import parse_bytes
@@ -17,7 +21,7 @@ from ck3parse.tasks import TASK_NAME
 from command import ck3parse, run_json
 from embedded import client, parse
 from polling import wait_until
-from services import START_LIMIT_S, free_port, server, valkey, worker
+from services import START_LIMIT_S, free_port, running, server, valkey, worker
 
 PASSWORD = "a-password-of-its-own"  # noqa: S105
 WITH_TLS = [program for program in [shutil.which("redis-server")] if program]
@@ -133,6 +137,23 @@ def test_a_worker_reads_beneath_its_roots_alone(broker: str, mod: Path) -> None:
         for path in ("f1.txt", "folder/mod/f1.txt", "../mod/f1.txt"):
             assert parse(broker, path=str(mod / path))["ok"], path
         assert parse(broker, path="/etc/passwd")["error_type"] == "PathNotAllowed"
+
+
+def test_another_celery_program_on_the_same_broker(broker: str, mod: Path) -> None:
+    (mod.parent / "foreign.py").write_text(
+        f"from celery import Celery\napp = Celery(broker={broker!r}, backend={broker!r})"
+    )
+    command = [sys.executable, "-m", "celery", "-A", "foreign", "worker", "-c", "1"]
+    foreign = Celery(broker=broker, set_as_current=False)
+    with running(command, cwd=mod.parent), contextlib.closing(foreign):
+        wait_until(lambda: foreign.control.ping(timeout=0.3), START_LIMIT_S, "it answers")
+        none = ck3parse("status", "--broker", broker, cwd=mod.parent)
+        assert (none.returncode, "has no worker" in none.stderr) == (3, True)
+        with worker(broker, cwd=mod.parent):
+            shown = ck3parse("status", "--broker", broker, "--json", cwd=mod.parent)
+            assert len(json.loads(shown.stdout)["workers"]) == 1
+            assert parsed(mod, broker) == 50
+        assert len(foreign.control.ping(timeout=0.3)) == 1
 
 
 def test_files_that_the_worker_has_elsewhere(broker: str, mod: Path) -> None:

@@ -21,7 +21,7 @@ from result import Result, markdown, show
 
 BENCHMARKS = Path(__file__).parent
 DOCS = BENCHMARKS.parent / "docs"
-OWN = ("playset_run", "scale", "broker", "latency", "store", "startup")
+OWN = ("playset_run", "scale", "broker", "latency", "store", "allocator", "startup")
 """Modules with a `measure` that returns results."""
 SCRIPTS = {
     "pipeline": ("What a file costs beyond its parsing", ["--files", "20000", "--rounds", "5"]),

@@ -21,7 +21,11 @@ def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
     """Return a function that answers requests within these settings' limits.
 
     Every failure but the process's end is an answer of it: it never raises.
+
+    Raises:
+        UsageError: `CK3PARSE_PARSER` chooses a parser that there is not.
     """
+    in_use = parser.parser_in_use()
     roots = tuple(os.path.realpath(root) for root in of.roots.split(os.pathsep) if root)
     compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
 
@@ -29,7 +33,7 @@ def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
         started = perf_counter()
         result = ParseResult(request.id, request.path or request.name)
         try:
-            outcome = _parse(request, result, of, roots)
+            outcome = _parse(request, result, of, roots, in_use)
             if outcome.ast_json is not None:
                 result.ast = compress(outcome.ast_json)
             result.ok = outcome.success
@@ -56,7 +60,11 @@ def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
 
 
 def _parse(
-    request: ParseRequest, result: ParseResult, of: Settings, roots: tuple[str, ...]
+    request: ParseRequest,
+    result: ParseResult,
+    of: Settings,
+    roots: tuple[str, ...],
+    in_use: parser.Parser,
 ) -> parser.ParseOutcome:
     mode, max_depth = request.mode, of.max_depth
     if request.path is not None:
@@ -67,7 +75,7 @@ def _parse(
             raise too_large(len(data), of.max_file_bytes)
     else:
         text = request.text or ""
-        return parser.parse_text(text, request.name, mode=mode, max_depth=max_depth)
+        return in_use.parse_text(text, request.name, mode=mode, max_depth=max_depth)
     result.size = len(data)
     result.content_hash = hashlib.sha256(data).hexdigest()
-    return parser.parse_bytes(data, request.name, mode=mode, max_depth=max_depth)
+    return in_use.parse_bytes(data, request.name, mode=mode, max_depth=max_depth)

@@ -16,7 +16,7 @@ import msgspec
 from celery import Celery, Task
 from celery.signals import worker_process_init
 
-from ck3parse import compression, parser
+from ck3parse import compression
 from ck3parse.allocator import keep_freed_memory
 from ck3parse.answer import answerer
 from ck3parse.config import Settings, settings
@@ -89,7 +89,6 @@ def _start_child(**_: Any) -> None:
     keep_freed_memory()
     _limit_memory(of.max_address_space_mb * 1024 * 1024)
     _child = Child(of)
-    parser.parser_in_use()
 
 
 def _limit_memory(limit: int) -> None:

@@ -1,10 +1,12 @@
 import json
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from command import ck3parse
+from ck3parse.measure.processes import run_watched
+from command import FAULTY, ck3parse
 
 WAYS = ["subprocess", "serial", "pipeline"]
 
@@ -37,13 +39,29 @@ def test_it_measures_all_ways_on_the_same_files(mod: Path) -> None:
         assert way["projected_s"]["25000"] < way["projected_s"]["92000"]
         assert way["peak_mb"]["client"] > 1
     assert bench["ways"][0]["peak_mb"]["children"] > 1
-    assert {"client", "worker", "children", "broker"} <= bench["ways"][2]["peak_mb"].keys()
+    assert {"client", "worker", "broker"} <= bench["ways"][2]["peak_mb"].keys()
     assert bench["machine"]["parser"].startswith(("native", "python"))
     assert bench["machine"]["versions"]["celery"]
     drawing = ET.parse(mod.parent / "b.svg").getroot()  # noqa: S314 - our own
     words = {text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")}
     assert {"subprocess a file", "one process", "pipeline"} <= words
     assert {path.name for path in mod.parent.iterdir()} == {"mod", "b.svg"}
+
+
+def test_processes_of_each_kind_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in FAULTY.items():
+        monkeypatch.setenv(name, value)
+    mod = tmp_path / "mod"
+    mod.mkdir()
+    for number in range(100):  # long enough to be looked at more than once
+        (mod / f"f{number}.txt").write_text(f"fault = slow # {number}")
+    run = [sys.executable, "-m", "ck3parse", "run", str(mod), "--workers", "1"]
+    ran = run_watched([*run, "--out", str(tmp_path / "o.sqlite")])
+    assert ran.code == 0, ran.err
+    assert ran.uses.keys() == {"client", "supervisor", "worker", "children", "broker"}
+    assert min(use.peak_mb for use in ran.uses.values()) > 1
 
 
 def test_the_table_says_what_was_measured(mod: Path) -> None:

@@ -25,6 +25,7 @@ from ck3parse.messages import DEFAULT_TIMEOUT_MS
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.plan import Plan, make_plan
 from ck3parse.pipeline.run import Run
+from ck3parse.pipeline.walk import roots_of
 from ck3parse.store import Store
 
 if TYPE_CHECKING:
@@ -147,15 +148,27 @@ def command(
     if workers:
         of = msgspec.structs.replace(of, workers=workers)
     parser = parser_in_use()
-    with Store(out, of.stored_version(parser.version)) as store:
+    embedded = None
+    if not of.broker_url:
+        log_fd = 2 if verbose else None
+        embedded = EmbeddedBroker(of.worker_count, roots_of(paths), keep=True, log_fd=log_fd)
+    with Store(out, of.stored_version(parser.version)) as store, ExitStack() as stack:
+        if embedded:
+            stack.callback(embedded.stop)
         plan = make_plan(
-            paths, store, include=include, exclude=exclude, max_bytes=of.max_file_bytes
+            paths,
+            store,
+            include=include,
+            exclude=exclude,
+            max_bytes=of.max_file_bytes,
+            # It comes up while the other files are still looked at.
+            on_change=embedded.start if embedded else lambda: None,
         )
         run_id = store.begin_run([os.path.abspath(path) for path in paths], parser.name)
         tally = Tally(plan)
         interrupted = False
         try:
-            _parse(plan, store, of, timeout_ms, tally, interrupts, wait=wait, verbose=verbose)
+            _parse(plan, store, of, embedded, timeout_ms, tally, interrupts, wait=wait)
             store.tidy()
         except KeyboardInterrupt:
             interrupted = True
@@ -188,21 +201,16 @@ def _parse(
     plan: Plan,
     store: Store,
     of: Settings,
+    embedded: EmbeddedBroker | None,
     timeout_ms: int,
     tally: Tally,
     interrupts: Interrupts,
     *,
     wait: bool,
-    verbose: bool,
 ) -> None:
     with ExitStack() as stack:
-        # Started first: while its server and worker come up, this process imports Celery.
-        embedded = None
-        if plan.to_parse and not of.broker_url:
-            roots = sorted({found.root for found in plan.to_parse})
-            embedded = stack.enter_context(
-                EmbeddedBroker(of.worker_count, roots, keep=True, log_fd=2 if verbose else None)
-            )
+        if embedded:
+            stack.callback(embedded.stop)
         from ck3parse.pipeline.pathmap import PathMap
 
         run = Run(

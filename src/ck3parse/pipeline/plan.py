@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -44,6 +44,7 @@ def make_plan(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     max_bytes: int,
+    on_change: Callable[[], None] = lambda: None,
 ) -> Plan:
     """Find the files under the given paths and compare them with the store.
 
@@ -56,6 +57,7 @@ def make_plan(
         include: patterns of files to take although they would be skipped.
         exclude: patterns of files to skip.
         max_bytes: larger files are not read.
+        on_change: called once, as soon as a file is found that may have to be parsed.
 
     Raises:
         UsageError: a path does not exist.
@@ -76,6 +78,8 @@ def make_plan(
         if before and before.settled and before[1:3] == (entry.size, entry.mtime_ns):
             plan.unchanged.append((entry, before))
         else:
+            if not changed:
+                on_change()
             changed.append(entry)
     sizes = store.sizes() if changed else set()
     for found in changed:

@@ -18,7 +18,7 @@ those before it; but nothing brings back what is in an excluded folder.
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -105,6 +105,16 @@ def walk(
     patterns = Patterns(include, exclude)
     roots, files, inner = _sorted_out([_checked(path) for path in paths])
     return _Walk(patterns, inner).run(roots, files)
+
+
+def roots_of(paths: Iterable[str]) -> list[str]:
+    """Return the folders that all of `walk` is found beneath: given ones, and given files' own.
+
+    Args:
+        paths: folders and files, absolute or relative to the current folder.
+    """
+    absolute = map(os.path.abspath, paths)
+    return sorted({path if os.path.isdir(path) else os.path.dirname(path) for path in absolute})
 
 
 def printable_name(name: str) -> str:

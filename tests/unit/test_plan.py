@@ -1,0 +1,42 @@
+"""What a run is told to do."""
+
+from pathlib import Path
+
+from walking import make
+
+from ck3parse.messages import ParseResult
+from ck3parse.pipeline.plan import Plan, content_hash, make_plan
+from ck3parse.pipeline.walk import Found, roots_of, walk
+from ck3parse.store import Store
+
+MAX_BYTES = 1_000_000
+
+
+def plan_of(mod: Path, store: Store, changes: list[str]) -> Plan:
+    return make_plan(
+        [str(mod)], store, max_bytes=MAX_BYTES, on_change=lambda: changes.append("a change")
+    )
+
+
+def test_a_change_is_told_of_once_and_as_soon_as_it_is_found(tmp_path: Path) -> None:
+    mod, changes = tmp_path / "mod", list[str]()
+    make(mod, "a.txt", "b.txt", "c.txt")
+    with Store(tmp_path / "o.sqlite", "test/1") as store:
+        plan = plan_of(mod, store, changes)
+        assert (len(plan.to_parse), changes) == (3, ["a change"])
+        digest = content_hash(plan.to_parse[0].path, MAX_BYTES)
+        result = ParseResult("1", "a.txt", ok=True, ast=b"ast", content_hash=digest)
+        store.record([(found, result) for found in plan.to_parse])
+        assert plan_of(mod, store, changes).unchanged
+        assert changes == ["a change"]
+        (mod / "b.txt").write_text("a = 2\n")
+        plan = plan_of(mod, store, changes)
+        assert ([found.name for found in plan.to_parse], len(changes)) == (["b.txt"], 2)
+
+
+def test_roots_are_those_of_what_is_found(tmp_path: Path) -> None:
+    make(tmp_path, "one/a.txt", "one/in/b.txt", "two/c.txt", "two/d.txt")
+    paths = [str(tmp_path / name) for name in ("one", "one/in", "two/d.txt")]
+    roots = roots_of(paths)
+    assert roots == [str(tmp_path / name) for name in ("one", "one/in", "two")]
+    assert {entry.root for entry in walk(paths) if isinstance(entry, Found)} <= set(roots)

@@ -196,9 +196,10 @@ class Window:
             for which in list(self._in_flight.values()):
                 if all(request.id in request_ids for request in which.batch.requests):
                     self._leave(which)
-                    for reply in which.replies:
-                        reply.revoke()
-                    end(which.replies)
+                    try:
+                        self._app.control.revoke([reply.id for reply in which.replies])
+                    finally:
+                        end(which.replies)
         except BROKER_ERRORS as error:
             self._start_over(error)
 

@@ -1,11 +1,9 @@
 import json
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from ck3parse.measure.processes import run_watched
 from command import FAULTY, ck3parse
 
 WAYS = ["subprocess", "serial", "pipeline"]
@@ -48,20 +46,17 @@ def test_it_measures_all_ways_on_the_same_files(mod: Path) -> None:
     assert {path.name for path in mod.parent.iterdir()} == {"mod", "b.svg"}
 
 
-def test_processes_of_each_kind_are_told_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in FAULTY.items():
-        monkeypatch.setenv(name, value)
+def test_processes_of_each_kind_are_told_apart(tmp_path: Path) -> None:
     mod = tmp_path / "mod"
     mod.mkdir()
     for number in range(100):  # long enough to be looked at more than once
         (mod / f"f{number}.txt").write_text(f"fault = slow # {number}")
-    run = [sys.executable, "-m", "ck3parse", "run", str(mod), "--workers", "1"]
-    ran = run_watched([*run, "--out", str(tmp_path / "o.sqlite")])
-    assert ran.code == 0, ran.err
-    assert ran.uses.keys() == {"client", "supervisor", "worker", "children", "broker"}
-    assert min(use.peak_mb for use in ran.uses.values()) > 1
+    args = ("--rounds", "1", "--sample", "1", "--workers", "1", "--json")
+    done = ck3parse("bench", mod, *args, cwd=tmp_path, env=FAULTY)
+    assert done.returncode == 0, done.stderr
+    peaks = json.loads(done.stdout)["ways"][2]["peak_mb"]
+    assert {"client", "worker", "children", "broker"} <= peaks.keys()
+    assert min(peaks.values()) > 1
 
 
 def test_the_table_says_what_was_measured(mod: Path) -> None:

@@ -215,8 +215,7 @@ class Window:
                 # A connection that Celery makes itself it tries for minutes.
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
                 self._app.control.revoke([reply.id for reply in unwanted], connection=connection)
-                for reply in unwanted:
-                    reply.forget()
+                end(unwanted)
         let_go(reply for which in leases for reply in which.replies)
         self._in_flight.clear()
         self._by_task.clear()

@@ -17,13 +17,13 @@ from time import perf_counter
 import msgspec
 from celery import Celery
 
+from ck3parse.application import TASK_NAME, make_app
 from ck3parse.broker import EmbeddedBroker
 from ck3parse.config import QUEUE_BULK, Settings
 from ck3parse.measure.plot import Bar, Panel, bar_chart
 from ck3parse.messages import ParseRequest
 from ck3parse.pipeline.batch import MAX_BYTES, Batch
 from ck3parse.pipeline.window import Window
-from ck3parse.tasks import TASK_NAME, make_app
 from peers import files_of, pool_s, warm
 from pipeline import make_mod
 from result import Result, Row, show

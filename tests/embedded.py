@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from celery import Celery
 
+from ck3parse.application import TASK_NAME, make_app
 from ck3parse.config import QUEUE_BULK, Settings
-from ck3parse.tasks import TASK_NAME, make_app
 from polling import wait_until
 
 START_LIMIT_S = 30.0

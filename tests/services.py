@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ck3parse.application import make_app
 from ck3parse.broker import _server_binary
 from ck3parse.config import Settings
 from ck3parse.pipeline.connection import process_count, worker_stats
-from ck3parse.tasks import make_app
 from polling import wait_until
 
 START_LIMIT_S = 30.0

@@ -1,4 +1,4 @@
-"""The Celery application, its one task, and what a worker process keeps between tasks.
+"""The worker's Celery application, its one task, and what a process keeps between tasks.
 
 The task is `ck3parse.parse_batch`. It takes a list of maps with the fields of `ParseRequest`, and
 answers with a list of maps with those of `ParseResult`, one for each, in the same order; both are
@@ -13,28 +13,18 @@ from typing import Any
 
 import billiard.pool
 import msgspec
-from celery import Celery, Task
+from celery import Task
 from celery.signals import worker_process_init
 
-from ck3parse import compression
 from ck3parse.allocator import keep_freed_memory
 from ck3parse.answer import answerer
+from ck3parse.application import TASK_NAME, make_app
 from ck3parse.config import Settings, settings
 from ck3parse.messages import ParseRequest
-
-TASK_NAME = "ck3parse.parse_batch"
 
 log = logging.getLogger(__name__)
 
 
-def make_app(of: Settings) -> Celery:
-    """Return a Celery application that talks to the broker and result backend of these settings."""
-    made = Celery("ck3parse", set_as_current=False)
-    made.conf.update(of.celery())
-    return made
-
-
-compression.register(settings().max_file_bytes)
 app = make_app(settings())
 app.set_current()
 app.steps["worker"].add("ck3parse.worker:ChildrenWatch")

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
+from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK
 from ck3parse.parser import parse_bytes
-from ck3parse.tasks import TASK_NAME
 from command import ck3parse, run_json
 from embedded import client, parse
 from polling import wait_until

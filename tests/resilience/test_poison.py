@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.messages import ParseRequest
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.window import Answer, Window
-from ck3parse.tasks import TASK_NAME
 from embedded import client
 from polling import wait_until
 from reliability import Case

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 from celery import Celery
 
+from ck3parse.application import make_app
 from ck3parse.bridge.seeker import Seeker
 from ck3parse.broker import EmbeddedBroker
 from ck3parse.config import Settings
 from ck3parse.errors import BrokerError
 from ck3parse.pipeline.connection import Connected, connect, reach, worker_stats
 from ck3parse.pipeline.window import Window
-from ck3parse.tasks import make_app
 
 START_LIMIT_S = 30.0
 

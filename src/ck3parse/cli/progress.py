@@ -3,37 +3,15 @@
 import sys
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from ck3parse.cli.bar import Bar
 
 LINE_INTERVAL_S = 5.0
 _MB = 1e6
-
-
-class _Rates(ProgressColumn):
-    """MB of all, files a second and failures."""
-
-    def render(self, task: Task) -> Text:
-        done, failed = task.fields["size"] / _MB, task.fields["failed"]
-        rate = task.finished_speed or task.speed or 0
-        text = Text(
-            f"{done:,.1f} of {task.fields['total_size'] / _MB:,.1f} MB  {rate:,.0f} files/s"
-        )
-        if failed:
-            text.append(f"  {failed:,} failed", style="red")
-        return text
 
 
 class RunProgress:
@@ -49,20 +27,7 @@ class RunProgress:
         self._size = size
         self._done_files = self._done_size = self._failed = 0
         self._began = self._last_line = monotonic()
-        self._bar: Progress | None = None
-        if sys.stderr.isatty():
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                _Rates(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._task = self._bar.add_task(
-                "parsing", total=files, size=0, total_size=size, failed=0
-            )
+        self._bar = _bar(files, size) if sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -90,7 +55,7 @@ class RunProgress:
         self._done_size += size
         self._failed += failed
         if self._bar:
-            self._bar.update(self._task, advance=files, size=self._done_size, failed=self._failed)
+            self._bar.show(self._done_files, self._done_size, self._failed)
         elif monotonic() - self._last_line >= LINE_INTERVAL_S:
             self._last_line = monotonic()
             self._print_line()
@@ -102,7 +67,7 @@ class RunProgress:
             waiting: a few words, or `None`: nothing any more.
         """
         if self._bar:
-            self._bar.update(self._task, description=waiting or "parsing")
+            self._bar.describe(waiting or "parsing")
         elif waiting and monotonic() - self._last_line >= 1.0:
             self._last_line = monotonic()
             click.echo(waiting, err=True)
@@ -117,3 +82,10 @@ class RunProgress:
             f" {rate:,.0f} files/s, {self._failed:,} failed, about {left:,.0f} s left",
             err=True,
         )
+
+
+def _bar(files: int, size: int) -> "Bar":
+    # Rich takes longer to import than a script's run may take to parse.
+    from ck3parse.cli.bar import Bar
+
+    return Bar(files, size)

@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 import msgspec
-from rich.console import Console
 
 from ck3parse.allocator import keep_freed_memory
-from ck3parse.broker import EmbeddedBroker
 from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
 from ck3parse.cli.report import Report
@@ -29,9 +27,14 @@ from ck3parse.pipeline.walk import roots_of
 from ck3parse.store import Store
 
 if TYPE_CHECKING:
+    # At run time each is imported where it is needed: to a short run they are most of its time.
+    from ck3parse.broker import EmbeddedBroker
     from ck3parse.pipeline.window import Window
 
 BROKER_START_LIMIT_S = 30.0
+SMALL_FILES = 4_000
+SMALL_BYTES = 24_000_000
+"""One worker parses so much in the time that it takes to hear of others."""
 
 
 @click.command(
@@ -150,6 +153,8 @@ def command(
     parser = parser_in_use()
     embedded = None
     if not of.broker_url:
+        from ck3parse.broker import EmbeddedBroker
+
         log_fd = 2 if verbose else None
         embedded = EmbeddedBroker(of.worker_count, roots_of(paths), keep=True, log_fd=log_fd)
     with Store(out, of.stored_version(parser.version)) as store, ExitStack() as stack:
@@ -190,7 +195,11 @@ def command(
     if as_json:
         click.echo(report.as_json(verbose=verbose))
     else:
-        report.print(Console(), verbose=verbose)
+        from rich.console import Console
+
+        from ck3parse.cli.report_text import print_report
+
+        print_report(report, Console(), verbose=verbose)
         if interrupted:
             left = plan.file_count - tally.files
             click.echo(f"interrupted: {left:,} files are left; run again to go on", err=True)
@@ -201,7 +210,7 @@ def _parse(
     plan: Plan,
     store: Store,
     of: Settings,
-    embedded: EmbeddedBroker | None,
+    embedded: "EmbeddedBroker | None",
     timeout_ms: int,
     tally: Tally,
     interrupts: Interrupts,
@@ -225,15 +234,23 @@ def _parse(
         run.record_known()
         if not plan.to_parse:
             return
-        size = sum(found.size for found in plan.to_parse)
-        progress = stack.enter_context(RunProgress(len(plan.to_parse), size))
+        files, size = len(plan.to_parse), plan.size_to_parse
+        progress = stack.enter_context(RunProgress(files, size))
 
         def check() -> None:
             interrupts.check()
             if embedded and (reason := embedded.failure()):
                 raise BrokerError(f"the embedded broker failed: {reason}")
 
-        window = stack.enter_context(closing(_window(of, embedded, check, progress.say, wait=wait)))
+        opened = _window(
+            of,
+            embedded,
+            check,
+            progress.say,
+            wait=wait,
+            small=files <= SMALL_FILES and size <= SMALL_BYTES,
+        )
+        window = stack.enter_context(closing(opened))
         gc.freeze()
         gc.enable()
         keep_freed_memory()
@@ -247,15 +264,16 @@ def _parse(
 
 def _window(
     of: Settings,
-    embedded: EmbeddedBroker | None,
+    embedded: "EmbeddedBroker | None",
     check: Callable[[], None],
     say: Callable[[str | None], None],
     *,
     wait: bool,
+    small: bool,
 ) -> "Window":
+    from ck3parse.application import make_app
     from ck3parse.pipeline.connection import connect, reach
     from ck3parse.pipeline.window import Window
-    from ck3parse.tasks import make_app
 
     if embedded:
         embedded.wait_ready(BROKER_START_LIMIT_S)
@@ -264,7 +282,7 @@ def _window(
         )
         app, workers, nodes = make_app(of), of.worker_count, 1
     else:
-        app, workers, nodes = connect(of, wait=wait, check=check, say=say)
+        app, workers, nodes = connect(of, first_is_enough=small, wait=wait, check=check, say=say)
     return Window(
         app,
         workers=workers,

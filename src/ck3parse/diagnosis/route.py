@@ -8,6 +8,7 @@ from celery import Celery
 
 from ck3parse import reading
 from ck3parse.answer import answerer
+from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
 from ck3parse.diagnosis.report import Finding, Route, Stop
 from ck3parse.parser import parser_in_use
@@ -17,7 +18,7 @@ from ck3parse.pipeline.plan import make_plan
 from ck3parse.pipeline.run import Run
 from ck3parse.pipeline.window import Window
 from ck3parse.store import Store
-from ck3parse.tasks import TASK_NAME, parse_batch
+from ck3parse.tasks import parse_batch
 
 _QUEUES = (QUEUE_INTERACTIVE, QUEUE_BULK)
 _REPLY_LIMIT_S = 1.0

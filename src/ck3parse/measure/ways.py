@@ -150,10 +150,10 @@ def _pipeline(task: Task) -> Round:
         EmbeddedBroker(task.workers) as broker,
     ):
         # As in `run`: while server and worker come up, this process imports Celery.
+        from ck3parse.application import make_app
         from ck3parse.pipeline.plan import make_plan
         from ck3parse.pipeline.run import Run
         from ck3parse.pipeline.window import Window
-        from ck3parse.tasks import make_app
 
         with Store(Path(folder, "bench.sqlite"), parser_in_use().version) as store:
             plan = make_plan(task.paths, store, max_bytes=of.max_file_bytes)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from celery import Celery
 
+from ck3parse.application import make_app
 from ck3parse.config import Settings
 from ck3parse.errors import BrokerError
-from ck3parse.tasks import make_app
 
 _REPLIES_WINDOW_S = 0.3
 """Workers answer within milliseconds; this is how long to listen for more after the first."""
@@ -34,6 +34,7 @@ class Connected(NamedTuple):
 def connect(
     of: Settings,
     *,
+    first_is_enough: bool = False,
     wait: bool = False,
     check: Callable[[], None] = lambda: None,
     say: Callable[[str | None], None] = lambda _: None,
@@ -42,6 +43,8 @@ def connect(
 
     Args:
         of: settings with its URL.
+        first_is_enough: go on with the worker that answers first, as if there were no more: they
+            may be, and take tasks too, but to count them takes a third of a second.
         wait: wait until there are broker and worker, for as long as it takes.
         check: called while waiting; raises to end it.
         say: told what is being waited for, in a few words, and `None` when it is over.
@@ -52,7 +55,7 @@ def connect(
     while True:
         check()
         try:
-            connected = _connect(of)
+            connected = _connect(of, 1 if first_is_enough else None)
         except BrokerError:
             if not wait:
                 raise
@@ -63,10 +66,10 @@ def connect(
             return connected
 
 
-def _connect(of: Settings) -> Connected:
+def _connect(of: Settings, limit: int | None) -> Connected:
     app = reach(of)
     try:
-        stats = worker_stats(app)
+        stats = worker_stats(app, limit)
     except Exception as error:
         app.close()
         raise BrokerError(
@@ -109,14 +112,19 @@ def process_count(stats: dict[str, Any]) -> int:
     return int(stats.get("pool", {}).get("max-concurrency", 1))
 
 
-def worker_stats(app: Celery) -> dict[str, dict[str, Any]]:
+def worker_stats(app: Celery, limit: int | None = None) -> dict[str, dict[str, Any]]:
     """Return each worker's statistics by its name, as `celery inspect stats` has them.
 
     Empty if none answers within three seconds.
+
+    Args:
+        app: the application to ask with.
+        limit: how many workers to hear, at once; default: all that answer, and that there are no
+            more takes `_REPLIES_WINDOW_S` to know.
     """
     for _ in range(_REPLIES_ROUNDS):
         replies: dict[str, dict[str, Any]] | None = app.control.inspect(
-            timeout=_REPLIES_WINDOW_S
+            timeout=_REPLIES_WINDOW_S, limit=limit
         ).stats()
         if replies:
             return replies

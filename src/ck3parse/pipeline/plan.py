@@ -36,6 +36,11 @@ class Plan(msgspec.Struct):
         """How many files there are that get a result."""
         return len(self.to_parse) + len(self.unchanged) + len(self.known) + len(self.problems)
 
+    @property
+    def size_to_parse(self) -> int:
+        """Bytes of the files that must be parsed."""
+        return sum(found.size for found in self.to_parse)
+
 
 def make_plan(
     paths: Sequence[str],

@@ -99,7 +99,7 @@ class Run:
     def _outcomes_of(
         self, window: "Window", requests: Iterator[tuple[ParseRequest, int]]
     ) -> Iterator[Outcomes]:
-        limit = bytes_for(sum(found.size for found in self._plan.to_parse), window.limit)
+        limit = bytes_for(self._plan.size_to_parse, window.limit)
         try:
             for results in window.results(in_batches(requests, limit)):
                 self._ready += [(self._sent.pop(result.id), result) for result in results]

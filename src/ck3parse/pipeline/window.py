@@ -20,6 +20,7 @@ from celery.result import AsyncResult
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK, Settings
 from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
@@ -27,7 +28,6 @@ from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.evidence import look_for
 from ck3parse.pipeline.lease import Lease, Step, end, failed, let_go
 from ck3parse.pipeline.listening import listen
-from ck3parse.tasks import TASK_NAME
 
 BATCHES_PER_WORKER = 4
 """In flight for each worker process: one in hand, the rest so that it never waits for the next."""

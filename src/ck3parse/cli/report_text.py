@@ -1,0 +1,71 @@
+"""What a run tells at its end, for people: its failures and a table."""
+
+import os
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ck3parse.cli.excerpt import printable
+from ck3parse.cli.report import Failure, Report
+
+MAX_FAILURES_SHOWN = 20
+
+
+def print_report(report: Report, console: Console, *, verbose: bool) -> None:
+    """Print the failures and the table.
+
+    Args:
+        report: what came of the run.
+        console: where to.
+        verbose: whether to name each file that was skipped, and to show each failure.
+    """
+    if verbose:
+        for entry in report.skipped:
+            path = printable(os.path.join(entry.root, entry.name))
+            console.print(Text(f"skipped {path}: {entry.reason}", "dim"), soft_wrap=True)
+    shown = report.failures if verbose else report.failures[:MAX_FAILURES_SHOWN]
+    for failure in shown:
+        _print_failure(console, failure)
+    if len(shown) < len(report.failures):
+        console.print(
+            f"… and {len(report.failures) - len(shown):,} more: --verbose shows them all\n"
+        )
+    console.print(_table(report))
+
+
+def _table(report: Report) -> Table:
+    table = Table(show_header=False, title=None)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    failed = report.counts.failed
+    table.add_row("parsed", f"{report.counts.parsed:,}", style="green")
+    table.add_row("unchanged", f"{report.counts.unchanged:,}")
+    table.add_row("skipped", f"{report.counts.skipped:,}")
+    table.add_row("failed", f"{failed:,}", style="red" if failed else "")
+    table.add_row("seconds", f"{report.seconds:,.2f}")
+    table.add_row("MB/s", f"{report.megabytes_per_s:,.1f}")
+    table.add_row("parser", report.parser)
+    table.add_row("store", Text(printable(_short(report.store)), overflow="fold"))
+    return table
+
+
+def _print_failure(console: Console, failure: Failure) -> None:
+    place = printable(_short(failure.path))
+    if failure.line is not None:
+        place += f":{failure.line}:{failure.column}"
+    console.print(
+        Text.assemble(
+            (place, "bold"), ": ", (failure.error_type, "red"), ": ", printable(failure.error)
+        ),
+        soft_wrap=True,
+    )
+    for line in failure.excerpt():
+        console.print(Text("    " + line), soft_wrap=True)
+    console.print()
+
+
+def _short(path: str) -> str:
+    """Return a path relative to the current folder where it lies beneath it."""
+    here = os.path.join(os.getcwd(), "")
+    return path.removeprefix(here)

@@ -10,7 +10,7 @@ MAX_FILES = 256
 """A task costs 1.6 ms whatever it holds; over 64 files that is a quarter of a tiny file's cost."""
 MAX_BYTES = 4 * 1024 * 1024
 """A tenth of a second's work, of which a task's cost is a hundredth."""
-MIN_BYTES = 256 * 1024
+MIN_BYTES = 512 * 1024
 """As little work as a task is worth, where there is little to share out."""
 
 

@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     path_map: str = ""
     max_file_bytes: _Positive = 64 * 1024 * 1024
     max_depth: _Positive = DEFAULT_MAX_DEPTH
-    max_files_per_child: _Positive = 5000
+    max_files_per_child: _Positive = 50_000
     max_tasks_per_child: _Positive = 5000
     max_memory_per_child_mb: _Positive = 300
     max_address_space_mb: _Positive = 2048

@@ -60,6 +60,8 @@ class Counts(NamedTuple):
 class Store:
     """A store opened for one parser; a context manager that closes it.
 
+    Threads may use it by turns.
+
     Args:
         path: the SQLite file; it is made if it does not exist.
         parser_version: what results are stored under; those of other versions do not count.
@@ -71,7 +73,10 @@ class Store:
     def __init__(self, path: Path, parser_version: str) -> None:
         self.path = path
         try:
-            self._db = sqlite3.connect(path, timeout=10, isolation_level=None)
+            # One thread at a time uses it, but not always the same.
+            self._db = sqlite3.connect(
+                path, timeout=10, isolation_level=None, check_same_thread=False
+            )
             self._open(parser_version)
         except sqlite3.Error as error:
             raise StoreError(

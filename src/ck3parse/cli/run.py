@@ -256,10 +256,9 @@ def _parse(
         keep_freed_memory()
         # What is in the store is in the report too.
         stack.enter_context(interrupts.deferred())
-        for outcomes in run.outcomes(window):
+        for outcomes in run.outcomes(window, interrupts.check):
             failed = tally.add(outcomes)
             progress.advance(len(outcomes), sum(found.size for found, _ in outcomes), failed)
-            interrupts.check()
 
 
 def _window(

@@ -2,8 +2,8 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from operator import attrgetter
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +12,7 @@ from ck3parse.errors import OF_THE_CONTENT
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import bytes_for, in_batches
 from ck3parse.pipeline.plan import Plan, content_hash
+from ck3parse.pipeline.recorder import Outcomes, Recorder
 from ck3parse.pipeline.walk import Found
 from ck3parse.reading import CannotReadError, read_script
 from ck3parse.store import Store
@@ -20,14 +21,8 @@ if TYPE_CHECKING:
     # At run time it would import Celery, which a run that finds nothing to do need not wait for.
     from ck3parse.pipeline.window import Window
 
-Outcomes = list[tuple[Found, ParseResult]]
-
 MIN_TWIN_BYTES = 16 * 1024
 """Smaller files of one size are not compared: that costs more than to parse a content twice."""
-COMMIT_BYTES = 16 * 1024 * 1024
-"""Of ASTs in one transaction: a commit waits for the disk, which a batch each would do all day."""
-COMMIT_INTERVAL_S = 0.25
-"""What is killed loses no more than this of its work."""
 
 
 class Run:
@@ -38,7 +33,7 @@ class Run:
 
     Args:
         plan: what to do; what it knows without parsing is recorded at once.
-        store: where outcomes go, a few transactions a second.
+        store: where outcomes go, a few transactions a second; nothing else may use it meanwhile.
         timeout_ms: milliseconds that one file may take.
         max_bytes: larger files are not read.
         send_content: read files here, when the window has room for them, and send their bytes.
@@ -69,22 +64,23 @@ class Run:
         """By hash of a content that is in flight: other files of that content."""
         self._settled: dict[str, ParseResult] = {}
         """By hash of a content that came back: its outcome, without the AST."""
-        self._ready: Outcomes = []
-        """What is to be committed next."""
-        self._ready_bytes = 0
-        self._committed = monotonic()
         self._unsettled: list[Found] = []
+        self._recorder = Recorder(store)
 
     def record_known(self) -> None:
         """Record what needs no parsing: known contents, and files that are no more."""
         self._store.record(self._plan.known)
         self._store.remove(self._plan.vanished)
 
-    def outcomes(self, window: "Window") -> Iterator[Outcomes]:
+    def outcomes(
+        self, window: "Window", check: Callable[[], None] = lambda: None
+    ) -> Iterator[Outcomes]:
         """Parse, and yield files and results once they are in the store.
 
         Args:
             window: where to send.
+            check: called after each batch; raises to end the run, and what came by then is
+                recorded and yielded first.
 
         Raises:
             BrokerError: no worker or no broker is there any more.
@@ -92,33 +88,33 @@ class Run:
         """
         # Largest first: the last batches are small, so that all workers end together.
         files = sorted(self._plan.to_parse, key=attrgetter("size"), reverse=True)
-        yield from self._outcomes_of(window, self._requests(files))
-        # Where the first of a content failed otherwise than by it, the others have their own try.
-        yield from self._outcomes_of(window, _sent(map(self._request, self._unsettled)))
+        with closing(self._recorder):
+            yield from self._outcomes_of(window, check, self._requests(files))
+            # Where the first of a content failed otherwise than by it, each other has its own try.
+            again = _sent(map(self._request, self._unsettled))
+            yield from self._outcomes_of(window, check, again)
 
     def _outcomes_of(
-        self, window: "Window", requests: Iterator[tuple[ParseRequest, int]]
+        self,
+        window: "Window",
+        check: Callable[[], None],
+        requests: Iterator[tuple[ParseRequest, int]],
     ) -> Iterator[Outcomes]:
         limit = bytes_for(self._plan.size_to_parse, window.limit)
         try:
             for results in window.results(in_batches(requests, limit)):
-                self._ready += [(self._sent.pop(result.id), result) for result in results]
-                self._ready_bytes += sum(len(result.ast or b"") for result in results)
+                self._recorder.add((self._sent.pop(result.id), result) for result in results)
                 for result in results:
                     self._settle(result)
-                since = monotonic() - self._committed
-                if self._ready_bytes >= COMMIT_BYTES or since >= COMMIT_INTERVAL_S:
-                    yield from self._commit()
+                if recorded := self._recorder.recorded():
+                    yield recorded
+                check()
+        except GeneratorExit:  # Nobody is there any more to be told.
+            self._recorder.flush()
+            raise
         finally:  # What was done before an interrupt, or before the broker went, is kept.
-            yield from self._commit()
-
-    def _commit(self) -> Iterator[Outcomes]:
-        outcomes, self._ready, self._ready_bytes = self._ready, [], 0
-        if outcomes:
-            self._store.record(outcomes)
-        self._committed = monotonic()
-        if outcomes:
-            yield outcomes
+            if recorded := self._recorder.flush():
+                yield recorded
 
     def _requests(self, files: list[Found]) -> Iterator[tuple[ParseRequest, int]]:
         for _, same_size in itertools.groupby(files, key=attrgetter("size")):
@@ -128,7 +124,7 @@ class Run:
             for found in group:
                 digest = content_hash(found.path, self._max_bytes) if may_be_twins else None
                 if digest in self._settled:
-                    self._ready.append(_as_twin(found, self._settled[digest]))
+                    self._recorder.add([_as_twin(found, self._settled[digest])])
                 elif digest in self._waiting:
                     self._waiting[digest].append(found)
                 else:
@@ -150,7 +146,7 @@ class Run:
             except CannotReadError as reason:
                 failure = ParseResult("", found.path)
                 failure.error_type, failure.error = reason.error_type, reason.message
-                self._ready.append((found, failure))
+                self._recorder.add([(found, failure)])
                 return None
             path = None
         elif self._worker_path:
@@ -171,7 +167,7 @@ class Run:
         # It may have been written to since it was hashed here.
         if of_the_content and result.content_hash == digest:
             self._settled[digest] = msgspec.structs.replace(result, ast=None)
-            self._ready += [_as_twin(found, result) for found in twins]
+            self._recorder.add(_as_twin(found, result) for found in twins)
         else:
             self._unsettled += twins
 

@@ -1,0 +1,90 @@
+"""Recording outcomes in the store, while more of them come."""
+
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import monotonic
+
+from ck3parse.messages import ParseResult
+from ck3parse.pipeline.walk import Found
+from ck3parse.store import Store
+
+Outcomes = list[tuple[Found, ParseResult]]
+
+COMMIT_BYTES = 16 * 1024 * 1024
+"""Of ASTs in one transaction: a commit waits for the disk, which a batch each would do all day."""
+COMMIT_INTERVAL_S = 0.25
+"""What is killed loses no more than this of its work, on a disk that keeps up."""
+MAX_WAITING_BYTES = 4 * COMMIT_BYTES
+"""Of ASTs that wait while a slow disk is written to; then the run waits too."""
+
+
+class Recorder:
+    """Records outcomes in a thread of its own: a disk that takes its time keeps no worker waiting.
+
+    One transaction is under way at a time, and what comes meanwhile is for the next one, so the
+    slower the disk is, the fewer they are. Nothing else may use the store until it is closed.
+
+    Args:
+        store: where outcomes go.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._thread = ThreadPoolExecutor(1, "recorder")
+        self._waiting: Outcomes = []
+        self._waiting_bytes = 0
+        self._recording: Outcomes = []
+        self._written: Future[None] | None = None
+        self._began = monotonic()
+
+    def add(self, outcomes: Iterable[tuple[Found, ParseResult]]) -> None:
+        """Take outcomes, to be recorded with the next transaction."""
+        for outcome in outcomes:
+            self._waiting.append(outcome)
+            self._waiting_bytes += len(outcome[1].ast or b"")
+
+    def recorded(self) -> Outcomes:
+        """Begin a transaction if one is due, and return what has been recorded since the last call.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        done: Outcomes = []
+        if self._written and (self._written.done() or self._waiting_bytes >= MAX_WAITING_BYTES):
+            done = self._end()
+        due = self._waiting_bytes >= COMMIT_BYTES or monotonic() - self._began >= COMMIT_INTERVAL_S
+        if due and not self._written:
+            self._begin()
+        return done
+
+    def flush(self) -> Outcomes:
+        """Record all that there is, and return what has been recorded since `recorded`.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        done = self._end()
+        self._begin()
+        return done + self._end()
+
+    def close(self) -> None:
+        """Wait for what is under way."""
+        self._thread.shutdown()
+
+    def _begin(self) -> None:
+        self._began = monotonic()
+        if self._waiting:
+            self._recording, self._waiting, self._waiting_bytes = self._waiting, [], 0
+            self._written = self._thread.submit(self._store.record, self._recording)
+
+    def _end(self) -> Outcomes:
+        if self._written is None:
+            return []
+        try:
+            self._written.result()
+        except Exception:
+            # What comes after it would not be written either, and each try can take seconds.
+            self._waiting, self._waiting_bytes, self._written = [], 0, None
+            raise
+        done, self._recording, self._written = self._recording, [], None
+        return done

@@ -12,7 +12,7 @@ from ck3parse import parser
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ZSTD_LEVEL, ParseRequest, ParseResult
-from ck3parse.reading import CannotReadError, read_script, too_large
+from ck3parse.reading import CannotReadError, Roots, read_script, real_roots, too_large
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
         UsageError: `CK3PARSE_PARSER` chooses a parser that there is not.
     """
     in_use = parser.parser_in_use()
-    roots = tuple(os.path.realpath(root) for root in of.roots.split(os.pathsep) if root)
+    roots = real_roots(root for root in of.roots.split(os.pathsep) if root)
     compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
 
     def answer(request: ParseRequest) -> ParseResult:
@@ -63,7 +63,7 @@ def _parse(
     request: ParseRequest,
     result: ParseResult,
     of: Settings,
-    roots: tuple[str, ...],
+    roots: Roots,
     in_use: parser.Parser,
 ) -> parser.ParseOutcome:
     mode, max_depth = request.mode, of.max_depth

@@ -14,7 +14,7 @@ ZSTD_LEVEL = 1
 """15 : 1 on AST JSON at over 1 GB/s; higher levels cost more than they save."""
 
 
-class Diagnostic(msgspec.Struct, frozen=True, omit_defaults=True):
+class Diagnostic(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One thing that is wrong at one place of a file; lines and columns count from 1."""
 
     line: int
@@ -26,7 +26,7 @@ class Diagnostic(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str
 
 
-class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One file, or one text, to parse.
 
     Attributes:
@@ -50,7 +50,7 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     content: bytes | None = None
 
 
-class ParseResult(msgspec.Struct, omit_defaults=True):
+class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
     """What came of one `ParseRequest`.
 
     Attributes:

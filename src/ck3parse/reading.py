@@ -4,7 +4,8 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import NewType
 
 from ck3parse.errors import ErrorType
 
@@ -16,6 +17,18 @@ _OPEN_FLAGS = (
     | getattr(os, "O_NOCTTY", 0)
     | getattr(os, "O_BINARY", 0)
 )
+
+
+Roots = NewType("Roots", tuple[str, ...])
+"""Real paths of folders, each with a separator at its end, which `mods2` does not begin with."""
+
+ANY = Roots(())
+"""No roots: any file may be read."""
+
+
+def real_roots(folders: Iterable[str]) -> Roots:
+    """Return the roots that these folders are, links followed."""
+    return Roots(tuple(os.path.join(os.path.realpath(folder), "") for folder in folders))
 
 
 class CannotReadError(Exception):
@@ -32,14 +45,13 @@ class CannotReadError(Exception):
         self.message = message
 
 
-def read_script(path: str, *, max_bytes: int, roots: Sequence[str] = ()) -> bytes:
+def read_script(path: str, *, max_bytes: int, roots: Roots = ANY) -> bytes:
     """Return the content of a file.
 
     Args:
         path: the file.
         max_bytes: a larger file is not read.
-        roots: real paths of folders; a file that is, links followed, beneath none of them is not
-            read. Empty: any file may be.
+        roots: a file that is, links followed, beneath none of them is not read.
 
     Raises:
         CannotReadError: the file is missing, unreadable, too large, no regular file or not allowed.
@@ -53,7 +65,7 @@ def read_script(path: str, *, max_bytes: int, roots: Sequence[str] = ()) -> byte
             ErrorType.FILE_NOT_FOUND, f"no file can have this name: {error}"
         ) from error
     try:
-        if roots and not _is_beneath(_path_of(fd, path), roots):
+        if roots and not (_path_of(fd, path) + os.sep).startswith(roots):
             raise CannotReadError(
                 ErrorType.PATH_NOT_ALLOWED,
                 "it lies outside of the folders that the worker may read"
@@ -92,13 +104,6 @@ def _path_of(fd: int, path: str) -> str:
     if sys.platform == "linux":
         return os.readlink(f"/proc/self/fd/{fd}")
     return os.path.realpath(path)
-
-
-def _is_beneath(real_path: str, roots: Sequence[str]) -> bool:
-    return any(
-        real_path.startswith(root if root.endswith(os.sep) else root + os.sep) or real_path == root
-        for root in roots
-    )
 
 
 def _cannot_open(path: str, error: OSError) -> CannotReadError:

@@ -254,12 +254,13 @@ class Store:
         )
 
     def _record_asts(self, results: list[tuple[int, ParseResult]]) -> None:
+        now = self._db.execute("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')").fetchone()[0]
         self._db.executemany(
             "INSERT OR IGNORE INTO asts"
-            " (file_id, content_hash, parser_version_id, ast_blob, parse_ok, node_count)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            " (file_id, content_hash, parser_version_id, ast_blob, parse_ok, node_count,"
+            " created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                (file_id, r.content_hash, self._parser, r.ast, r.ok, r.node_count)
+                (file_id, r.content_hash, self._parser, r.ast, r.ok, r.node_count, now)
                 for file_id, r in results
             ],
         )

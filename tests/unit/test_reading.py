@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from ck3parse.errors import ErrorType
-from ck3parse.reading import CannotReadError, read_script
+from ck3parse.reading import ANY, CannotReadError, Roots, read_script, real_roots
 
 
-def reason(path: Path | str, max_bytes: int = 100, roots: tuple[str, ...] = ()) -> ErrorType:
+def reason(path: Path | str, max_bytes: int = 100, roots: Roots = ANY) -> ErrorType:
     with pytest.raises(CannotReadError) as caught:
         read_script(str(path), max_bytes=max_bytes, roots=roots)
     return caught.value.error_type
@@ -75,7 +75,7 @@ def test_only_beneath_the_roots(tmp_path: Path) -> None:
     (outside / "b.txt").write_text("b")
     (inside / "link.txt").symlink_to(outside / "b.txt")
     (inside / "linked").symlink_to(outside)
-    roots = (str(inside),)
+    roots = real_roots([str(inside)])
     assert read_script(str(inside / "a.txt"), max_bytes=9, roots=roots) == b"a"
     assert read_script(str(outside / ".." / "mods" / "a.txt"), max_bytes=9, roots=roots) == b"a"
     for path in (
@@ -85,4 +85,4 @@ def test_only_beneath_the_roots(tmp_path: Path) -> None:
         inside / "linked" / "b.txt",
     ):
         assert reason(path, roots=roots) == ErrorType.PATH_NOT_ALLOWED
-    assert read_script(str(outside / "b.txt"), max_bytes=9, roots=("/",)) == b"b"
+    assert read_script(str(outside / "b.txt"), max_bytes=9, roots=real_roots(["/"])) == b"b"

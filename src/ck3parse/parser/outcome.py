@@ -9,7 +9,7 @@ DEFAULT_MAX_DEPTH = 10_000
 """How deep braces may nest before it is an error (section 5 of the AST contract)."""
 
 
-class ParseOutcome(msgspec.Struct, frozen=True):
+class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
     """What `parse_bytes` and `parse_text` return.
 
     Attributes:

@@ -252,6 +252,8 @@ def _parse(
         )
         window = stack.enter_context(closing(opened))
         gc.freeze()
+        # A batch makes thousands of objects that go without its help.
+        gc.set_threshold(20_000)
         gc.enable()
         keep_freed_memory()
         # What is in the store is in the report too.

@@ -79,8 +79,11 @@ def run_watched(command: Sequence[str], *, given: bytes = b"") -> Ran:
             while not ended.wait(LOOK_INTERVAL_S):
                 for pid, now in _look(process.pid).items():
                     before = seen.get(pid, now)
+                    # At the end a worker process can outlive its worker, and is the supervisor's.
+                    kind = before.kind if before.kind == "children" else now.kind
                     # One that has ended and is not reaped has no memory any more.
-                    seen[pid] = now._replace(peak_mb=max(now.peak_mb, before.peak_mb))
+                    peak_mb = max(now.peak_mb, before.peak_mb)
+                    seen[pid] = now._replace(kind=kind, peak_mb=peak_mb)
 
         watching = threading.Thread(target=watch)
         watching.start()

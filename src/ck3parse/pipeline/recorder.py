@@ -37,6 +37,11 @@ class Recorder:
         self._written: Future[None] | None = None
         self._began = monotonic()
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether a transaction is under way, or has ended and was not told of."""
+        return self._written is not None
+
     def add(self, outcomes: Iterable[tuple[Found, ParseResult]]) -> None:
         """Take outcomes, to be recorded with the next transaction."""
         for outcome in outcomes:
@@ -53,7 +58,7 @@ class Recorder:
         if self._written and (self._written.done() or self._waiting_bytes >= MAX_WAITING_BYTES):
             done = self._end()
         due = self._waiting_bytes >= COMMIT_BYTES or monotonic() - self._began >= COMMIT_INTERVAL_S
-        if due and not self._written:
+        if due and not self.is_recording:
             self._begin()
         return done
 

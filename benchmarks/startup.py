@@ -1,16 +1,24 @@
 """From nothing to something: `python benchmarks/startup.py [--quick]`.
 
-Fresh interpreters in turns: the baseline imports click and nothing else.
+Fresh interpreters in turns: the baseline imports click and nothing else. Then runs whose time is
+mostly a start: of ten files, and of a mod of a thousand with a broker of its own, with one that
+`ck3parse serve` keeps up, and with nothing changed.
 """
 
 import argparse
+import json
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
+from peers import files_of, warm
+from playset import make_playset
 from result import Result, Row, show
 
 BASELINE = "python -c 'import click'"
@@ -22,6 +30,9 @@ COMMANDS = {
     "ck3parse --help": ("-m", "ck3parse", "--help"),
 }
 FEW = 10
+MOD_FILES = 1_000
+MOD_MEGABYTES = 7.0
+"""A mod of usual size: elder-kings-ck3 has 984 script files of 6.9 MB."""
 
 
 def seconds_of(*args: str) -> float:
@@ -30,32 +41,67 @@ def seconds_of(*args: str) -> float:
     return perf_counter() - began
 
 
+def run_s(mod: Path, out: Path, *args: str) -> float:
+    return seconds_of("-m", "ck3parse", "run", str(mod), "--json", "--out", str(out), *args)
+
+
+@contextmanager
+def served(mod: Path) -> Iterator[str]:
+    """Keep a broker and a worker up; gives the URL."""
+    command = [sys.executable, "-m", "ck3parse", "serve", str(mod), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as serve:
+        try:
+            assert serve.stdout
+            yield json.loads(serve.stdout.readline())["broker_url"]
+        finally:
+            serve.send_signal(signal.SIGTERM)
+
+
+def measure_commands(rounds: int) -> Result:
+    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(rounds):
+        for name, args in COMMANDS.items():
+            taken[name].append(seconds_of(*args))
+    ms = {name: statistics.median(values) * 1000 for name, values in taken.items()}
+    rows = [Row(name, value, "ms", value / ms[BASELINE]) for name, value in ms.items()]
+    about = f"Fresh processes, medians of {rounds} rounds in turns. The ratio is to {BASELINE}."
+    return Result("Starting", about, rows)
+
+
+def measure_runs(rounds: int, folder: Path) -> Result:
+    few, mod = folder / "few", folder / "mod"
+    few.mkdir()
+    for number in range(FEW):
+        (few / f"f{number}.txt").write_text(f"key_{number} = {{ a = {number} }}\n")
+    make_playset(mod, MOD_FILES, MOD_MEGABYTES)
+    warm(files_of(mod))
+    ten, own, with_served, again = [], [], [], []
+    with served(mod) as url:
+        for number in range(rounds):
+            ten.append(run_s(few, folder / f"ten_{number}.sqlite"))
+            own.append(run_s(mod, folder / f"own_{number}.sqlite"))
+            out = folder / f"served_{number}.sqlite"
+            with_served.append(run_s(mod, out, "--broker", url))
+            again.append(run_s(mod, out, "--broker", url))
+    ten_s, own_s, served_s, again_s = map(statistics.median, (ten, own, with_served, again))
+    about = (
+        f"`ck3parse run` from command to prompt, medians of {rounds} rounds in turns; the mod has"
+        f" {MOD_FILES:,} files and {MOD_MEGABYTES:g} MB. The ratio is to the mod's run with a"
+        " broker of its own."
+    )
+    rows = [
+        Row(f"{FEW} files", ten_s, "s", ten_s / own_s, "to reach: 1 s"),
+        Row("a mod", own_s, "s", 1.0, "baseline"),
+        Row("a mod, `serve` running", served_s, "s", served_s / own_s, "to reach: 0.4 s"),
+        Row("a mod, nothing changed", again_s, "s", again_s / own_s),
+    ]
+    return Result("Short runs", about, rows)
+
+
 def measure(*, quick: bool) -> list[Result]:
     rounds = 3 if quick else 21
     with tempfile.TemporaryDirectory() as folder:
-        mod = Path(folder, "mod")
-        mod.mkdir()
-        for number in range(FEW):
-            (mod / f"f{number}.txt").write_text(f"key_{number} = {{ a = {number} }}\n")
-        taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
-        runs = []
-        for number in range(rounds):
-            for name, args in COMMANDS.items():
-                taken[name].append(seconds_of(*args))
-            out = f"{folder}/{number}.sqlite"
-            runs.append(seconds_of("-m", "ck3parse", "run", str(mod), "--json", "--out", out))
-    ms = {name: statistics.median(values) * 1000 for name, values in taken.items()}
-    rows = [Row(name, value, "ms", value / ms[BASELINE]) for name, value in ms.items()]
-    rows.append(
-        Row(
-            f"ck3parse run on {FEW} files",
-            statistics.median(runs) * 1000,
-            "ms",
-            note="to reach: 1 s",
-        )
-    )
-    about = f"Fresh processes, medians of {rounds} rounds in turns. The ratio is to {BASELINE}."
-    return [Result("Starting", about, rows)]
+        return [measure_commands(rounds), measure_runs(rounds, Path(folder))]
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ _cases: list[Case] = []
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Mod:
-    """Many files that take no time: 256 travel in one batch."""
+    """Many files that take no time: 512 travel in one batch."""
     return Mod.made(tmp_path_factory.mktemp("quick") / "mod", 600)
 
 

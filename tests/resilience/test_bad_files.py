@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ck3parse.pipeline.batch import MAX_FILES
 from reliability import Case
 from trial import Mod, Trial, assert_right, written
 
@@ -116,5 +117,5 @@ def test_processes_are_replaced_in_mid_run(many: Mod, tmp_path: Path, case: Case
     counts = [parsed_by.count(pid) for pid in set(parsed_by)]
     assert sum(counts) == len(many.asts)  # nothing twice
     assert len(counts) > 2
-    assert max(counts) < 500 + 256  # the last batch of each is done in full
+    assert max(counts) < 500 + MAX_FILES  # the last batch of each is done in full
     case.did(report, trial.seconds, f"{len(counts)} processes, at most {max(counts)} files each")

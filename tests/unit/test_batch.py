@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ck3parse.messages import ParseRequest
-from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, MIN_BYTES, bytes_for, in_batches
+from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, MIN_BYTES, Batch, bytes_for, in_batches
 
 
 @given(st.lists(st.integers(0, 2 * MAX_BYTES), max_size=300))
@@ -16,8 +16,21 @@ def test_every_request_is_in_one_batch_in_order_and_within_the_limits(sizes: lis
     assert sum(batch.size for batch in batches) == sum(sizes)
 
 
+def test_a_batch_has_no_more_files_than_the_limit() -> None:
+    sized = [(ParseRequest(str(number)), 1) for number in range(2 * MAX_FILES + 1)]
+    assert [len(batch.requests) for batch in in_batches(sized)] == [MAX_FILES, MAX_FILES, 1]
+
+
 @given(st.integers(0, 10**11), st.integers(1, 1000))
 def test_a_batch_is_a_small_part_of_all_or_worth_its_task(total: int, places: int) -> None:
     limit = bytes_for(total, places)
     assert MIN_BYTES <= limit <= MAX_BYTES
     assert limit in (MIN_BYTES, MAX_BYTES, total // (4 * places))
+
+
+def test_pieces_have_each_request_once_and_in_order() -> None:
+    requests = [ParseRequest(str(number)) for number in range(70)]
+    pieces = Batch(requests, 700).pieces(32)
+    assert [len(piece.requests) for piece in pieces] == [32, 32, 6]
+    assert [request for piece in pieces for request in piece.requests] == requests
+    assert [piece.size for piece in pieces] == [320, 320, 60]

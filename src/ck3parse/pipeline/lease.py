@@ -16,14 +16,17 @@ MAX_TRIES = 3
 """How often a batch is sent that is lost without a reason, before its files are tried alone."""
 MAX_CRASHES = 2
 """How often a file alone may take its process along. Once can be something else that killed it."""
+PIECE_FILES = 32
+"""How many files of a batch that crashed are sent together, to find the one without trying all."""
 MISSED_LOOKS = 2
 """How often in a row a batch must be nowhere: once it may be on its way from queue to worker."""
 
 
 class Step(Enum):
-    """What is next for a batch that has no answer: sent again, its files alone, or given up."""
+    """What is next for a batch without an answer: again, in pieces, its files alone, or no more."""
 
     AGAIN = "again"
+    PIECES = "pieces"
     ALONE = "alone"
     GIVE_UP = "give up"
 
@@ -61,8 +64,11 @@ class Lease(msgspec.Struct, eq=False):
     def after_failure(self, reason: Exception) -> Step:
         """Say what is next, as its task failed."""
         if not self.alone:
-            # One of them took its neighbours' process with it. Alone, each fails for itself.
-            return Step.ALONE
+            # One of them took its neighbours' process with it. Alone, each fails for itself. A
+            # crash is soon seen again, where a hang would take its whole limit once more.
+            hangs = isinstance(reason, TimeLimitExceeded)
+            few = len(self.batch.requests) <= PIECE_FILES
+            return Step.ALONE if hangs or few else Step.PIECES
         if isinstance(reason, TimeLimitExceeded):
             return Step.GIVE_UP
         self.crashes += 1

@@ -26,7 +26,7 @@ from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.evidence import look_for
-from ck3parse.pipeline.lease import Lease, Step, end, failed, let_go
+from ck3parse.pipeline.lease import PIECE_FILES, Lease, Step, end, failed, let_go
 from ck3parse.pipeline.listening import listen
 
 BATCHES_PER_WORKER = 4
@@ -118,7 +118,7 @@ class Window:
     def results(self, batches: Iterable[Batch]) -> Iterator[list[ParseResult]]:
         """Yield the results of each batch as one list, as they come, and an empty one for a pause.
 
-        A batch that was lost comes back as several lists, one for each of its requests.
+        A batch that was lost comes back as several lists.
 
         Raises:
             BrokerError: what `check` raises, or broker or workers are gone for too long.
@@ -168,7 +168,7 @@ class Window:
     def poll(self, timeout_s: float) -> list[Answer]:
         """Return what has come of the batches submitted.
 
-        A batch that was lost comes back as several answers, one for each of its requests.
+        A batch that was lost comes back as several answers.
 
         Args:
             timeout_s: seconds to wait if nothing has come yet.
@@ -287,18 +287,16 @@ class Window:
         self._heard_something()
         if step is Step.AGAIN:
             self._send(which)
-        elif step is Step.ALONE:
+        elif step in (Step.PIECES, Step.ALONE):
             self._leave(which)
-            requests = which.batch.requests
-            size = which.batch.size // len(requests)
             # All are entered before one is sent: the broker may go in between.
             entered = [
-                self._enter(Batch([r], size), which.queue, keep=which.keep, tries=which.tries)
-                for r in requests
+                self._enter(piece, which.queue, keep=which.keep, tries=which.tries)
+                for piece in which.batch.pieces(PIECE_FILES if step is Step.PIECES else 1)
             ]
             end(which.replies, keep=which.keep)
-            for alone in entered:
-                self._send(alone)
+            for piece in entered:
+                self._send(piece)
         else:
             results = [failed(request, reason) for request in which.batch.requests]
             self._answered(which, which.replies[-1].id, results)

@@ -31,7 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         sentinel_master: what Sentinels call the Redis to use, for URLs that begin with `sentinel:`.
         roots: folders that a worker may read beneath, joined as `PATH` is; empty means every file
             that its user can read.
-        transport: how a run gives files to workers: `path` names them, `content` sends their bytes.
+        transport: how files are given to workers: `path` names them, `content` sends their bytes.
         path_map: where workers see files that a client names, as `pipeline.pathmap` reads it.
         max_file_bytes: larger files are not read but fail as `FileTooLarge`.
         max_depth: how deep braces may nest.

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -110,13 +109,6 @@ def test_sentinel(mod: Path) -> None:
         worker(url, cwd=folder, env=env),
     ):
         assert parsed(mod, url, env=env) == 50
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[str]:
-    port = free_port()
-    with server(valkey(), "--port", str(port), cwd=tmp_path, port=port):
-        yield f"redis://127.0.0.1:{port}/0"
 
 
 def test_a_worker_reads_beneath_its_roots_alone(broker: str, mod: Path) -> None:

@@ -1,7 +1,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 import ck3parse as package
 from ck3parse.parser import parser_in_use
 from command import ck3parse
-from services import free_port, running, server, valkey, wait_for_processes, worker
+from services import running, wait_for_processes, worker
 
 HERE = ["stat", "read", "read again", "hash", "parse", "compress"]
 TRIP = ["publish", "queue wait", "work", "transfer"]
@@ -22,13 +22,6 @@ def file(tmp_path: Path) -> Path:
     path.parent.mkdir()
     path.write_text("trait = { index = 1 }\n" * 50)
     return path
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[str]:
-    port = free_port()
-    with server(valkey(), "--port", str(port), cwd=tmp_path, port=port):
-        yield f"redis://127.0.0.1:{port}/0"
 
 
 def diagnose(

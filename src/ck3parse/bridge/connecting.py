@@ -12,6 +12,7 @@ from ck3parse.broker import EmbeddedBroker
 from ck3parse.config import Settings
 from ck3parse.errors import BrokerError
 from ck3parse.pipeline.connection import Connected, connect, reach, worker_stats
+from ck3parse.pipeline.transport import Give, by_name, giver
 from ck3parse.pipeline.window import Window
 
 START_LIMIT_S = 30.0
@@ -26,6 +27,7 @@ class Connector:
 
     Attributes:
         window: where to send.
+        give: how files are given to the workers there.
         seeker: finds results by the ids of futures.
 
     Raises:
@@ -35,7 +37,9 @@ class Connector:
     def __init__(self, of: Settings, workers: int) -> None:
         self._closing = False
         self._embedded: EmbeddedBroker | None = None
+        self.give: Give = by_name
         if of.broker_url:
+            self.give = giver(of.transport, of.path_map, of.max_file_bytes)
             connected = connect(of)
         else:
             roots = [root for root in of.roots.split(os.pathsep) if root]

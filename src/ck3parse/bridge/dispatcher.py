@@ -22,7 +22,9 @@ from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, Batch
+from ck3parse.pipeline.transport import Give
 from ck3parse.pipeline.window import BROKER_ERRORS, Answer, Window
+from ck3parse.reading import CannotReadError
 
 Sink = Callable[[ParseResult], None]
 
@@ -67,11 +69,15 @@ class Dispatcher:
     Args:
         window: where to send.
         seeker: finds results by the ids of futures.
+        give: how files are given to workers.
     """
 
-    def __init__(self, window: Window, seeker: Seeker) -> None:
+    def __init__(self, window: Window, seeker: Seeker, give: Give) -> None:
         self._window = window
         self._seeker = seeker
+        self._give = give
+        self._unread: dict[str, CannotReadError] = {}
+        """Why a file could not be given, by its request's id."""
         self._changed = threading.Condition(threading.Lock())
         self._open: dict[_Key, _Open] = {}
         self._full: deque[_Open] = deque()
@@ -260,18 +266,30 @@ class Dispatcher:
         if not requests:
             return
         self._window.submit(
-            Batch(requests, batch.size),
+            Batch(list(map(self._given, requests)), batch.size),
             queue=batch.key.queue,
             task_id=batch.task_id,
             keep=batch.key.keep,
         )
 
+    def _given(self, request: ParseRequest) -> ParseRequest:
+        try:
+            return self._give(request)
+        except CannotReadError as reason:
+            # By name no worker can read it either, but it keeps its place in the batch.
+            self._unread[request.id] = reason
+            return request
+
     def _hand_out(self, answer: Answer) -> None:
         for result in answer.results:
             with self._changed:
                 waiting = self._waiting.pop(result.id, None)
+            unread = self._unread.pop(result.id, None)
             if waiting is None:
                 continue
+            result.path = waiting.name  # workers may call it otherwise, or know its bytes only
+            if unread and not result.ok:
+                result.error_type, result.error = unread.error_type, unread.message
             waiting.sink(result)
             if waiting.keep and not result.id.startswith(answer.task_id):
                 # It was sent again, as another task: who knows its id only looks here.

@@ -87,7 +87,9 @@ class Pipeline:
         of = settings()
         self.workers = workers or of.worker_count
         self._connector = Connector(of, self.workers)
-        self._dispatcher = Dispatcher(self._connector.window, self._connector.seeker)
+        self._dispatcher = Dispatcher(
+            self._connector.window, self._connector.seeker, self._connector.give
+        )
         # Taken by name, so that each call is one less.
         self.submit = self._dispatcher.submit
         self.flush = self._dispatcher.flush

@@ -23,6 +23,7 @@ from ck3parse.messages import DEFAULT_TIMEOUT_MS
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.plan import Plan, make_plan
 from ck3parse.pipeline.run import Run
+from ck3parse.pipeline.transport import giver
 from ck3parse.pipeline.walk import roots_of
 from ck3parse.store import Store
 
@@ -220,16 +221,13 @@ def _parse(
     with ExitStack() as stack:
         if embedded:
             stack.callback(embedded.stop)
-        from ck3parse.pipeline.pathmap import PathMap
-
         run = Run(
             plan,
             store,
             timeout_ms=timeout_ms,
             max_bytes=of.max_file_bytes,
-            send_content=of.transport == "content",
             # The embedded worker sees files where they are.
-            worker_path=PathMap.parse(of.path_map) if of.path_map and not embedded else None,
+            give=giver(of.transport, "" if embedded else of.path_map, of.max_file_bytes),
         )
         run.record_known()
         if not plan.to_parse:

@@ -13,8 +13,9 @@ from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import bytes_for, in_batches
 from ck3parse.pipeline.plan import Plan, content_hash
 from ck3parse.pipeline.recorder import Outcomes, Recorder
+from ck3parse.pipeline.transport import Give, by_name
 from ck3parse.pipeline.walk import Found
-from ck3parse.reading import CannotReadError, read_script
+from ck3parse.reading import CannotReadError
 from ck3parse.store import Store
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ class Run:
         store: where outcomes go, a few transactions a second; nothing else may use it meanwhile.
         timeout_ms: milliseconds that one file may take.
         max_bytes: larger files are not read.
-        send_content: read files here, when the window has room for them, and send their bytes.
-        worker_path: returns where workers see the file that is at a path here; default: there.
+        give: how files are given to workers, called when the window has room for one.
     """
 
     def __init__(
@@ -47,15 +47,13 @@ class Run:
         *,
         timeout_ms: int,
         max_bytes: int,
-        send_content: bool = False,
-        worker_path: Callable[[str], str] | None = None,
+        give: Give = by_name,
     ) -> None:
         self._plan = plan
         self._store = store
         self._timeout_ms = timeout_ms
         self._max_bytes = max_bytes
-        self._send_content = send_content
-        self._worker_path = worker_path
+        self._give = give
         self._ids = itertools.count()
         self._sent: dict[str, Found] = {}
         self._hashes: dict[str, str] = {}
@@ -138,25 +136,18 @@ class Run:
 
     def _request(self, found: Found) -> tuple[ParseRequest, int] | None:
         """Return the request to send, or `None` if the file cannot be read: that is its outcome."""
-        content = None
-        path: str | None = found.path
-        if self._send_content:
-            try:
-                content = read_script(found.path, max_bytes=self._max_bytes)
-            except CannotReadError as reason:
-                failure = ParseResult("", found.path)
-                failure.error_type, failure.error = reason.error_type, reason.message
-                self._recorder.add([(found, failure)])
-                return None
-            path = None
-        elif self._worker_path:
-            path = self._worker_path(found.path)
-        request_id = str(next(self._ids))
-        self._sent[request_id] = found
         request = ParseRequest(
-            request_id, path, name=found.name, timeout_ms=self._timeout_ms, content=content
+            str(next(self._ids)), found.path, name=found.name, timeout_ms=self._timeout_ms
         )
-        return request, found.size if content is None else len(content)
+        try:
+            request = self._give(request)
+        except CannotReadError as reason:
+            failure = ParseResult("", found.path)
+            failure.error_type, failure.error = reason.error_type, reason.message
+            self._recorder.add([(found, failure)])
+            return None
+        self._sent[request.id] = found
+        return request, found.size if request.content is None else len(request.content)
 
     def _settle(self, result: ParseResult) -> None:
         digest = self._hashes.pop(result.id, None)

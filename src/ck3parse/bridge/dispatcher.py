@@ -82,7 +82,8 @@ class Dispatcher:
         self._open: dict[_Key, _Open] = {}
         self._full: deque[_Open] = deque()
         self._waiting: dict[str, _Waiting] = {}
-        self._dropped: set[str] = set()
+        self._dropped = False
+        """Whether a request was withdrawn since the window was told."""
         self._kept: dict[str, int] = {}
         """By task whose result is kept: how many of its results were not taken yet."""
         self._unwanted: deque[str] = deque()
@@ -151,7 +152,7 @@ class Dispatcher:
         """Withdraw a request that nobody waits for any more."""
         with self._changed:
             if self._waiting.pop(request_id, None):
-                self._dropped.add(request_id)
+                self._dropped = True
                 self._changed.notify()
         self.taken(request_id)
 
@@ -226,9 +227,9 @@ class Dispatcher:
             while self._unwanted:
                 self._seeker.app.backend.forget(self._unwanted.popleft())
         if self._dropped:
-            with self._changed:
-                dropped, self._dropped = self._dropped, set()
-            self._window.discard(dropped)
+            self._dropped = False
+            # All that nobody waits for, as the requests of a batch can be withdrawn one by one.
+            self._window.discard(self._waiting.__contains__)
 
     def _due(self, *, idle: bool) -> list[_Open]:
         """Return batches to send now; with nothing in flight, wait for some."""

@@ -190,11 +190,11 @@ class Window:
         answers, self._answers = self._answers, []
         return answers
 
-    def discard(self, request_ids: set[str]) -> None:
-        """Withdraw the batches submitted of which no request is wanted any more."""
+    def discard(self, is_wanted: Callable[[str], bool]) -> None:
+        """Withdraw the batches submitted of which no request is wanted any more, by its id."""
         try:
             for which in list(self._in_flight.values()):
-                if all(request.id in request_ids for request in which.batch.requests):
+                if not any(is_wanted(request.id) for request in which.batch.requests):
                     self._leave(which)
                     try:
                         self._app.control.revoke([reply.id for reply in which.replies])

@@ -61,6 +61,8 @@ class _Waiting(NamedTuple):
     name: str
     keep: bool
     sink: Sink
+    unread: CannotReadError | None = None
+    """Why its file could not be given."""
 
 
 class Dispatcher:
@@ -76,8 +78,6 @@ class Dispatcher:
         self._window = window
         self._seeker = seeker
         self._give = give
-        self._unread: dict[str, CannotReadError] = {}
-        """Why a file could not be given, by its request's id."""
         self._changed = threading.Condition(threading.Lock())
         self._open: dict[_Key, _Open] = {}
         self._full: deque[_Open] = deque()
@@ -278,19 +278,21 @@ class Dispatcher:
             return self._give(request)
         except CannotReadError as reason:
             # By name no worker can read it either, but it keeps its place in the batch.
-            self._unread[request.id] = reason
+            with self._changed:
+                if waiting := self._waiting.get(request.id):
+                    self._waiting[request.id] = waiting._replace(unread=reason)
             return request
 
     def _hand_out(self, answer: Answer) -> None:
         for result in answer.results:
             with self._changed:
                 waiting = self._waiting.pop(result.id, None)
-            unread = self._unread.pop(result.id, None)
             if waiting is None:
                 continue
             result.path = waiting.name  # workers may call it otherwise, or know its bytes only
-            if unread and not result.ok:
-                result.error_type, result.error = unread.error_type, unread.message
+            if waiting.unread and not result.ok:
+                result.error_type = waiting.unread.error_type
+                result.error = waiting.unread.message
             waiting.sink(result)
             if waiting.keep and not result.id.startswith(answer.task_id):
                 # It was sent again, as another task: who knows its id only looks here.

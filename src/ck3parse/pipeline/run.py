@@ -12,14 +12,15 @@ from ck3parse.errors import OF_THE_CONTENT
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import bytes_for, in_batches
 from ck3parse.pipeline.plan import Plan, content_hash
-from ck3parse.pipeline.recorder import Outcomes, Recorder
 from ck3parse.pipeline.transport import Give, by_name
 from ck3parse.pipeline.walk import Found
 from ck3parse.reading import CannotReadError
 from ck3parse.store import Store
 
 if TYPE_CHECKING:
-    # At run time it would import Celery, which a run that finds nothing to do need not wait for.
+    # At run time they would import Celery and threads, for which a run that finds nothing to do
+    # need not wait.
+    from ck3parse.pipeline.recorder import Outcomes, Recorder
     from ck3parse.pipeline.window import Window
 
 MIN_TWIN_BYTES = 16 * 1024
@@ -63,7 +64,7 @@ class Run:
         self._settled: dict[str, ParseResult] = {}
         """By hash of a content that came back: its outcome, without the AST."""
         self._unsettled: list[Found] = []
-        self._recorder = Recorder(store)
+        self._recorder: Recorder
 
     def record_known(self) -> None:
         """Record what needs no parsing: known contents, and files that are no more."""
@@ -72,7 +73,7 @@ class Run:
 
     def outcomes(
         self, window: "Window", check: Callable[[], None] = lambda: None
-    ) -> Iterator[Outcomes]:
+    ) -> "Iterator[Outcomes]":
         """Parse, and yield files and results once they are in the store.
 
         Args:
@@ -84,9 +85,11 @@ class Run:
             BrokerError: no worker or no broker is there any more.
             StoreError: the store cannot be written.
         """
+        from ck3parse.pipeline.recorder import Recorder
+
         # Largest first: the last batches are small, so that all workers end together.
         files = sorted(self._plan.to_parse, key=attrgetter("size"), reverse=True)
-        with closing(self._recorder):
+        with closing(Recorder(self._store)) as self._recorder:
             yield from self._outcomes_of(window, check, self._requests(files))
             # Where the first of a content failed otherwise than by it, each other has its own try.
             again = _sent(map(self._request, self._unsettled))
@@ -97,7 +100,7 @@ class Run:
         window: "Window",
         check: Callable[[], None],
         requests: Iterator[tuple[ParseRequest, int]],
-    ) -> Iterator[Outcomes]:
+    ) -> "Iterator[Outcomes]":
         limit = bytes_for(self._plan.size_to_parse, window.limit)
         try:
             for results in window.results(in_batches(requests, limit)):

@@ -18,6 +18,7 @@ FAULTS = {
     "full": "The broker is full: the run waits, or ends with a clear error; nothing is lost",
     "client": "The client goes and runs again: finished work is not done again, the rest is",
     "store": "The store cannot be written: a clear error, no half-written state, resumes",
+    "spool": "Files of results are lost, or have no place: all results",
     "hostile": "Hostile files: one failed or one right result, and the worker lives",
     "poison": "A poisoned queue: refused and counted, nothing executed, the run ends right",
     "recycle": "Processes are replaced in mid-run: nothing is lost",

@@ -22,10 +22,14 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+import msgspec
+
 from ck3parse import supervisor
+from ck3parse.config import Settings
 from ck3parse.errors import BrokerError
 
 _SOCKET_NAME = "broker.sock"
+_SPOOL_NAME = "results"
 _MAX_SOCKET_PATH_BYTES = 100
 """Linux takes 107, macOS 103."""
 _LOOK_INTERVAL_S = 0.002
@@ -58,6 +62,9 @@ class EmbeddedBroker:
         keep: start server and worker again if they die, up to `supervisor.MAX_STARTS_AGAIN` times
             a minute. What they held is lost: it is for clients that notice and send again. Without
             it, the death of either is a failure.
+        spool: have large results come as files in a folder of its own (`ck3parse.spool`), which
+            costs less than through the server: for an owner that is the only client. It needs
+            the settings that `client_settings` returns.
         log_fd: a file descriptor to which the worker's messages are written as they come; default:
             the last of them are kept, to be part of a failure's sentence.
 
@@ -72,6 +79,7 @@ class EmbeddedBroker:
         env: Mapping[str, str] | None = None,
         *,
         keep: bool = False,
+        spool: bool = False,
         log_fd: int | None = None,
     ) -> None:
         self.notices: list[str] = []
@@ -79,6 +87,7 @@ class EmbeddedBroker:
         self._roots = roots
         self._env = env
         self._keep = keep
+        self._spool = spool
         self._log_fd = log_fd
         self._lock = threading.Lock()
         self._directory: Path | None = None
@@ -102,6 +111,19 @@ class EmbeddedBroker:
         """The result backend's URL: the same server."""
         return self.broker_url
 
+    def client_settings(self, of: Settings) -> Settings:
+        """Return settings with which a client reaches it, known once `start` was called.
+
+        Args:
+            of: the client's other settings.
+        """
+        return msgspec.structs.replace(
+            of,
+            broker_url=self.broker_url,
+            result_backend=self.result_backend,
+            spool_dir=self._spool_dir,
+        )
+
     def start(self) -> None:
         """Start server and worker, and return at once: `wait_ready` says when they are there.
 
@@ -112,6 +134,8 @@ class EmbeddedBroker:
             raise RuntimeError("it was started before")
         self._directory, server = _make_directory(_server_binary())
         try:
+            if self._spool:
+                Path(self._spool_dir).mkdir()
             self._supervisor = self._start_supervisor(server)
         except BaseException:
             shutil.rmtree(self._directory, ignore_errors=True)
@@ -199,6 +223,10 @@ class EmbeddedBroker:
             raise RuntimeError("it was not started")
         return self._directory / _SOCKET_NAME
 
+    @property
+    def _spool_dir(self) -> str:
+        return str(self._socket_path.parent / _SPOOL_NAME) if self._spool else ""
+
     def _start_supervisor(self, server: Path) -> "subprocess.Popen[bytes]":
         python = sys.executable
         command = [python, "-I", "-S", "-c", _SUPERVISOR, str(Path(supervisor.__file__).parent)]
@@ -240,6 +268,7 @@ class EmbeddedBroker:
         return kept | {
             "CK3PARSE_BROKER_URL": self.broker_url,
             "CK3PARSE_RESULT_BACKEND": self.result_backend,
+            "CK3PARSE_SPOOL_DIR": self._spool_dir,
             "CK3PARSE_ROOTS": os.pathsep.join(map(_without_pathsep, self._roots)),
             "TMPDIR": str(self._directory),  # a worker that is killed cannot tidy up behind itself
         }

@@ -14,6 +14,9 @@ ENV_PREFIX = "CK3PARSE_"
 QUEUE_INTERACTIVE = "ck3parse.interactive"
 QUEUE_BULK = "ck3parse.bulk"
 
+SPOOL_SERIALIZER = "ck3parse-spool"
+"""What `ck3parse.spool` is to Celery."""
+
 STALL_LIMIT_S = 5.0
 """After so long without an answer from a Redis server its connection is made anew."""
 
@@ -43,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             takes more fails as `MemoryError`. Linux only.
         patience_s: seconds that broker or workers may be gone before a client gives up.
         result_expires_s: seconds after which the result backend drops what nobody fetched.
+        spool_dir: a folder in which workers leave large results as files, for clients that have the
+            same folder here; empty: all come through the result backend.
         alive_file: a file that a worker writes every few seconds while it is well; empty: none.
         log_dir: folder for events as JSON lines; empty means none are written.
     """
@@ -62,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_address_space_mb: _Positive = 2048
     patience_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
     result_expires_s: _Positive = 3600
+    spool_dir: str = ""
     alive_file: str = ""
     log_dir: str = ""
 
@@ -99,15 +105,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         broker = _checking_certificates(self.broker_url or "redis://127.0.0.1:6379/0")
         given_backend = _checking_certificates(self.result_backend)
         sentinel = {"master_name": self.sentinel_master}
+        result_serializer = SPOOL_SERIALIZER if self.spool_dir else "msgpack"
         return {
             "broker_url": broker,
             "result_backend_transport_options": sentinel,
             "result_backend": _without_pushes(given_backend or result_backend_of(broker)),
             # Plain data both ways, whoever sends it: no pickle.
             "accept_content": ["msgpack"],
-            "result_accept_content": ["msgpack"],
+            "result_accept_content": [result_serializer],
             "task_serializer": "msgpack",
-            "result_serializer": "msgpack",
+            "result_serializer": result_serializer,
             "result_expires": self.result_expires_s,
             "task_default_queue": QUEUE_BULK,
             "task_queues": {QUEUE_INTERACTIVE: {}, QUEUE_BULK: {}},

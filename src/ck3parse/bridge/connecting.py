@@ -3,7 +3,6 @@
 import os
 from typing import Any
 
-import msgspec
 from celery import Celery
 
 from ck3parse.application import make_app
@@ -50,11 +49,7 @@ class Connector:
             except BaseException:
                 self._embedded.stop()
                 raise
-            of = msgspec.structs.replace(
-                of,
-                broker_url=self._embedded.broker_url,
-                result_backend=self._embedded.result_backend,
-            )
+            of = self._embedded.client_settings(of)
             connected = Connected(make_app(of), workers, 1)
         self._of = of
         self.seeker = Seeker(connected.app)

@@ -109,9 +109,7 @@ def _diagnose(found: Diagnosis, of: Settings, files: Sequence[str], stack: ExitS
     if not of.broker_url:
         roots = sorted({os.path.dirname(os.path.abspath(file)) for file in files})
         embedded = stack.enter_context(EmbeddedBroker(1, roots))
-        of = msgspec.structs.replace(
-            of, broker_url=embedded.broker_url, result_backend=embedded.result_backend
-        )
+        of = embedded.client_settings(of)
     from ck3parse.diagnosis.route import route_of
     from ck3parse.diagnosis.stages import local_way
     from ck3parse.diagnosis.verdict import file_findings

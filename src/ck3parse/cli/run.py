@@ -157,7 +157,9 @@ def command(
         from ck3parse.broker import EmbeddedBroker
 
         log_fd = 2 if verbose else None
-        embedded = EmbeddedBroker(of.worker_count, roots_of(paths), keep=True, log_fd=log_fd)
+        embedded = EmbeddedBroker(
+            of.worker_count, roots_of(paths), keep=True, spool=True, log_fd=log_fd
+        )
     with Store(out, of.stored_version(parser.version)) as store, ExitStack() as stack:
         if embedded:
             stack.callback(embedded.stop)
@@ -276,9 +278,7 @@ def _window(
 
     if embedded:
         embedded.wait_ready(BROKER_START_LIMIT_S)
-        of = msgspec.structs.replace(
-            of, broker_url=embedded.broker_url, result_backend=embedded.result_backend
-        )
+        of = embedded.client_settings(of)
         app, workers, nodes = make_app(of), of.worker_count, 1
     else:
         app, workers, nodes = connect(of, first_is_enough=small, wait=wait, check=check, say=say)

@@ -147,7 +147,7 @@ def _pipeline(task: Task) -> Round:
     began = perf_counter()
     with (
         tempfile.TemporaryDirectory(prefix="ck3parse-bench-") as folder,
-        EmbeddedBroker(task.workers) as broker,
+        EmbeddedBroker(task.workers, spool=True) as broker,
     ):
         # As in `run`: while server and worker come up, this process imports Celery.
         from ck3parse.application import make_app
@@ -158,9 +158,7 @@ def _pipeline(task: Task) -> Round:
         with Store(Path(folder, "bench.sqlite"), parser_in_use().version) as store:
             plan = make_plan(task.paths, store, max_bytes=of.max_file_bytes)
             broker.wait_ready(START_LIMIT_S, worker=True)
-            of = msgspec.structs.replace(
-                of, broker_url=broker.broker_url, result_backend=broker.result_backend
-            )
+            of = broker.client_settings(of)
             run = Run(plan, store, timeout_ms=DEFAULT_TIMEOUT_MS, max_bytes=of.max_file_bytes)
             started = perf_counter()
             run.record_known()

@@ -3,7 +3,6 @@
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
@@ -12,17 +11,21 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from ck3parse.cli.progress import work
+
 _MB = 1e6
 
 
-class _Rates(ProgressColumn):
-    """MB of all, files a second and failures."""
+class _Counts(ProgressColumn):
+    """Files and MB of all, files a second and failures."""
 
     def render(self, task: Task) -> Text:
-        done, failed = task.fields["size"] / _MB, task.fields["failed"]
-        rate = task.finished_speed or task.speed or 0
+        files, size, failed = task.fields["files"], task.fields["size"], task.fields["failed"]
+        rate = files / task.elapsed if task.elapsed else 0
         text = Text(
-            f"{done:,.1f} of {task.fields['total_size'] / _MB:,.1f} MB  {rate:,.0f} files/s"
+            f"{files:,} of {task.fields['total_files']:,} files"
+            f"  {size / _MB:,.1f} of {task.fields['total_size'] / _MB:,.1f} MB"
+            f"  {rate:,.0f} files/s"
         )
         if failed:
             text.append(f"  {failed:,} failed", style="red")
@@ -41,17 +44,24 @@ class Bar(Progress):
         super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            _Rates(),
+            _Counts(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self.add_task("parsing", total=files, size=0, total_size=size, failed=0)
+        self._task = self.add_task(
+            "parsing",
+            total=work(files, size),
+            files=0,
+            size=0,
+            failed=0,
+            total_files=files,
+            total_size=size,
+        )
 
     def show(self, files: int, size: int, failed: int) -> None:
         """Show how far the run is: files and bytes done, and how many files failed."""
-        self.update(self._task, completed=files, size=size, failed=failed)
+        self.update(self._task, completed=work(files, size), files=files, size=size, failed=failed)
 
     def describe(self, text: str) -> None:
         """Show what is being done, in a few words."""

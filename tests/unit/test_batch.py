@@ -1,8 +1,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ck3parse.messages import ParseRequest
-from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, MIN_BYTES, Batch, bytes_for, in_batches
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, ParseRequest
+from ck3parse.pipeline.batch import (
+    MAX_BYTES,
+    MAX_FILES,
+    MIN_BYTES,
+    SLOW_BYTES_PER_MS,
+    Batch,
+    bytes_for,
+    in_batches,
+)
 
 
 @given(st.lists(st.integers(0, 2 * MAX_BYTES), max_size=300))
@@ -23,9 +31,18 @@ def test_a_batch_has_no_more_files_than_the_limit() -> None:
 
 @given(st.integers(0, 10**11), st.integers(1, 1000))
 def test_a_batch_is_a_small_part_of_all_or_worth_its_task(total: int, places: int) -> None:
-    limit = bytes_for(total, places)
+    limit = bytes_for(total, places, DEFAULT_TIMEOUT_MS)
     assert MIN_BYTES <= limit <= MAX_BYTES
     assert limit in (MIN_BYTES, MAX_BYTES, total // (4 * places))
+
+
+@given(st.integers(0, 10**11), st.integers(1, 1000), st.integers(1, 10_000))
+def test_a_batch_can_be_done_in_the_time_of_one_file(
+    total: int, places: int, timeout_ms: int
+) -> None:
+    limit = bytes_for(total, places, timeout_ms)
+    assert limit <= timeout_ms * SLOW_BYTES_PER_MS
+    assert limit <= bytes_for(total, places, DEFAULT_TIMEOUT_MS)
 
 
 def test_pieces_have_each_request_once_and_in_order() -> None:

@@ -21,7 +21,7 @@ from ck3parse.bridge.seeker import Seeker
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
-from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, Batch
+from ck3parse.pipeline.batch import MAX_FILES, Batch, bytes_within
 from ck3parse.pipeline.transport import Give
 from ck3parse.pipeline.window import BROKER_ERRORS, Answer, Window
 from ck3parse.reading import CannotReadError
@@ -124,7 +124,7 @@ class Dispatcher:
             if self._stopped:
                 raise BrokerError(self._stopped)
             batch = self._open.get(key)
-            if batch and batch.size + size > MAX_BYTES:
+            if batch and batch.size + size > bytes_within(request.timeout_ms):
                 self._seal(batch)
                 batch = None
             if batch is None:

@@ -8,10 +8,12 @@ from ck3parse.messages import ParseRequest
 
 MAX_FILES = 512
 """A task costs 2.6 ms whatever it holds; over 256 files that is a fifth of a tiny file's cost."""
-MAX_BYTES = 4 * 1024 * 1024
-"""A tenth of a second's work, of which a task's cost is a hundredth."""
+MAX_BYTES = 6 * 1024 * 1024
+"""A tenth of a second's work or two, which is how long a request with a queue of its own waits."""
 MIN_BYTES = 512 * 1024
 """As little work as a task is worth, where there is little to share out."""
+SLOW_BYTES_PER_MS = 1000
+"""No parser should be slower: a batch has a single file's time. The one of Python has 8,000."""
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -37,14 +39,24 @@ class Batch(msgspec.Struct, frozen=True):
         return [Batch(part, self.size * len(part) // len(self.requests)) for part in parts]
 
 
-def bytes_for(total: int, places: int) -> int:
+def bytes_for(total: int, places: int, timeout_ms: int) -> int:
     """Return how many bytes a batch should hold, so that all workers end together.
 
     Args:
         total: bytes of all files.
         places: batches that are in flight at once; each place is to see a few.
+        timeout_ms: milliseconds that one file may take.
     """
-    return max(MIN_BYTES, min(MAX_BYTES, total // (4 * places)))
+    return min(max(MIN_BYTES, total // (4 * places)), bytes_within(timeout_ms))
+
+
+def bytes_within(timeout_ms: int) -> int:
+    """Return how many bytes a batch may hold at most, to be done in the time that one file has.
+
+    Args:
+        timeout_ms: milliseconds that one file may take.
+    """
+    return min(MAX_BYTES, SLOW_BYTES_PER_MS * timeout_ms)
 
 
 def in_batches(

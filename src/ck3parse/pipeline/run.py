@@ -101,7 +101,7 @@ class Run:
         check: Callable[[], None],
         requests: Iterator[tuple[ParseRequest, int]],
     ) -> "Iterator[Outcomes]":
-        limit = bytes_for(self._plan.size_to_parse, window.limit)
+        limit = bytes_for(self._plan.size_to_parse, window.limit, self._timeout_ms)
         try:
             for results in window.results(in_batches(requests, limit)):
                 self._recorder.add((self._sent.pop(result.id), result) for result in results)

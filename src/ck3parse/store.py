@@ -32,16 +32,16 @@ class StoredFile(NamedTuple):
         file_id: its key.
         size: bytes, when it was looked at.
         mtime_ns: nanoseconds since 1970, when it was looked at.
-        settled: whether its outcome follows from its content alone, so that it still holds.
-        ok: whether it has an AST.
+        settled: whether its outcome follows from its content alone, so that it still holds: 0 or 1.
+        ok: whether it has an AST: 0 or 1.
         error_type: as in `ParseResult`, and so are the rest.
     """
 
     file_id: int
     size: int
     mtime_ns: int
-    settled: bool
-    ok: bool
+    settled: int
+    ok: int
     error_type: str | None
     error: str | None
     line: int | None
@@ -131,27 +131,26 @@ class Store:
         """Close the file; what was committed stays."""
         self._db.close()
 
-    def files_of(self, root: str) -> dict[str, StoredFile]:
-        """Return what is known of a root's files under this parser, by name."""
+    def files_of(self, roots: Sequence[str]) -> dict[str, dict[str, StoredFile]]:
+        """Return what is known of the files of some roots, each with its files by name."""
+        found: dict[str, dict[str, StoredFile]] = {root: {} for root in roots}
+        root_ids = self._db.execute(
+            "SELECT root_id, path FROM roots WHERE path IN (SELECT value FROM json_each(?))",
+            [json.dumps(roots)],
+        ).fetchall()
+        by_id = {root_id: found[path] for root_id, path in root_ids}
+        # Through the index by name each file is a page of its own to read, in place of a hundred
+        # to a page: 0.16 s for 92,000 files, and 0.39 with it.
         rows = self._db.execute(
-            "SELECT name, file_id, size, mtime_ns, state = 'parsed', error_type, error, line,"
-            " column, parser_version_id FROM files JOIN roots USING (root_id) WHERE path = ?",
-            [root],
+            "SELECT root_id, name, file_id, size, mtime_ns, parser_version_id = ? AND"
+            " (state = 'parsed' OR error_type IN (SELECT value FROM json_each(?))) IS TRUE,"
+            " state = 'parsed', error_type, error, line, column"
+            " FROM files NOT INDEXED WHERE root_id IN (SELECT value FROM json_each(?))",
+            [self._parser, json.dumps(sorted(OF_THE_CONTENT)), json.dumps(list(by_id))],
         )
-        return {
-            name: StoredFile(
-                file_id,
-                size,
-                mtime_ns,
-                parser == self._parser and bool(ok or error_type in OF_THE_CONTENT),
-                bool(ok),
-                error_type,
-                error,
-                line,
-                column,
-            )
-            for name, file_id, size, mtime_ns, ok, error_type, error, line, column, parser in rows
-        }
+        for row in rows if by_id else ():
+            by_id[row[0]][row[1]] = StoredFile._make(row[2:])
+        return found
 
     def sizes(self) -> set[int]:
         """Return the sizes in bytes of all files whose outcome under this parser is known."""

@@ -1,5 +1,6 @@
 """What a run is told to do."""
 
+import shutil
 from pathlib import Path
 
 from walking import make
@@ -40,3 +41,19 @@ def test_roots_are_those_of_what_is_found(tmp_path: Path) -> None:
     roots = roots_of(paths)
     assert roots == [str(tmp_path / name) for name in ("one", "one/in", "two")]
     assert {entry.root for entry in walk(paths) if isinstance(entry, Found)} <= set(roots)
+
+
+def test_a_folder_without_files_has_lost_all_that_the_store_knows(tmp_path: Path) -> None:
+    mod, other = tmp_path / "mod", tmp_path / "other"
+    make(mod, "a.txt", "sub/b.txt")
+    make(other, "c.txt")
+    with Store(tmp_path / "o.sqlite", "test/1") as store:
+        result = ParseResult("1", "a.txt", ok=True, ast=b"ast", content_hash="h")
+        for folder in (mod, other):
+            store.record([(found, result) for found in plan_of(folder, store, []).to_parse])
+        shutil.rmtree(mod)
+        mod.mkdir()
+        plan = plan_of(mod, store, [])
+        known = store.files_of([str(mod)])[str(mod)]
+        assert sorted(known) == ["a.txt", "sub/b.txt"]
+        assert sorted(plan.vanished) == sorted(before.file_id for before in known.values())

@@ -54,8 +54,8 @@ def test_an_outcome_is_there_after_reopening(path: Path) -> None:
     with Store(path, VERSION) as store:
         store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt", 4, 2), failed())])
     with Store(path, VERSION) as store:
-        files = store.files_of("/mod")
-        assert (files["a.txt"].ok, files["a.txt"].settled, files["a.txt"].size) == (True, True, 3)
+        files = store.files_of(["/mod"])["/mod"]
+        assert (files["a.txt"].ok, files["a.txt"].settled, files["a.txt"].size) == (1, 1, 3)
         b = files["b.txt"]
         assert (b.ok, b.settled, b.error_type, b.line, b.column) == (
             False,
@@ -81,14 +81,14 @@ def test_the_asts_table_has_qbuilders_columns(path: Path) -> None:
 def test_a_failure_that_is_not_of_the_content_is_not_settled(path: Path) -> None:
     with Store(path, VERSION) as store:
         store.record([(found("b.txt"), failed(None, "ParseTimeout"))])
-        assert not store.files_of("/mod")["b.txt"].settled
+        assert not store.files_of(["/mod"])["/mod"]["b.txt"].settled
 
 
 def test_another_parsers_outcome_is_not_settled(path: Path) -> None:
     with Store(path, VERSION) as store:
         store.record([(found("a.txt"), parsed("a.txt"))])
     with Store(path, "own:parser") as store:
-        assert not store.files_of("/mod")["a.txt"].settled
+        assert not store.files_of(["/mod"])["/mod"]["a.txt"].settled
         assert store.outcome_of("h1") is None
         assert store.sizes() == set()
         assert store.ast_json("/mod", "a.txt") is None
@@ -107,7 +107,7 @@ def test_an_ast_goes_with_its_last_file(path: Path) -> None:
     with Store(path, VERSION) as store:
         twin = ParseResult("2", "/mod/b.txt", True, None, 1, content_hash="h1")
         store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), twin)])
-        files = store.files_of("/mod")
+        files = store.files_of(["/mod"])["/mod"]
         store.remove([files["a.txt"].file_id])
         store.tidy()
         assert list(store.asts()) == [("/mod", "b.txt", ast_of("b.txt"))]
@@ -190,4 +190,4 @@ def test_an_interrupted_transaction_leaves_nothing(path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             store.record(Interrupting())
         store.record([(found("b.txt"), parsed("b.txt"))])
-        assert set(store.files_of("/mod")) == {"b.txt"}
+        assert set(store.files_of(["/mod"])["/mod"]) == {"b.txt"}

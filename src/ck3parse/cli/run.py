@@ -177,7 +177,8 @@ def command(
         interrupted = False
         try:
             _parse(plan, store, of, embedded, timeout_ms, tally, interrupts, wait=wait)
-            store.tidy()
+            if plan.to_parse or plan.known or plan.vanished:
+                store.tidy()
         except KeyboardInterrupt:
             interrupted = True
         report = Report(

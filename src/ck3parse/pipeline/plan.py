@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from ck3parse.messages import ParseResult
-from ck3parse.pipeline.walk import Found, Problem, Skipped, walk
+from ck3parse.pipeline.walk import Found, Problem, Skipped, roots_of, walk
 from ck3parse.reading import CannotReadError, read_script
 from ck3parse.store import Store, StoredFile
 
@@ -68,14 +68,12 @@ def make_plan(
         UsageError: a path does not exist.
     """
     plan = Plan()
-    stored: dict[str, dict[str, StoredFile]] = {}
+    stored = store.files_of(roots_of(paths))
     changed: list[Found] = []
     for entry in walk(paths, include=include, exclude=exclude):
         if isinstance(entry, Skipped):
             plan.skipped.append(entry)
             continue
-        if entry.root not in stored:
-            stored[entry.root] = store.files_of(entry.root)
         if isinstance(entry, Problem):
             plan.problems.append(entry)
             continue

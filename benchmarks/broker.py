@@ -22,13 +22,13 @@ from ck3parse.broker import EmbeddedBroker
 from ck3parse.config import QUEUE_BULK, Settings
 from ck3parse.measure.plot import Bar, Panel, bar_chart
 from ck3parse.messages import ParseRequest
-from ck3parse.pipeline.batch import MAX_BYTES, Batch
+from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, Batch
 from ck3parse.pipeline.window import Window
 from peers import files_of, pool_s, warm
 from pipeline import make_mod
 from result import Result, Row, show
 
-BATCHES = (16, 64, 256)
+BATCHES = (16, 64, MAX_FILES)
 POOL = "process pool, no broker"
 SINGLE = "Celery, a task a file"
 
@@ -65,12 +65,12 @@ def single_s(app: Celery, files: list[str]) -> float:
 def measure(*, quick: bool) -> list[Result]:
     count, rounds = (500, 1) if quick else (20_000, 3)
     workers = os.cpu_count() or 1
-    with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(workers) as broker:
+    with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(workers, spool=True) as broker:
         files = files_of(make_mod(Path(folder), count))
         some = files[: max(1, count // 5)]
         warm(files)
         broker.wait_ready(30, worker=True)
-        of = Settings(broker_url=broker.broker_url, result_backend=broker.result_backend)
+        of = broker.client_settings(Settings())
         app = make_app(of)
         ways: dict[str, tuple[Callable[[], float], int]] = {
             POOL: (partial(pool_s, files, workers), count),

@@ -69,7 +69,7 @@ def measure(*, quick: bool) -> list[Result]:
         playset = Path(folder, "playset")
         make_playset(playset, files, files * 0.0187)
         broker.wait_ready(30, worker=True)
-        of = Settings(broker_url=broker.broker_url, result_backend=broker.result_backend)
+        of = broker.client_settings(Settings())
         latencies_ms(of, QUEUE_INTERACTIVE, lambda done: done < 20)
         taken = {
             IDLE: latencies_ms(of, QUEUE_INTERACTIVE, lambda done: done < calls),

@@ -14,14 +14,14 @@ from polling import wait_until
 from reliability import Case
 from trial import Mod, Trial, assert_right, written
 
-FILES = 60
+FILES = 400
 RUN_LIMIT_S = 60.0
 START_LIMIT_S = 30.0
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Mod:
-    """Files that take 5 ms each and compress badly, so that a batch's result is a large one."""
+    """Files that take a second and compress badly, so that a batch's result is a large one."""
     numbers = random.Random(0)
     texts = {
         f"f{count:04}.txt": "fault = slow\n"

@@ -64,7 +64,7 @@ def single_s(app: Celery, files: list[str]) -> float:
 
 def measure(*, quick: bool) -> list[Result]:
     count, rounds = (500, 1) if quick else (20_000, 3)
-    workers = os.cpu_count() or 1
+    cores, workers = os.cpu_count() or 1, Settings().worker_count
     with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(workers, spool=True) as broker:
         files = files_of(make_mod(Path(folder), count))
         some = files[: max(1, count // 5)]
@@ -73,7 +73,7 @@ def measure(*, quick: bool) -> list[Result]:
         of = broker.client_settings(Settings())
         app = make_app(of)
         ways: dict[str, tuple[Callable[[], float], int]] = {
-            POOL: (partial(pool_s, files, workers), count),
+            POOL: (partial(pool_s, files, cores), count),
             SINGLE: (partial(single_s, app, some), len(some)),
         }
         for size in BATCHES:

@@ -7,7 +7,6 @@ there is a pause, and beside a run only those count that were sent while its wor
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -64,7 +63,7 @@ def beside_a_run(of: Settings, queue: str, playset: Path, out: Path) -> list[flo
 
 def measure(*, quick: bool) -> list[Result]:
     files, calls = (300, 30) if quick else (50_000, 200)
-    workers = os.cpu_count() or 1
+    workers = Settings().worker_count
     with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(workers) as broker:
         playset = Path(folder, "playset")
         make_playset(playset, files, files * 0.0187)

@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
+from ck3parse.config import Settings
 from ck3parse.parser import parse_bytes, parser_in_use
 
 
@@ -71,7 +72,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
     few = options.files // 10
-    cores = os.cpu_count() or 1
+    cores, workers = os.cpu_count() or 1, Settings().worker_count
     print(
         f"{platform.platform()}, {cores} cores, Python {platform.python_version()}, parser", end=" "
     )
@@ -79,11 +80,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         small = make_mod(Path(folder, "few"), few)
         large = make_mod(Path(folder, "many"), options.files)
-        run_s(small, workers=cores)
+        run_s(small, workers=workers)
         walls, processors, parses = [], [], []
         for number in range(options.rounds):
-            (short, short_cpu) = run_s(small, workers=cores)
-            (long, long_cpu) = run_s(large, workers=cores)
+            (short, short_cpu) = run_s(small, workers=workers)
+            (long, long_cpu) = run_s(large, workers=workers)
             parse_ms = parse_s(large) / options.files * 1000
             per_file = 1000 / (options.files - few)
             walls.append((long - short) * cores * per_file - parse_ms)

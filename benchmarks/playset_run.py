@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ck3parse.config import Settings
 from ck3parse.measure.plot import Bar, Panel, bar_chart
 from ck3parse.measure.processes import Ran, Use, run_watched
 from peers import files_of, floor_s, pool_s, warm
@@ -72,7 +73,8 @@ def measure_one(count: int, rounds: int, folder: Path) -> Result:
         rows.append(Row(f"peak memory: {kind}", peak, "MB", note="the largest of any process"))
     size = sum(map(os.path.getsize, files)) / 1e6
     about = (
-        f"{count:,} synthetic files, {size:,.0f} MB, warm file cache, {cores} worker processes;"
+        f"{count:,} synthetic files, {size:,.0f} MB, warm file cache, {cores} cores; the"
+        f" run has {Settings().worker_count} worker processes, the pool {cores};"
         f" medians of {rounds} rounds in turns. The ratios of seconds are to parsing and"
         " compressing alone, those of processor time to that of all cores in it."
     )

@@ -6,11 +6,11 @@ with one worker process, two, and so on.
 
 import argparse
 import math
-import os
 import statistics
 import tempfile
 from pathlib import Path
 
+from ck3parse.config import Settings
 from ck3parse.measure.plot import Line, line_chart
 from ck3parse.measure.ways import Task
 from ck3parse.measure.ways import measure as measure_way
@@ -29,22 +29,22 @@ def work_s(playset: Path, workers: int, rounds: int) -> float:
 
 def measure(*, quick: bool) -> list[Result]:
     sizes, rounds = ((100, 300), 1) if quick else ((1_000, 3_000, 10_000, 30_000, 100_000), 3)
-    cores = os.cpu_count() or 1
+    most = Settings().worker_count
     taken: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as folder:
         for count in sizes:
             playset = Path(folder, str(count))
             make_playset(playset, count, count * MB_A_FILE)
             warm(files_of(playset))
-            taken.append((count, work_s(playset, cores, rounds)))
+            taken.append((count, work_s(playset, most, rounds)))
         middle = Path(folder, str(sizes[len(sizes) // 2]))
         by_workers = [
-            (float(workers), work_s(middle, workers, rounds)) for workers in range(1, cores + 1)
+            (float(workers), work_s(middle, workers, rounds)) for workers in range(1, most + 1)
         ]
-    return [_files(taken, cores, rounds), _cores(by_workers, sizes[len(sizes) // 2], rounds)]
+    return [_files(taken, most, rounds), _cores(by_workers, sizes[len(sizes) // 2], rounds)]
 
 
-def _files(taken: list[tuple[float, float]], cores: int, rounds: int) -> Result:
+def _files(taken: list[tuple[float, float]], workers: int, rounds: int) -> Result:
     base = taken[0][1] / taken[0][0]
     rows = [
         Row(
@@ -61,8 +61,9 @@ def _files(taken: list[tuple[float, float]], cores: int, rounds: int) -> Result:
     rows.append(Row("slope of time over files, both logarithmic", slope, "(1: linear)"))
     title = "Scale: time over files"
     about = (
-        f"Playsets of 18.7 KB a file, {cores} worker processes, medians of {rounds} rounds, without"
-        " the start of broker and worker. The ratio is of a file's time to that in the smallest."
+        f"Playsets of 18.7 KB a file, {workers} worker processes, medians of {rounds} rounds,"
+        " without the start of broker and worker. The ratio is of a file's time to that in the"
+        " smallest."
     )
     linear = [(count, base * count) for count, _ in taken]
     lines = [Line("measured", taken), Line("as the smallest", linear)]

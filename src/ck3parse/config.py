@@ -30,7 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         broker_url: any broker that Celery knows; empty means an embedded one, or, for a worker
             started by hand, a Redis on this machine.
         result_backend: where results come back; empty means the broker's own URL.
-        workers: worker processes of the embedded broker; 0 means one for each CPU.
+        workers: worker processes of the embedded broker; 0 means one for each CPU, and one
+            more.
         sentinel_master: what Sentinels call the Redis to use, for URLs that begin with `sentinel:`.
         roots: folders that a worker may read beneath, joined as `PATH` is; empty means every file
             that its user can read.
@@ -92,7 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def worker_count(self) -> int:
         """How many worker processes the embedded broker starts."""
-        return self.workers or os.cpu_count() or 1
+        # One more than can work at once: each waits 4 ms between two tasks.
+        return self.workers or (os.cpu_count() or 1) + 1
 
     def stored_version(self, parser_version: str) -> str:
         """Return what results are stored under: the parser's version, and limits if not default."""

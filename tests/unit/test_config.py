@@ -9,7 +9,7 @@ from ck3parse.errors import UsageError
 def test_defaults_need_no_environment() -> None:
     settings = Settings.from_env({})
     assert settings.max_file_bytes == 64 * 1024 * 1024
-    assert settings.worker_count == os.cpu_count()
+    assert settings.worker_count == (os.cpu_count() or 1) + 1
 
 
 def test_the_environment_is_read() -> None:

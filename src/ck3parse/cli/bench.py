@@ -132,7 +132,7 @@ Exit codes: 0 measured, 2 wrong usage, 3 the broker or the worker could not be s
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Worker processes of the pipeline.  [default: one for each CPU]",
+    help="Worker processes of the pipeline.  [default: one for each CPU, and one more]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option(

@@ -69,7 +69,7 @@ worker, 130 interrupted (what was done is in the store; run again to go on).""",
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Worker processes of the embedded broker.  [default: one for each CPU]",
+    help="Worker processes of the embedded broker.  [default: one for each CPU, and one more]",
 )
 @click.option(
     "--broker",

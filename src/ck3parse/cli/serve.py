@@ -23,7 +23,7 @@ _LOOK_INTERVAL_S = 1.0
     name="serve",
     epilog="""\b
 Examples:
-  ck3parse serve                          any file you can read, a process for each CPU
+  ck3parse serve                          any file you can read
   ck3parse serve ~/mods /games/ck3/game   files beneath these folders only
   ck3parse serve --workers 2 --json
 
@@ -43,7 +43,7 @@ started or kept running, 130 ended by Ctrl-C.""",
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Worker processes.  [default: one for each CPU]",
+    help="Worker processes.  [default: one for each CPU, and one more]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print URL and process id as JSON.")
 def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:

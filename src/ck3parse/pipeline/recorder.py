@@ -14,7 +14,7 @@ COMMIT_BYTES = 16 * 1024 * 1024
 """Of ASTs in one transaction: a commit waits for the disk, which a batch each would do all day."""
 COMMIT_INTERVAL_S = 0.25
 """What is killed loses no more than this of its work, on a disk that keeps up."""
-MAX_WAITING_BYTES = 4 * COMMIT_BYTES
+MAX_WAITING_BYTES = 2 * COMMIT_BYTES
 """Of ASTs that wait while a slow disk is written to; then the run waits too."""
 
 

@@ -93,7 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def worker_count(self) -> int:
         """How many worker processes the embedded broker starts."""
-        # One more than can work at once: each waits 4 ms between two tasks.
+        # One more than can work at once: between two tasks each waits for its worker.
         return self.workers or (os.cpu_count() or 1) + 1
 
     def stored_version(self, parser_version: str) -> str:

@@ -139,6 +139,8 @@ class Store:
             [json.dumps(roots)],
         ).fetchall()
         by_id = {root_id: found[path] for root_id, path in root_ids}
+        if not by_id:
+            return found  # without a look at the files of others
         # Through the index by name each file is a page of its own to read, in place of a hundred
         # to a page: 0.16 s for 92,000 files, and 0.39 with it.
         rows = self._db.execute(
@@ -148,7 +150,7 @@ class Store:
             " FROM files NOT INDEXED WHERE root_id IN (SELECT value FROM json_each(?))",
             [self._parser, json.dumps(sorted(OF_THE_CONTENT)), json.dumps(list(by_id))],
         )
-        for row in rows if by_id else ():
+        for row in rows:
             by_id[row[0]][row[1]] = StoredFile._make(row[2:])
         return found
 

@@ -241,7 +241,7 @@ class Window:
         which.answers_before = self._answer_counts[which.queue]
         reply = self._app.send_task(
             TASK_NAME,
-            args=(msgspec.to_builtins(which.batch.requests),),
+            args=(which.batch.requests,),
             queue=which.queue,
             task_id=task_id,
             time_limit=first.timeout_ms / 1000,

@@ -6,43 +6,54 @@ from ck3parse.pipeline.batch import (
     MAX_BYTES,
     MAX_FILES,
     MIN_BYTES,
+    MIN_FILES,
     SLOW_BYTES_PER_MS,
+    SLOW_FILES_PER_MS,
     Batch,
-    bytes_for,
+    Limit,
     in_batches,
+    limit_for,
 )
 
+MOST = Limit(MAX_FILES, MAX_BYTES)
+TOTALS = st.builds(Limit, st.integers(0, 10**7), st.integers(0, 10**11))
 
-@given(st.lists(st.integers(0, 2 * MAX_BYTES), max_size=300))
-def test_every_request_is_in_one_batch_in_order_and_within_the_limits(sizes: list[int]) -> None:
+
+@given(st.lists(st.integers(0, 2 * MAX_BYTES), max_size=300), st.integers(1, 100))
+def test_every_request_is_in_one_batch_in_order_and_within_the_limit(
+    sizes: list[int], files: int
+) -> None:
     sized = [(ParseRequest(str(number)), size) for number, size in enumerate(sizes)]
-    batches = list(in_batches(sized))
+    batches = list(in_batches(sized, Limit(files, MAX_BYTES)))
     assert [request for batch in batches for request in batch.requests] == [r for r, _ in sized]
     for batch in batches:
-        assert 1 <= len(batch.requests) <= MAX_FILES
+        assert 1 <= len(batch.requests) <= files
         assert len(batch.requests) == 1 or batch.size <= MAX_BYTES
     assert sum(batch.size for batch in batches) == sum(sizes)
 
 
 def test_a_batch_has_no_more_files_than_the_limit() -> None:
     sized = [(ParseRequest(str(number)), 1) for number in range(2 * MAX_FILES + 1)]
-    assert [len(batch.requests) for batch in in_batches(sized)] == [MAX_FILES, MAX_FILES, 1]
+    assert [len(batch.requests) for batch in in_batches(sized, MOST)] == [MAX_FILES, MAX_FILES, 1]
 
 
-@given(st.integers(0, 10**11), st.integers(1, 1000))
-def test_a_batch_is_a_small_part_of_all_or_worth_its_task(total: int, places: int) -> None:
-    limit = bytes_for(total, places, DEFAULT_TIMEOUT_MS)
-    assert MIN_BYTES <= limit <= MAX_BYTES
-    assert limit in (MIN_BYTES, MAX_BYTES, total // (4 * places))
+@given(TOTALS, st.integers(1, 1000))
+def test_a_batch_is_a_small_part_of_all_or_worth_its_task(total: Limit, places: int) -> None:
+    limit = limit_for(total, places, DEFAULT_TIMEOUT_MS)
+    assert MIN_BYTES <= limit.size <= MAX_BYTES
+    assert limit.size in (MIN_BYTES, MAX_BYTES, total.size // (4 * places))
+    assert MIN_FILES <= limit.files <= MAX_FILES
+    assert limit.files in (MIN_FILES, MAX_FILES, total.files // (2 * places))
 
 
-@given(st.integers(0, 10**11), st.integers(1, 1000), st.integers(1, 10_000))
+@given(TOTALS, st.integers(1, 1000), st.integers(1, 10_000))
 def test_a_batch_can_be_done_in_the_time_of_one_file(
-    total: int, places: int, timeout_ms: int
+    total: Limit, places: int, timeout_ms: int
 ) -> None:
-    limit = bytes_for(total, places, timeout_ms)
-    assert limit <= timeout_ms * SLOW_BYTES_PER_MS
-    assert limit <= bytes_for(total, places, DEFAULT_TIMEOUT_MS)
+    limit = limit_for(total, places, timeout_ms)
+    assert limit.size <= timeout_ms * SLOW_BYTES_PER_MS
+    assert limit.files <= timeout_ms * SLOW_FILES_PER_MS
+    assert limit.size <= limit_for(total, places, DEFAULT_TIMEOUT_MS).size
 
 
 def test_pieces_have_each_request_once_and_in_order() -> None:

@@ -21,7 +21,7 @@ from ck3parse.bridge.seeker import Seeker
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
-from ck3parse.pipeline.batch import MAX_FILES, Batch, bytes_within
+from ck3parse.pipeline.batch import Batch, limit_within
 from ck3parse.pipeline.transport import Give
 from ck3parse.pipeline.window import BROKER_ERRORS, Answer, Window
 from ck3parse.reading import CannotReadError
@@ -123,8 +123,9 @@ class Dispatcher:
         with self._changed:
             if self._stopped:
                 raise BrokerError(self._stopped)
+            limit = limit_within(request.timeout_ms)
             batch = self._open.get(key)
-            if batch and batch.size + size > bytes_within(request.timeout_ms):
+            if batch and batch.size + size > limit.size:
                 self._seal(batch)
                 batch = None
             if batch is None:
@@ -136,7 +137,7 @@ class Dispatcher:
             batch.requests.append(request)
             batch.size += size
             self._waiting[request_id] = _Waiting(request.path or request.name, keep, sink)
-            if urgent or len(batch.requests) >= MAX_FILES:
+            if urgent or len(batch.requests) >= limit.files:
                 self._seal(batch)
                 self._changed.notify()
         return request_id

@@ -1,19 +1,36 @@
 """Requests grouped into batches: one task each."""
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from ck3parse.messages import ParseRequest
 
-MAX_FILES = 512
-"""A task costs 2.6 ms whatever it holds; over 256 files that is a fifth of a tiny file's cost."""
+MAX_FILES = 1024
+"""A task costs milliseconds whatever it holds: with 512, tiny files cost a sixteenth more."""
+MIN_FILES = 256
+"""As many as are worth a task, where there are few to share out."""
 MAX_BYTES = 6 * 1024 * 1024
 """A tenth of a second's work or two, which is how long a request with a queue of its own waits."""
 MIN_BYTES = 512 * 1024
 """As little work as a task is worth, where there is little to share out."""
 SLOW_BYTES_PER_MS = 1000
 """No parser should be slower: a batch has a single file's time. The one of Python has 8,000."""
+SLOW_FILES_PER_MS = 2
+"""The same of tiny files. The parser of Python has 40."""
+
+
+class Limit(NamedTuple):
+    """What a batch may hold.
+
+    Attributes:
+        files: how many at most.
+        size: bytes of their files at most, unless it is one file.
+    """
+
+    files: int
+    size: int
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -39,39 +56,44 @@ class Batch(msgspec.Struct, frozen=True):
         return [Batch(part, self.size * len(part) // len(self.requests)) for part in parts]
 
 
-def bytes_for(total: int, places: int, timeout_ms: int) -> int:
-    """Return how many bytes a batch should hold, so that all workers end together.
+def limit_for(total: Limit, places: int, timeout_ms: int) -> Limit:
+    """Return what each batch of a run may hold, so that all workers end together.
 
     Args:
-        total: bytes of all files.
+        total: what there is in all.
         places: batches that are in flight at once; each place is to see a few.
         timeout_ms: milliseconds that one file may take.
     """
-    return min(max(MIN_BYTES, total // (4 * places)), bytes_within(timeout_ms))
+    most = limit_within(timeout_ms)
+    return Limit(
+        min(max(MIN_FILES, total.files // (2 * places)), most.files),
+        min(max(MIN_BYTES, total.size // (4 * places)), most.size),
+    )
 
 
-def bytes_within(timeout_ms: int) -> int:
-    """Return how many bytes a batch may hold at most, to be done in the time that one file has.
+def limit_within(timeout_ms: int) -> Limit:
+    """Return what a batch may hold at most, to be done in the time that one file has.
 
     Args:
         timeout_ms: milliseconds that one file may take.
     """
-    return min(MAX_BYTES, SLOW_BYTES_PER_MS * timeout_ms)
+    return Limit(
+        min(MAX_FILES, SLOW_FILES_PER_MS * timeout_ms),
+        min(MAX_BYTES, SLOW_BYTES_PER_MS * timeout_ms),
+    )
 
 
-def in_batches(
-    sized: Iterable[tuple[ParseRequest, int]], max_bytes: int = MAX_BYTES
-) -> Iterator[Batch]:
+def in_batches(sized: Iterable[tuple[ParseRequest, int]], limit: Limit) -> Iterator[Batch]:
     """Group requests by count and bytes, in the order given.
 
     Args:
         sized: each request with its file's size in bytes.
-        max_bytes: bytes that a batch holds at most, unless it is one file.
+        limit: what a batch may hold.
     """
     requests: list[ParseRequest] = []
     total = 0
     for request, size in sized:
-        if requests and (len(requests) >= MAX_FILES or total + size > max_bytes):
+        if requests and (len(requests) >= limit.files or total + size > limit.size):
             yield Batch(requests, total)
             requests, total = [], 0
         requests.append(request)

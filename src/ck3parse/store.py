@@ -22,7 +22,8 @@ from ck3parse.renaming import renamed, renamed_frame
 SCHEMA_VERSION = 1
 """Kept in SQLite's `user_version`; a store with a higher one is a later ck3parse's."""
 
-PAGE_BYTES = 16 * 1024
+PAGE_BYTES = 64 * 1024
+"""A few ASTs of the usual ten kilobytes: larger pages are fewer for the kernel to make room for."""
 
 
 class StoredFile(NamedTuple):
@@ -93,7 +94,6 @@ class Store:
             )
         # New pages are written once, where a write-ahead log writes all twice: a third of the time.
         self._db.execute("PRAGMA journal_mode = DELETE")
-        # An AST of the usual ten kilobytes is one page.
         self._db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self._db.execute("BEGIN IMMEDIATE")
         if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:

@@ -18,8 +18,10 @@ from reliability import Case
 from trial import Mod, Trial, assert_right
 
 END_LIMIT_S = 60.0
-SMALL = 384 * 1024
-"""Bytes: less than the store of a run needs."""
+DISK_BYTES = 1536 * 1024
+"""Enough for an empty store, its journal and some files, and less than a run needs."""
+FILE_BYTES = 1152 * 1024
+"""The same of the store alone."""
 
 
 class SmallDisk(NamedTuple):
@@ -33,7 +35,7 @@ class SmallDisk(NamedTuple):
 
 def _limit_file_size() -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, resource.RLIM_INFINITY))
 
 
 @pytest.fixture
@@ -46,12 +48,12 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
-    if shutil.which("mount") and os.geteuid() == 0 and mount(f"size={SMALL}"):
-        yield SmallDisk("a tmpfs of 384 kB", folder, {}, lambda: mount("remount,size=64m"))
+    if shutil.which("mount") and os.geteuid() == 0 and mount(f"size={DISK_BYTES}"):
+        yield SmallDisk("a tmpfs of 1.5 MB", folder, {}, lambda: mount("remount,size=64m"))
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
     else:
         options: dict[str, Any] = {"preexec_fn": _limit_file_size}
-        yield SmallDisk("files of 384 kB at most", folder, options, options.clear)
+        yield SmallDisk("files of 1.2 MB at most", folder, options, options.clear)
 
 
 def state_of(store: Path) -> dict[str, int]:

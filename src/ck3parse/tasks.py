@@ -5,6 +5,7 @@ answers with a list of maps with those of `ParseResult`, one for each, in the sa
 plain msgpack, so that any Celery client can send it.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import billiard.pool
 import msgspec
 from celery import Task
-from celery.signals import worker_process_init
+from celery.signals import worker_before_create_process, worker_process_init
 
 from ck3parse.allocator import keep_freed_memory
 from ck3parse.answer import answerer
@@ -69,6 +70,14 @@ class Child:
 
 
 _child: Child | None = None
+
+
+@worker_before_create_process.connect
+def _freeze(**_: Any) -> None:
+    # Celery looks for garbage before each fork, for 20 ms in all that a worker has imported.
+    if not gc.get_freeze_count():
+        gc.freeze()
+    gc.enable()
 
 
 @worker_process_init.connect

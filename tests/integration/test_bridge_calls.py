@@ -11,9 +11,9 @@ import pytest
 
 from bridging import LIMIT_S, faulty_pipeline, told
 from ck3parse.bridge import ahead, calls
+from ck3parse.bridge.dispatcher import MAX_CALLS
 from ck3parse.errors import UsageError
 from ck3parse.parser import reference
-from ck3parse.pipeline.batch import MAX_FILES
 from ck3parse.qbuilder_bridge import (
     ParseFuture,
     ParsePool,
@@ -278,7 +278,7 @@ def test_many_files_once_each(files: list[Path], monkeypatch: pytest.MonkeyPatch
 def test_giving_up_on_many_leaves_the_rest(tmp_path: Path, pipeline: Path) -> None:
     before = len(parsed(pipeline))
     # Five batches: when the first is done, two processes have begun four at most.
-    files = [tmp_path / f"{number}.txt" for number in range(5 * MAX_FILES)]
+    files = [tmp_path / f"{number}.txt" for number in range(5 * MAX_CALLS)]
     for path in files:
         path.write_text("fault = slow\n")
     coming = enqueue_many(files)

@@ -28,6 +28,8 @@ from ck3parse.reading import CannotReadError
 
 Sink = Callable[[ParseResult], None]
 
+MAX_CALLS = 512
+"""In a batch: how many more will come is not known, and a thousand are for several processes."""
 LINGER_S = 0.002
 """A loop of single calls fills a batch in less; nobody who waits for a result waits for this."""
 TICK_S = 0.002
@@ -124,6 +126,7 @@ class Dispatcher:
             if self._stopped:
                 raise BrokerError(self._stopped)
             limit = limit_within(request.timeout_ms)
+            files = min(limit.files, MAX_CALLS)
             batch = self._open.get(key)
             if batch and batch.size + size > limit.size:
                 self._seal(batch)
@@ -137,7 +140,7 @@ class Dispatcher:
             batch.requests.append(request)
             batch.size += size
             self._waiting[request_id] = _Waiting(request.path or request.name, keep, sink)
-            if urgent or len(batch.requests) >= limit.files:
+            if urgent or len(batch.requests) >= files:
                 self._seal(batch)
                 self._changed.notify()
         return request_id

@@ -56,18 +56,19 @@ class Batch(msgspec.Struct, frozen=True):
         return [Batch(part, self.size * len(part) // len(self.requests)) for part in parts]
 
 
-def limit_for(total: Limit, places: int, timeout_ms: int) -> Limit:
+def limit_for(files: int, size: int, places: int, timeout_ms: int) -> Limit:
     """Return what each batch of a run may hold, so that all workers end together.
 
     Args:
-        total: what there is in all.
+        files: how many there are in all.
+        size: bytes of all of them.
         places: batches that are in flight at once; each place is to see a few.
         timeout_ms: milliseconds that one file may take.
     """
     most = limit_within(timeout_ms)
     return Limit(
-        min(max(MIN_FILES, total.files // (2 * places)), most.files),
-        min(max(MIN_BYTES, total.size // (4 * places)), most.size),
+        min(max(MIN_FILES, files // (2 * places)), most.files),
+        min(max(MIN_BYTES, size // (4 * places)), most.size),
     )
 
 

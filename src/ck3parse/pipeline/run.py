@@ -10,7 +10,7 @@ import msgspec
 
 from ck3parse.errors import OF_THE_CONTENT
 from ck3parse.messages import ParseRequest, ParseResult
-from ck3parse.pipeline.batch import Limit, in_batches, limit_for
+from ck3parse.pipeline.batch import in_batches, limit_for
 from ck3parse.pipeline.plan import Plan, content_hash
 from ck3parse.pipeline.transport import Give, by_name
 from ck3parse.pipeline.walk import Found
@@ -101,8 +101,8 @@ class Run:
         check: Callable[[], None],
         requests: Iterator[tuple[ParseRequest, int]],
     ) -> "Iterator[Outcomes]":
-        total = Limit(len(self._plan.to_parse), self._plan.size_to_parse)
-        limit = limit_for(total, window.limit, self._timeout_ms)
+        plan = self._plan
+        limit = limit_for(len(plan.to_parse), plan.size_to_parse, window.limit, self._timeout_ms)
         try:
             for results in window.results(in_batches(requests, limit)):
                 self._recorder.add((self._sent.pop(result.id), result) for result in results)

@@ -126,7 +126,6 @@ class Dispatcher:
             if self._stopped:
                 raise BrokerError(self._stopped)
             limit = limit_within(request.timeout_ms)
-            files = min(limit.files, MAX_CALLS)
             batch = self._open.get(key)
             if batch and batch.size + size > limit.size:
                 self._seal(batch)
@@ -140,7 +139,7 @@ class Dispatcher:
             batch.requests.append(request)
             batch.size += size
             self._waiting[request_id] = _Waiting(request.path or request.name, keep, sink)
-            if urgent or len(batch.requests) >= files:
+            if urgent or len(batch.requests) >= min(limit.files, MAX_CALLS):
                 self._seal(batch)
                 self._changed.notify()
         return request_id

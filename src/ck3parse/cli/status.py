@@ -82,7 +82,7 @@ ended by Ctrl-C.""",
 def command(broker: str | None, watch: bool, as_json: bool) -> None:
     """Show a broker's queues and workers.
 
-    What is counted are batches, of up to 256 files each.
+    What is counted are batches, of up to 1,024 files each.
     """
     if not broker:
         raise UsageError(

@@ -137,6 +137,23 @@ def recorded(store: Path) -> int:
     return count
 
 
+class Ended(NamedTuple):
+    """How a store says that its last run ended: the columns of `runs` by these names."""
+
+    finished_at: str | None
+    parsed: int
+    unchanged: int
+    failed: int
+    exit_code: int | None
+
+
+def last_run(store: Path) -> Ended:
+    """Return how the last run of a store ended, as the store has it."""
+    with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
+        columns = ", ".join(Ended._fields)
+        return Ended(*db.execute(f"SELECT {columns} FROM runs ORDER BY run_id DESC").fetchone())  # noqa: S608
+
+
 def asts_of(store: Path, root: Path) -> dict[str, bytes]:
     """Return the AST of each file of a root that has one."""
     with Store(store, PARSER) as opened:

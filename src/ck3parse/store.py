@@ -374,12 +374,17 @@ class Store:
         return int(cursor.lastrowid or 0)
 
     def end_run(self, run_id: int, counts: Counts, exit_code: int) -> None:
-        """Note how a run ended."""
-        self._db.execute(
-            "UPDATE runs SET finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), parsed = ?,"
-            " unchanged = ?, skipped = ?, failed = ?, exit_code = ? WHERE run_id = ?",
-            [*counts, exit_code, run_id],
-        )
+        """Note how a run ended.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._transaction():
+            self._db.execute(
+                "UPDATE runs SET finished_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), parsed = ?,"
+                " unchanged = ?, skipped = ?, failed = ?, exit_code = ? WHERE run_id = ?",
+                [*counts, exit_code, run_id],
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

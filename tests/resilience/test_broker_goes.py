@@ -12,7 +12,7 @@ from embedded import Family, broker_directory
 from polling import wait_until
 from reliability import Case
 from servers import Proxy, Server, Worker
-from trial import Mod, Trial, assert_right
+from trial import Mod, Trial, assert_right, last_run
 
 END_LIMIT_S = 60.0
 STANDSTILL_S = 10.0
@@ -47,15 +47,21 @@ def test_the_embedded_broker_that_died_is_started_again(
 
 
 def test_a_broker_that_stays_away_is_an_error(slow: Mod, tmp_path: Path, case: Case) -> None:
+    """Issue 19, line 5: the run still reports, and its row says how it ended."""
     case.of("broker", "SIGKILL, does not come back within the 3 s that the run waits")
     env = {"CK3PARSE_PATIENCE_S": "3"}
     with Server(tmp_path) as server, Worker(server.url, tmp_path).wait_ready():
         with Trial(tmp_path, slow.folder, broker=server.url, env=env) as trial:
             trial.wait_recorded()
             server.kill()
-            trial.end(END_LIMIT_S, code=3)
+            told = trial.end(END_LIMIT_S, code=3)
             done = trial.recorded()
         assert "the broker has been gone for 3 s" in trial.err
+        assert "the broker has been gone for 3 s" in told["error"]
+        assert told["files"] == told["parsed"] == done
+        ended = last_run(trial.store)
+        assert ended.finished_at
+        assert ended[1:] == (done, 0, 0, 3)
         server.start()
         # The worker looks for its broker now and then only.
         with Trial(tmp_path, slow.folder, broker=server.url, wait=True) as again:

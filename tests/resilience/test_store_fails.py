@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from reliability import Case
-from trial import Mod, Trial, assert_right
+from trial import Mod, Trial, assert_right, last_run
 
 END_LIMIT_S = 60.0
 DISK_BYTES = 1536 * 1024
@@ -69,13 +69,19 @@ def state_of(store: Path) -> dict[str, int]:
 def test_a_full_disk_is_an_error_and_the_next_run_goes_on(
     small_disk: SmallDisk, slow: Mod, tmp_path: Path, case: Case
 ) -> None:
+    """Issue 19, line 5: the run still reports, and its row says how it ended."""
     case.of("store", f"its disk is full ({small_disk.kind})")
     store = small_disk.folder / "out.sqlite"
     with Trial(tmp_path, slow.folder, store=store, **small_disk.options) as trial:
-        trial.end(END_LIMIT_S, code=2)
+        told = trial.end(END_LIMIT_S, code=2)
     assert str(store) in trial.err
+    assert str(store) in told["error"]
     small_disk.grow()
     before = state_of(store)
+    assert told["files"] == told["parsed"] == before["files"]
+    ended = last_run(store)
+    assert ended.finished_at
+    assert ended[1:] == (before["files"], 0, 0, 2)
     assert 0 < before["files"] == before["asts"] < len(slow.asts)
     with Trial(tmp_path, slow.folder, store=store, **small_disk.options) as again:
         report = again.end(END_LIMIT_S)

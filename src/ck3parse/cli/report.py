@@ -34,6 +34,8 @@ class Report(msgspec.Struct):
         failures: those that failed, now or when they were last parsed, in order of path.
         seconds: from start to end.
         megabytes: read and parsed in this run, in units of 10^6 bytes.
+        interrupted: whether a signal ended the run early.
+        error: what else ended the run early, in one sentence, or `None`.
     """
 
     files: int
@@ -45,6 +47,7 @@ class Report(msgspec.Struct):
     parser: str
     store: str
     interrupted: bool = False
+    error: str | None = None
 
     @property
     def megabytes_per_s(self) -> float:
@@ -68,6 +71,7 @@ class Report(msgspec.Struct):
                     "parser": self.parser,
                     "store": self.store,
                     "interrupted": self.interrupted,
+                    "error": self.error,
                     "failures": [
                         msgspec.to_builtins(failure) | {"excerpt": failure.excerpt()}
                         for failure in self.failures

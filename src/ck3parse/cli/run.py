@@ -1,5 +1,6 @@
 """`ck3parse run`: a whole mod, or many, into a store."""
 
+import contextlib
 import gc
 import os
 import sys
@@ -18,7 +19,7 @@ from ck3parse.cli.progress import RunProgress
 from ck3parse.cli.report import Report
 from ck3parse.cli.tally import Tally
 from ck3parse.config import Settings, settings
-from ck3parse.errors import BrokerError, ExitCode
+from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError
 from ck3parse.messages import DEFAULT_TIMEOUT_MS
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.plan import Plan, make_plan
@@ -54,7 +55,8 @@ files, checksum_manifest.txt, hidden files, and the folders gfx/, map_data/ and 
 
 \b
 Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or
-worker, 130 interrupted (what was done is in the store; run again to go on).""",
+worker, 130 interrupted. However a run ends, what was done is in the store and in the
+report; run again to go on.""",
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
@@ -175,12 +177,15 @@ def command(
         run_id = store.begin_run([os.path.abspath(path) for path in paths], parser.name)
         tally = Tally(plan)
         interrupted = False
+        error: Ck3parseError | None = None
         try:
             _parse(plan, store, of, embedded, timeout_ms, tally, interrupts, wait=wait)
             if plan.to_parse or plan.known or plan.vanished:
                 store.tidy()
         except KeyboardInterrupt:
             interrupted = True
+        except Ck3parseError as ended_by:
+            error = ended_by
         report = Report(
             files=tally.files,
             counts=tally.counts(),
@@ -191,11 +196,16 @@ def command(
             parser=parser.name,
             store=os.path.abspath(out),
             interrupted=interrupted,
+            error=str(error) if error else None,
         )
         exit_code = ExitCode.SOME_FAILED if report.failures else ExitCode.OK
         if interrupted:
             exit_code = ExitCode.INTERRUPTED
-        store.end_run(run_id, report.counts, exit_code)
+        if error:
+            exit_code = error.exit_code
+        # A store that cannot be written must not cost the report as well.
+        with contextlib.suppress(StoreError) if error else contextlib.nullcontext():
+            store.end_run(run_id, report.counts, exit_code)
     if as_json:
         click.echo(report.as_json(verbose=verbose))
     else:
@@ -204,11 +214,14 @@ def command(
         from ck3parse.cli.report_text import print_report
 
         print_report(report, Console(), verbose=verbose)
-        if interrupted:
+        if interrupted or error:
             left = plan.file_count - tally.files
-            click.echo(f"interrupted: {left:,} files are left; run again to go on", err=True)
+            why = "interrupted" if interrupted else "ended early"
+            click.echo(f"{why}: {left:,} files are left; run again to go on", err=True)
     # The interpreter looks for garbage once more as it ends: for 40 ms in a plan of 92,000 files.
     gc.freeze()
+    if error:
+        raise error
     sys.exit(exit_code)
 
 

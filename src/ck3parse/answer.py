@@ -67,6 +67,12 @@ def _parse(
     in_use: parser.Parser,
 ) -> parser.ParseOutcome:
     mode, max_depth = request.mode, of.max_depth
+    if request.timeout_ms > of.max_timeout_ms:
+        raise CannotReadError(
+            ErrorType.WORKER_UNAVAILABLE,
+            f"its worker allows a time limit of {of.max_timeout_ms:,} ms, not of"
+            f" {request.timeout_ms:,}: set CK3PARSE_MAX_TIMEOUT_MS to the same for the worker",
+        )
     if request.path is not None:
         data = read_script(request.path, max_bytes=of.max_file_bytes, roots=roots)
     elif request.content is not None:

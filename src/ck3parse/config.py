@@ -1,5 +1,6 @@
 """One settings object, read from `CK3PARSE_*`; Celery's settings derive from it."""
 
+import functools
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -7,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from ck3parse.errors import UsageError
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
 from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH
 
 ENV_PREFIX = "CK3PARSE_"
@@ -19,6 +21,9 @@ SPOOL_SERIALIZER = "ck3parse-spool"
 
 STALL_LIMIT_S = 5.0
 """After so long without an answer from a Redis server its connection is made anew."""
+
+LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000
+"""What `max_timeout_ms` may be at most: a day."""
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -46,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_address_space_mb: MB of address space that a worker process may use; a file whose AST
             takes more fails as `MemoryError`. Linux only.
         patience_s: seconds that broker or workers may be gone before a client gives up.
+        max_timeout_ms: the longest time limit that a request may have. A Redis broker hands a task
+            to a second process once it has not been acknowledged for twice as long and a minute:
+            client and workers need the same value.
         result_expires_s: seconds after which the result backend drops what nobody fetched.
         spool_dir: a folder in which workers leave large results as files, for clients that have the
             same folder here; empty: all come through the result backend.
@@ -67,6 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_memory_per_child_mb: _Positive = 300
     max_address_space_mb: _Positive = 2048
     patience_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    max_timeout_ms: Annotated[int, msgspec.Meta(ge=DEFAULT_TIMEOUT_MS, le=LONGEST_TIMEOUT_MS)] = (
+        10 * 60 * 1000
+    )
     result_expires_s: _Positive = 3600
     spool_dir: str = ""
     alive_file: str = ""
@@ -95,6 +106,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """How many worker processes the embedded broker starts."""
         # One more than can work at once: between two tasks each waits for its worker.
         return self.workers or (os.cpu_count() or 1) + 1
+
+    @property
+    def visibility_timeout_s(self) -> int:
+        """After how long without acknowledgement a Redis broker hands a task to another process."""
+        # Twice: a task can wait in its worker until a process is done with another one.
+        return 2 * self.max_timeout_ms // 1000 + 60
 
     def stored_version(self, parser_version: str) -> str:
         """Return what results are stored under: the parser's version, and limits if not default."""
@@ -133,9 +150,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "broker_connection_retry_on_startup": True,
             # A full Redis answers with an error, which is no reason for a worker to end.
             "broker_channel_error_retry": True,
-            # What a killed worker held comes back within seconds, not an hour.
             "broker_transport_options": {
-                "visibility_timeout": 300,
+                # Clients send what a killed worker held again; this is for tasks without a client.
+                "visibility_timeout": self.visibility_timeout_s,
                 "unacked_restore_interval": 1,
                 "unacked_restore_throttle": 1,
                 "queue_order_strategy": "priority",
@@ -182,3 +199,29 @@ def settings() -> Settings:
         UsageError: a variable's value cannot be used.
     """
     return Settings.from_env(os.environ)
+
+
+def checked_timeout_ms(timeout_ms: float, longest_ms: int | None = None) -> int:
+    """Return a time limit that a request may have, in milliseconds.
+
+    Args:
+        timeout_ms: what was asked for.
+        longest_ms: the longest; default: `CK3PARSE_MAX_TIMEOUT_MS` of the environment.
+
+    Raises:
+        UsageError: it is no number, or too short or too long a time.
+    """
+    if longest_ms is None:
+        longest_ms = _longest_timeout_ms(os.environ.get("CK3PARSE_MAX_TIMEOUT_MS", ""))
+    # NaN is within no limits.
+    if isinstance(timeout_ms, (int, float)) and MIN_TIMEOUT_MS <= timeout_ms <= longest_ms:
+        return int(timeout_ms)
+    raise UsageError(
+        f"the time limit of a file is {MIN_TIMEOUT_MS} to {longest_ms:,} ms: for longer ones set"
+        " CK3PARSE_MAX_TIMEOUT_MS to the same for this program and for each worker of its broker"
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _longest_timeout_ms(variable: str) -> int:
+    return Settings.from_env({"CK3PARSE_MAX_TIMEOUT_MS": variable}).max_timeout_ms

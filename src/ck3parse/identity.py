@@ -37,6 +37,7 @@ class Identity(msgspec.Struct, omit_defaults=True):
         roots: folders that it may read beneath; none means every file that its user can read.
         max_depth: how deep braces may nest.
         max_file_bytes: larger files are not read.
+        max_timeout_ms: the longest time limit that a request may have.
         problem: why some of this cannot be told, in one sentence; empty if all can.
     """
 
@@ -54,6 +55,7 @@ class Identity(msgspec.Struct, omit_defaults=True):
     roots: list[str] = []
     max_depth: int = 0
     max_file_bytes: int = 0
+    max_timeout_ms: int = 0
     problem: str = ""
 
 
@@ -73,6 +75,7 @@ def identity() -> Identity:
         of = settings()
         found.roots = [root for root in of.roots.split(os.pathsep) if root]
         found.max_depth, found.max_file_bytes = of.max_depth, of.max_file_bytes
+        found.max_timeout_ms = of.max_timeout_ms
         parser = parser_in_use()
         found.parser, found.parser_version = parser.name, parser.version
         found.parser_file = _file_of(parser.name)

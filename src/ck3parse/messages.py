@@ -10,6 +10,9 @@ Mode = Literal["strict", "recover"]
 DEFAULT_TIMEOUT_MS = 30_000
 """How long one file may take, in milliseconds, before its process is killed: qbuilder's default."""
 
+MIN_TIMEOUT_MS = 50
+"""The shortest time limit that a request may have: a process must have begun its task by then."""
+
 ZSTD_LEVEL = 1
 """15 : 1 on AST JSON at over 1 GB/s; higher levels cost more than they save."""
 

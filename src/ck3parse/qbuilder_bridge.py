@@ -98,7 +98,7 @@ def parse_file(filepath: StrPath, timeout: float = DEFAULT_PARSE_TIMEOUT) -> Par
         ParseTimeoutError: it was killed at its limit.
         ParseSubprocessError: its process died, or no worker answered for it.
         BrokerError: the broker cannot be reached, has no worker, or cannot be started.
-        UsageError: the limit is no positive number, or a setting cannot be used.
+        UsageError: the time limit is too short or too long, or a setting cannot be used.
     """
     request = calls.file_request(filepath, _milliseconds(timeout), "strict")
     if not switched_on():
@@ -158,7 +158,7 @@ def enqueue_parse(
 
     Raises:
         BrokerError: the broker cannot be reached, has no worker, or cannot be started.
-        UsageError: the limit is no positive number, or a setting cannot be used.
+        UsageError: the time limit is too short or too long, or a setting cannot be used.
     """
     return calls.ask(calls.file_request(path, timeout_ms, mode), engine(), keep=True)
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
+from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, checked_timeout_ms
 from ck3parse.errors import UsageError
 
 
@@ -73,3 +73,28 @@ def test_sentinels_are_told_what_to_look_for() -> None:
 def test_a_depth_of_ones_own_is_stored_apart() -> None:
     assert Settings().stored_version("v") == "v"
     assert Settings(max_depth=5).stored_version("v") == "v;depth=5"
+
+
+def test_a_broker_waits_longer_than_a_file_may_take() -> None:
+    """Issue 19, line 26."""
+    of = Settings(max_timeout_ms=3_600_000)
+    options = of.celery()["broker_transport_options"]
+    assert options["visibility_timeout"] * 1000 > of.max_timeout_ms
+
+
+@pytest.mark.parametrize("limit", [50, 50.0, 600_000])
+def test_a_time_limit_within_its_bounds_is_milliseconds(limit: float) -> None:
+    assert checked_timeout_ms(limit) == limit
+    assert type(checked_timeout_ms(limit)) is int
+
+
+@pytest.mark.parametrize("limit", [0, -1, 49, 600_001, 10**30, float("inf"), float("nan"), "60"])
+def test_a_time_limit_out_of_its_bounds_is_a_usage_error(limit: float) -> None:
+    """Issue 19, line 26."""
+    with pytest.raises(UsageError, match="CK3PARSE_MAX_TIMEOUT_MS"):
+        checked_timeout_ms(limit)
+
+
+def test_the_longest_time_limit_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK3PARSE_MAX_TIMEOUT_MS", "3600000")
+    assert checked_timeout_ms(3_600_000) == 3_600_000

@@ -9,7 +9,7 @@ from ck3parse.bridge import engine as engines
 from ck3parse.bridge.engine import Engine, Sink
 from ck3parse.bridge.future import ParseFuture
 from ck3parse.bridge.results import ParseResult, result_of
-from ck3parse.config import settings
+from ck3parse.config import checked_timeout_ms, settings
 from ck3parse.errors import ErrorType, UsageError
 from ck3parse.log import EventLog, event_log
 from ck3parse.messages import Mode, ParseRequest
@@ -38,23 +38,25 @@ def file_request(path: StrPath, timeout_ms: int, mode: Mode) -> ParseRequest:
     """Return the request for a file, with its name as the caller gave it.
 
     Raises:
-        UsageError: the limit is no positive number of milliseconds.
+        UsageError: the time limit is too short or too long.
     """
     name = os.fspath(path)
-    return ParseRequest("", name, name=name, timeout_ms=_limit(timeout_ms), mode=mode)
+    return ParseRequest("", name, name=name, timeout_ms=checked_timeout_ms(timeout_ms), mode=mode)
 
 
 def text_request(content: str, filename: str, timeout_ms: int, mode: Mode) -> ParseRequest:
     """Return the request for a text.
 
     Raises:
-        UsageError: the limit is no positive number of milliseconds, or the text or its name is no
+        UsageError: the time limit is too short or too long, or the text or its name is no
             Unicode text.
     """
     for text in (content, filename):
         if not _is_text(text):
             raise UsageError("a text or name with lone surrogates cannot be sent to a worker")
-    return ParseRequest("", text=content, name=filename, timeout_ms=_limit(timeout_ms), mode=mode)
+    return ParseRequest(
+        "", text=content, name=filename, timeout_ms=checked_timeout_ms(timeout_ms), mode=mode
+    )
 
 
 def ask(
@@ -213,9 +215,3 @@ def _is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _limit(timeout_ms: int) -> int:
-    if timeout_ms < 1:
-        raise UsageError(f"a file cannot be parsed in {timeout_ms} ms: give it 1 or more")
-    return int(timeout_ms)

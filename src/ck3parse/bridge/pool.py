@@ -63,7 +63,7 @@ class ParsePool:
             running or its broker or workers are gone.
 
         Raises:
-            UsageError: the limit is no positive number.
+            UsageError: the time limit is too short or too long.
         """
         request = file_request(filepath, timeout_ms, "strict")
         return self._parse(request, lambda engine: ahead.take(filepath, engine))
@@ -82,7 +82,7 @@ class ParsePool:
             The result, as that of `parse_file`.
 
         Raises:
-            UsageError: the limit is no positive number, or the text is no Unicode text.
+            UsageError: the time limit is too short or too long, or the text is no Unicode text.
         """
         return self._parse(text_request(content, filename, timeout_ms, "strict"), lambda _: None)
 

@@ -18,9 +18,9 @@ from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
 from ck3parse.cli.report import Report
 from ck3parse.cli.tally import Tally
-from ck3parse.config import Settings, settings
+from ck3parse.config import LONGEST_TIMEOUT_MS, Settings, checked_timeout_ms, settings
 from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError
-from ck3parse.messages import DEFAULT_TIMEOUT_MS
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.plan import Plan, make_plan
 from ck3parse.pipeline.run import Run
@@ -102,7 +102,7 @@ report; run again to go on.""",
     metavar="N",
     default=DEFAULT_TIMEOUT_MS,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=click.IntRange(MIN_TIMEOUT_MS, LONGEST_TIMEOUT_MS),
     help="Milliseconds that one file may take before its process is killed.",
 )
 @click.option(
@@ -155,12 +155,19 @@ def command(
         of = msgspec.structs.replace(of, workers=workers)
     parser = parser_in_use()
     embedded = None
-    if not of.broker_url:
+    if of.broker_url:
+        checked_timeout_ms(timeout_ms, of.max_timeout_ms)
+    else:
         from ck3parse.broker import EmbeddedBroker
 
-        log_fd = 2 if verbose else None
+        of = msgspec.structs.replace(of, max_timeout_ms=max(of.max_timeout_ms, timeout_ms))
         embedded = EmbeddedBroker(
-            of.worker_count, roots_of(paths), keep=True, spool=True, log_fd=log_fd
+            of.worker_count,
+            roots_of(paths),
+            os.environ | {"CK3PARSE_MAX_TIMEOUT_MS": str(of.max_timeout_ms)},
+            keep=True,
+            spool=True,
+            log_fd=2 if verbose else None,
         )
     with Store(out, of.stored_version(parser.version)) as store, ExitStack() as stack:
         if embedded:

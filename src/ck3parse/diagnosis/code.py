@@ -149,7 +149,7 @@ def _compare(name: str, own: Identity, theirs: Identity | None) -> list[Finding]
             f" {getattr(own, limit):,}.",
             f"Set CK3PARSE_{limit.upper()} to the same for both.",
         )
-        for limit in ("max_depth", "max_file_bytes")
+        for limit in ("max_depth", "max_file_bytes", "max_timeout_ms")
         if getattr(theirs, limit) != getattr(own, limit)
     ]  # fmt: skip
 

@@ -18,6 +18,7 @@ from time import perf_counter
 os.environ["QBUILDER_PERSISTENT_PARSE"] = "1"
 
 from ck3parse.bridge.engine import SWITCH
+from ck3parse.cpus import usable_cpus
 from ck3parse.parser import parser_in_use
 from ck3parse.qbuilder_bridge import (
     ParseResult,
@@ -151,7 +152,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     options = arguments.parse_args()
     print(
-        f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()},"
+        f"{platform.platform()}, {usable_cpus()} cores, Python {platform.python_version()},"
         f" parser {parser_in_use().name}"
     )
     with tempfile.TemporaryDirectory() as folder:

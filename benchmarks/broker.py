@@ -5,7 +5,6 @@ several sizes; and a plain process pool, which has no broker. All in turns.
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from celery import Celery
 from ck3parse.application import TASK_NAME, make_app
 from ck3parse.broker import EmbeddedBroker
 from ck3parse.config import QUEUE_BULK, Settings
+from ck3parse.cpus import usable_cpus
 from ck3parse.measure.plot import Bar, Panel, bar_chart
 from ck3parse.messages import ParseRequest
 from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, Batch
@@ -64,7 +64,7 @@ def single_s(app: Celery, files: list[str]) -> float:
 
 def measure(*, quick: bool) -> list[Result]:
     count, rounds = (500, 1) if quick else (20_000, 3)
-    cores, workers = os.cpu_count() or 1, Settings().worker_count
+    cores, workers = usable_cpus(), Settings().worker_count
     with tempfile.TemporaryDirectory() as folder, EmbeddedBroker(workers, spool=True) as broker:
         files = files_of(make_mod(Path(folder), count))
         some = files[: max(1, count // 5)]

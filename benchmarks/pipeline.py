@@ -8,7 +8,6 @@ less. Beside it in the same round: the parser alone on the same files, in one pr
 
 import argparse
 import json
-import os
 import platform
 import resource
 import statistics
@@ -19,6 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ck3parse.config import Settings
+from ck3parse.cpus import usable_cpus
 from ck3parse.parser import parse_bytes, parser_in_use
 
 
@@ -72,7 +72,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
     few = options.files // 10
-    cores, workers = os.cpu_count() or 1, Settings().worker_count
+    cores, workers = usable_cpus(), Settings().worker_count
     print(
         f"{platform.platform()}, {cores} cores, Python {platform.python_version()}, parser", end=" "
     )

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ck3parse.config import Settings
+from ck3parse.cpus import usable_cpus
 from ck3parse.measure.plot import Bar, Panel, bar_chart
 from ck3parse.measure.processes import Ran, Use, run_watched
 from peers import files_of, floor_s, pool_s, warm
@@ -34,7 +35,7 @@ def run(playset: Path, out: Path) -> Ran:
 
 
 def measure_one(count: int, rounds: int, folder: Path) -> Result:
-    cores = os.cpu_count() or 1
+    cores = usable_cpus()
     playset = folder / f"playset_{count}"
     make_playset(playset, count, count * MEGABYTES / FILES)
     files = files_of(playset)

@@ -75,7 +75,7 @@ def worker(
     *options: str,
     cwd: Path,
     env: Mapping[str, str] | None = None,
-    processes: int = 1,
+    processes: int | None = 1,
     total: int = 0,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `celery -A ck3parse worker` until the block ends, and return once it answers.
@@ -85,24 +85,28 @@ def worker(
         options: of the worker.
         cwd: where it runs.
         env: further variables of its environment.
-        processes: how many it has.
+        processes: how many it has; `None`: as many as it has by itself.
         total: how many there are with those of other workers, if there are any.
     """
     own = {**(env or {}), "CK3PARSE_BROKER_URL": url, "REMAP_SIGTERM": "SIGQUIT"}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CK3PARSE_")}
     command = [sys.executable, "-m", "celery", "-A", "ck3parse", "worker", "--loglevel=WARNING"]
-    command += [f"--concurrency={processes}", *options]
+    command += [] if processes is None else [f"--concurrency={processes}"]
+    command += options
     with running(command, cwd=cwd, env=kept | own) as process:
-        wait_for_processes(url, total or processes, env=own)
+        wait_for_processes(url, total or processes or None, env=own)
         yield process
 
 
-def wait_for_processes(url: str, count: int, env: Mapping[str, str] | None = None) -> None:
-    """Return once the workers there have so many processes together."""
+def wait_for_processes(url: str, count: int | None, env: Mapping[str, str] | None = None) -> None:
+    """Return once the workers there have so many processes together, or any if it is `None`."""
     app = make_app(Settings.from_env({**(env or {}), "CK3PARSE_BROKER_URL": url}))
     try:
         wait_until(
-            lambda: sum(map(process_count, worker_stats(app).values())) == count,
+            lambda: (
+                sum(map(process_count, worker_stats(app).values()))
+                in (range(1, 1 << 16) if count is None else (count,))
+            ),
             START_LIMIT_S,
             f"{count} worker processes answer",
         )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ck3parse.cpus import usable_cpus
 from ck3parse.errors import UsageError
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
 from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH
@@ -35,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         broker_url: any broker that Celery knows; empty means an embedded one, or, for a worker
             started by hand, a Redis on this machine.
         result_backend: where results come back; empty means the broker's own URL.
-        workers: worker processes of the embedded broker; 0 means one for each CPU, and one
+        workers: processes of a worker; 0 means one for each CPU that this process may use, and one
             more.
         sentinel_master: what Sentinels call the Redis to use, for URLs that begin with `sentinel:`.
         roots: folders that a worker may read beneath, joined as `PATH` is; empty means every file
@@ -103,9 +104,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def worker_count(self) -> int:
-        """How many worker processes the embedded broker starts."""
+        """How many processes a worker has, unless its command line says."""
         # One more than can work at once: between two tasks each waits for its worker.
-        return self.workers or (os.cpu_count() or 1) + 1
+        return self.workers or usable_cpus() + 1
 
     @property
     def visibility_timeout_s(self) -> int:
@@ -140,6 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "task_acks_late": True,
             # A task that kills its process would come back for ever; the client decides instead.
             "task_reject_on_worker_lost": False,
+            "worker_concurrency": self.worker_count,
             "worker_max_tasks_per_child": self.max_tasks_per_child,
             "worker_max_memory_per_child": self.max_memory_per_child_mb * 1024,
             # What a worker holds, a call that somebody waits for cannot overtake.

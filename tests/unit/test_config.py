@@ -1,15 +1,14 @@
-import os
-
 import pytest
 
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, checked_timeout_ms
+from ck3parse.cpus import usable_cpus
 from ck3parse.errors import UsageError
 
 
 def test_defaults_need_no_environment() -> None:
     settings = Settings.from_env({})
     assert settings.max_file_bytes == 64 * 1024 * 1024
-    assert settings.worker_count == (os.cpu_count() or 1) + 1
+    assert settings.worker_count == usable_cpus() + 1
 
 
 def test_the_environment_is_read() -> None:

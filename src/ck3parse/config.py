@@ -9,7 +9,7 @@ import msgspec
 
 from ck3parse.cpus import usable_cpus
 from ck3parse.errors import UsageError
-from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS, Origin
 from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH
 
 ENV_PREFIX = "CK3PARSE_"
@@ -119,6 +119,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.max_depth == DEFAULT_MAX_DEPTH:
             return parser_version
         return f"{parser_version};depth={self.max_depth}"
+
+    def origin(self, parser_version: str, worker: str = "") -> Origin:
+        """Return what results are made under with these settings.
+
+        Args:
+            parser_version: the parser's.
+            worker: the worker's name.
+        """
+        return Origin(worker, parser_version, self.max_depth, self.max_file_bytes)
 
     def celery(self) -> dict[str, Any]:
         """Return Celery's settings as these settings have them."""

@@ -1,6 +1,6 @@
 """What travels between client and worker, and by the same names into bridge and store."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import zstandard
@@ -16,14 +16,19 @@ MIN_TIMEOUT_MS = 50
 ZSTD_LEVEL = 1
 """15 : 1 on AST JSON at over 1 GB/s; higher levels cost more than they save."""
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number of bytes, nodes, lines or columns, as large as SQLite and other programs can hold it."""
+Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+"""In hex."""
+
 
 class Diagnostic(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One thing that is wrong at one place of a file; lines and columns count from 1."""
 
-    line: int
-    column: int
-    end_line: int
-    end_column: int
+    line: Count
+    column: Count
+    end_line: Count
+    end_column: Count
     severity: Literal["error", "warning"]
     code: str
     message: str
@@ -53,6 +58,23 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     content: bytes | None = None
 
 
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Which worker made an answer, and what its results depend on beside the files' bytes.
+
+    Attributes:
+        worker: its name, as Celery has it; empty for a process that is no worker.
+        parser_version: of its parser: dialect and version of the built-in ones, else
+            `module:callable`.
+        max_depth: how deep braces may nest.
+        max_file_bytes: larger files are not read.
+    """
+
+    worker: str
+    parser_version: str
+    max_depth: Count
+    max_file_bytes: Count
+
+
 class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
     """What came of one `ParseRequest`.
 
@@ -70,21 +92,23 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
         content_hash: SHA-256 of the file's bytes in hex, or `None` if it could not be read.
         size: the file's length in bytes as it was read.
         duration_ms: milliseconds from reading the file to the compressed AST.
+        origin: where it was made; of the results of one answer the first one says it for all.
     """
 
     id: str
     path: str
     ok: bool = False
     ast: bytes | None = None
-    node_count: int = 0
+    node_count: Count = 0
     error_type: str | None = None
     error: str | None = None
-    line: int | None = None
-    column: int | None = None
+    line: Count | None = None
+    column: Count | None = None
     diagnostics: list[Diagnostic] = []
-    content_hash: str | None = None
-    size: int = 0
-    duration_ms: float = 0.0
+    content_hash: Sha256 | None = None
+    size: Count = 0
+    duration_ms: Annotated[float, msgspec.Meta(ge=0, le=1e12)] = 0.0
+    origin: Origin | None = None
 
     @property
     def ast_json(self) -> str | None:

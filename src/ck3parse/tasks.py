@@ -3,6 +3,10 @@
 The task is `ck3parse.parse_batch`. It takes a list of maps with the fields of `ParseRequest`, and
 answers with a list of maps with those of `ParseResult`, one for each, in the same order; both are
 plain msgpack, so that any Celery client can send it.
+
+The first map of an answer also has `origin`, a map with the fields of `Origin`: which worker
+answered, its parser's version and the limits that its results depend on. Clients of ck3parse use no
+answer whose origin differs from their own settings, or that has none; others may do without.
 """
 
 import gc
@@ -22,6 +26,7 @@ from ck3parse.answer import answerer
 from ck3parse.application import TASK_NAME, make_app
 from ck3parse.config import Settings, settings
 from ck3parse.messages import ParseRequest
+from ck3parse.parser import parser_in_use
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +42,12 @@ class Child:
 
     Attributes:
         answer: answers one request.
+        origin: what its answers are made under, without the worker's name.
     """
 
     def __init__(self, of: Settings) -> None:
         self.answer = answerer(of)
+        self.origin = of.origin(parser_in_use().version)
         self._max_files = of.max_files_per_child
         self._files_done = 0
 
@@ -116,7 +123,7 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Returns:
         One map with the fields of `ParseResult` for each request, in the same order. Fields that
-        have their default are left out.
+        have their default are left out. The first one has the `origin` of all.
 
     Raises:
         msgspec.ValidationError: a request has not the shape of a `ParseRequest`.
@@ -125,6 +132,9 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     child.begin()
     wanted = msgspec.convert(requests, list[ParseRequest])
     results = [child.answer(request) for request in wanted]
+    for first in results[:1]:
+        worker = parse_batch.request.hostname or ""
+        first.origin = msgspec.structs.replace(child.origin, worker=worker)
     child.count(len(wanted))
     answers: list[dict[str, Any]] = msgspec.to_builtins(results, builtin_types=(bytes,))
     return answers

@@ -5,11 +5,13 @@ from typing import Any
 
 from celery import Celery
 
+from ck3parse.acceptance import Acceptance
 from ck3parse.application import make_app
 from ck3parse.bridge.seeker import Seeker
 from ck3parse.broker import EmbeddedBroker
 from ck3parse.config import Settings
 from ck3parse.errors import BrokerError
+from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.connection import Connected, connect, reach, worker_stats
 from ck3parse.pipeline.transport import Give, by_name, giver
 from ck3parse.pipeline.window import Window
@@ -31,10 +33,12 @@ class Connector:
 
     Raises:
         BrokerError: nothing answers, there is no worker, or it cannot be started.
+        UsageError: `CK3PARSE_PARSER` chooses a parser that there is not.
     """
 
     def __init__(self, of: Settings, workers: int) -> None:
         self._closing = False
+        origin = of.origin(parser_in_use().version)
         self._embedded: EmbeddedBroker | None = None
         self.give: Give = by_name
         if of.broker_url:
@@ -52,7 +56,8 @@ class Connector:
             of = self._embedded.client_settings(of)
             connected = Connected(make_app(of), workers, 1)
         self._of = of
-        self.seeker = Seeker(connected.app)
+        acceptance = Acceptance(origin, own_worker=self._embedded is not None)
+        self.seeker = Seeker(connected.app, acceptance)
         self.window = Window(
             connected.app,
             workers=connected.workers,
@@ -60,6 +65,7 @@ class Connector:
             check=self._check,
             reconnect=self._reconnect,
             patience_s=of.patience_s,
+            acceptance=acceptance,
         )
 
     def closing(self) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from ck3parse.acceptance import Acceptance, NotAcceptedError, OtherOriginError
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseResult
 
@@ -34,10 +35,12 @@ class Seeker:
 
     Args:
         app: the Celery application whose backend to look at.
+        acceptance: what answers must be like.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, acceptance: Acceptance) -> None:
         self.app = app
+        self._acceptance = acceptance
         self._lock = threading.Lock()
         self._sought: list[Sought] = []
         self._looked = 0.0
@@ -68,6 +71,7 @@ class Seeker:
 
     def leave(self, result: ParseResult) -> None:
         """Leave a result under its request's id."""
+        result.origin = self._acceptance.origin
         answers = msgspec.to_builtins([result], builtin_types=(bytes,))
         self.app.backend.store_result(result.id, answers, "SUCCESS")
 
@@ -95,26 +99,30 @@ class Seeker:
         future_id = sought.future_id
         task_id, _, index = future_id.partition(":")
         meta = self.app.backend.get_task_meta(task_id, cache=False)
+        lost = meta["status"] if meta["status"] in ("FAILURE", "REVOKED") else None
         if meta["status"] == "SUCCESS":
-            return _nth(meta["result"], int(index), future_id)
-        if meta["status"] in ("FAILURE", "REVOKED"):
+            try:
+                return self._nth(meta["result"], int(index), future_id)
+            except (NotAcceptedError, OtherOriginError) as reason:
+                lost = reason
+        if lost is not None:
             own = self.app.backend.get_task_meta(future_id, cache=False)
             if own["status"] == "SUCCESS":
-                return _nth(own["result"], 0, future_id)
+                try:
+                    return self._nth(own["result"], 0, future_id)
+                except (NotAcceptedError, OtherOriginError) as reason:
+                    return _unavailable(future_id, str(reason))
             sought.lost_since = sought.lost_since or monotonic()
             if monotonic() - sought.lost_since > LOST_PATIENCE_S:
-                return _unavailable(future_id, f"its task was lost: {meta['result']}")
+                return _unavailable(future_id, f"its task was lost: {lost}")
         if monotonic() > sought.deadline:
             return _unavailable(future_id, "there is no such result: it was never sent, or expired")
         return None
 
-
-def _nth(answers: object, index: int, future_id: str) -> ParseResult:
-    try:
-        result = msgspec.convert(answers, list[ParseResult])[index]
-    except (msgspec.ValidationError, IndexError):
-        return _unavailable(future_id, "the task of this id holds no such result")
-    return result
+    def _nth(self, answer: object, index: int, future_id: str) -> ParseResult:
+        return self._acceptance.result(answer, index) or _unavailable(
+            future_id, "the task of this id holds no such result"
+        )
 
 
 def _unavailable(future_id: str, reason: str) -> ParseResult:

@@ -34,6 +34,8 @@ class Report(msgspec.Struct):
         failures: those that failed, now or when they were last parsed, in order of path.
         seconds: from start to end.
         megabytes: read and parsed in this run, in units of 10^6 bytes.
+        dropped: answers that were not to what was asked, and that were asked for again.
+        other_origins: a sentence on each worker whose answers could not be used.
         interrupted: whether a signal ended the run early.
         error: what else ended the run early, in one sentence, or `None`.
     """
@@ -46,6 +48,8 @@ class Report(msgspec.Struct):
     megabytes: float
     parser: str
     store: str
+    dropped: int = 0
+    other_origins: Sequence[str] = ()
     interrupted: bool = False
     error: str | None = None
 
@@ -53,6 +57,16 @@ class Report(msgspec.Struct):
     def megabytes_per_s(self) -> float:
         """Megabytes parsed in each second of the run."""
         return self.megabytes / self.seconds if self.seconds else 0.0
+
+    def warnings(self) -> list[str]:
+        """Return what is wrong with workers, a sentence each."""
+        found = list(self.other_origins)
+        if self.dropped:
+            found.append(
+                f"answers were dropped that were not to what was asked ({self.dropped:,}): look"
+                " for another program that uses this broker, or for a worker of other code"
+            )
+        return found
 
     def as_json(self, *, verbose: bool) -> bytes:
         """Return the report as a JSON object.
@@ -72,6 +86,8 @@ class Report(msgspec.Struct):
                     "store": self.store,
                     "interrupted": self.interrupted,
                     "error": self.error,
+                    "answers_dropped": self.dropped,
+                    "warnings": self.warnings(),
                     "failures": [
                         msgspec.to_builtins(failure) | {"excerpt": failure.excerpt()}
                         for failure in self.failures

@@ -54,9 +54,9 @@ Skipped by default is what is never script: readme, licence, changelog and credi
 files, checksum_manifest.txt, hidden files, and the folders gfx/, map_data/ and fonts/.
 
 \b
-Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or
-worker, 130 interrupted. However a run ends, what was done is in the store and in the
-report; run again to go on.""",
+Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or no
+worker, or none that parses as this command would, 130 interrupted. However a run ends,
+what was done is in the store and in the report; run again to go on.""",
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
@@ -203,9 +203,13 @@ def command(
             parser=parser.name,
             store=os.path.abspath(out),
             interrupted=interrupted,
+            dropped=tally.dropped,
+            other_origins=tally.other_origins,
             error=str(error) if error else None,
         )
         exit_code = ExitCode.SOME_FAILED if report.failures else ExitCode.OK
+        if any(failure.error in report.other_origins for failure in report.failures):
+            exit_code = ExitCode.UNAVAILABLE
         if interrupted:
             exit_code = ExitCode.INTERRUPTED
         if error:
@@ -225,6 +229,8 @@ def command(
             left = plan.file_count - tally.files
             why = "interrupted" if interrupted else "ended early"
             click.echo(f"{why}: {left:,} files are left; run again to go on", err=True)
+    for warning in report.warnings():
+        click.echo(f"ck3parse: {warning}", err=True)
     # The interpreter looks for garbage once more as it ends: for 40 ms in a plan of 92,000 files.
     gc.freeze()
     if error:
@@ -274,6 +280,7 @@ def _parse(
             small=files <= SMALL_FILES and size <= SMALL_BYTES,
         )
         window = stack.enter_context(closing(opened))
+        stack.callback(tally.look_at, window)
         gc.freeze()
         # A batch makes thousands of objects that go without its help.
         gc.set_threshold(20_000)
@@ -295,10 +302,12 @@ def _window(
     wait: bool,
     small: bool,
 ) -> "Window":
+    from ck3parse.acceptance import Acceptance
     from ck3parse.application import make_app
     from ck3parse.pipeline.connection import connect, reach
     from ck3parse.pipeline.window import Window
 
+    origin = of.origin(parser_in_use().version)
     if embedded:
         embedded.wait_ready(BROKER_START_LIMIT_S)
         of = embedded.client_settings(of)
@@ -313,4 +322,5 @@ def _window(
         reconnect=lambda: reach(of),
         patience_s=of.patience_s,
         say=say,
+        acceptance=Acceptance(origin, own_worker=embedded is not None),
     )

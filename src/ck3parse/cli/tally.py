@@ -2,12 +2,16 @@
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ck3parse.cli.report import Failure
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.plan import Plan
 from ck3parse.pipeline.walk import Found
 from ck3parse.store import Counts, StoredFile
+
+if TYPE_CHECKING:
+    from ck3parse.pipeline.window import Window
 
 
 class Tally:
@@ -19,6 +23,8 @@ class Tally:
     Attributes:
         files: how many have their result.
         parsed_bytes: bytes of the files that were parsed.
+        dropped: answers that were not to what was asked.
+        other_origins: a sentence on each worker whose answers could not be used.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -27,6 +33,8 @@ class Tally:
         self._failures: list[Failure] = []
         self.files = plan.file_count - len(plan.to_parse)
         self.parsed_bytes = 0
+        self.dropped = 0
+        self.other_origins: list[str] = []
         settled: Iterable[tuple[Found, StoredFile | ParseResult]] = [*plan.unchanged, *plan.known]
         for found, outcome in settled:
             if outcome.ok:
@@ -48,6 +56,11 @@ class Tally:
                 self._fail(found.path, result)
         self.files += len(outcomes)
         return failed
+
+    def look_at(self, window: "Window") -> None:
+        """Note what became of answers, once there are no more."""
+        self.dropped = window.dropped
+        self.other_origins = sorted(window.other_origins)
 
     def counts(self) -> Counts:
         """Return how many files were parsed, unchanged, skipped and failed."""

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ck3parse.messages import Diagnostic
+from ck3parse.messages import Count, Diagnostic
 from ck3parse.parser.diagnostics import Recovered, diagnostics_of, error_type_of
 
 DEFAULT_MAX_DEPTH = 10_000
@@ -26,11 +26,11 @@ class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
 
     success: bool
     ast_json: bytes | None = None
-    node_count: int = 0
+    node_count: Count = 0
     error_type: str | None = None
     error: str | None = None
-    line: int | None = None
-    column: int | None = None
+    line: Count | None = None
+    column: Count | None = None
     diagnostics: list[Diagnostic] = []
 
 

@@ -7,6 +7,7 @@ import msgspec
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult
 
+from ck3parse.acceptance import OtherOriginError
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import Batch
@@ -16,6 +17,9 @@ MAX_TRIES = 3
 """How often a batch is sent that is lost without a reason, before its files are tried alone."""
 MAX_CRASHES = 2
 """How often a file alone may take its process along. Once can be something else that killed it."""
+MAX_OTHER_ORIGINS = 12
+"""How often a batch is sent that workers answer who parse otherwise, while one that does not is
+there. Where half of them do, one batch in four thousand comes to its end so."""
 PIECE_FILES = 32
 """How many files of a batch that crashed are sent together, to find the one without trying all."""
 MISSED_LOOKS = 2
@@ -41,6 +45,7 @@ class Lease(msgspec.Struct, eq=False):
         replies: the tasks it was sent as, the last one last.
         tries: how often it was sent because it was lost.
         crashes: how often its process died with it.
+        other_origins: how often a worker answered that parses otherwise than is wanted.
         missed: in how many looks in a row it was nowhere.
         sent: when it was sent last, in seconds of `time.monotonic`.
         answers_before: how many answers from its queue had come then.
@@ -52,6 +57,7 @@ class Lease(msgspec.Struct, eq=False):
     replies: list[AsyncResult] = []
     tries: int = 1
     crashes: int = 0
+    other_origins: int = 0
     missed: int = 0
     sent: float = 0.0
     answers_before: int = 0
@@ -61,7 +67,7 @@ class Lease(msgspec.Struct, eq=False):
         """Whether it is one file, which can be blamed."""
         return len(self.batch.requests) == 1
 
-    def after_failure(self, reason: Exception) -> Step:
+    def after_failure(self, reason: BaseException) -> Step:
         """Say what is next, as its task failed."""
         if not self.alone:
             # One of them took its neighbours' process with it. Alone, each fails for itself. A
@@ -80,6 +86,16 @@ class Lease(msgspec.Struct, eq=False):
             self.tries += 1
             return Step.AGAIN
         return Step.GIVE_UP if self.alone else Step.ALONE
+
+    def after_other_origin(self, *, usable: bool) -> Step:
+        """Say what is next, as a worker answered that parses otherwise than is wanted.
+
+        Args:
+            usable: whether there is a worker whose answers are used, as far as is known.
+        """
+        self.other_origins += 1
+        most = MAX_OTHER_ORIGINS if usable else MAX_TRIES
+        return Step.AGAIN if self.other_origins < most else Step.GIVE_UP
 
     def is_lost(self, evidence: Evidence, *, overtaken: bool) -> bool:
         """Take a look at it into account, and say whether it is lost.
@@ -127,7 +143,7 @@ def let_go(replies: Iterable[AsyncResult]) -> None:
         reply.backend = None
 
 
-def failed(request: ParseRequest, reason: Exception | str) -> ParseResult:
+def failed(request: ParseRequest, reason: BaseException | str) -> ParseResult:
     """Return the result of a request that was tried alone and did not come back.
 
     Args:
@@ -135,7 +151,9 @@ def failed(request: ParseRequest, reason: Exception | str) -> ParseResult:
         reason: what its task raised, or what was seen.
     """
     result = ParseResult(request.id, request.path or request.name)
-    if isinstance(reason, str):
+    if isinstance(reason, OtherOriginError):
+        result.error_type, result.error = ErrorType.WORKER_UNAVAILABLE, str(reason)
+    elif isinstance(reason, str):
         result.error_type = ErrorType.WORKER_UNAVAILABLE
         result.error = f"no worker answered for it in {MAX_TRIES} tries: {reason}"
     elif isinstance(reason, TimeLimitExceeded):

@@ -3,6 +3,7 @@
 import contextlib
 
 from celery import Celery
+from kombu.exceptions import ContentDisallowed, DecodeError
 
 _MESSAGE_LIMIT_S = 10.0
 """How long the rest of a message may take whose beginning is there."""
@@ -29,5 +30,6 @@ def listen(app: Celery, timeout_s: float) -> None:
         if not connection.can_read(timeout=timeout_s):
             return
         timeout_s = _MESSAGE_LIMIT_S
-    with contextlib.suppress(TimeoutError):
+    # What cannot be read is nobody's result: its batch is found to be lost.
+    with contextlib.suppress(TimeoutError, ContentDisallowed, DecodeError):
         consumer.drain_events(timeout=timeout_s)

@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from typing import NamedTuple
 
-import msgspec
 from celery import Celery
 from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from ck3parse.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
 from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK, Settings
 from ck3parse.errors import BrokerError
@@ -67,10 +67,12 @@ class Window:
             `BrokerError` while it cannot; without it the broker's first error ends the run.
         patience_s: seconds that broker or workers may be gone.
         say: told what is being waited for, in a few words, and `None` when it is over.
+        acceptance: what answers must be like.
 
     Attributes:
         limit: batches that are in flight at once.
         dropped: answers that were not to what was asked, and were dropped.
+        other_origins: a sentence on each worker that parses otherwise than is wanted.
     """
 
     def __init__(
@@ -84,8 +86,11 @@ class Window:
         reconnect: Callable[[], Celery] | None = None,
         patience_s: float = Settings().patience_s,
         say: Callable[[str | None], None] = lambda _: None,
+        acceptance: Acceptance = ANY,
     ) -> None:
         self.dropped = 0
+        self.other_origins: set[str] = set()
+        self._acceptance = acceptance
         self._app = app
         self.limit = max(2, workers * BATCHES_PER_WORKER)
         self._nodes = nodes
@@ -98,6 +103,8 @@ class Window:
         """By `id` of the lease, in order of publishing."""
         self._by_task: dict[str, Lease] = {}
         self._bytes = 0
+        self._usable = False
+        """Whether an answer was accepted: there is a worker whose answers can be used."""
         self._came: deque[AsyncResult] = deque()
         self._answers: list[Answer] = []
         self._answer_counts: Counter[str] = Counter()
@@ -267,14 +274,32 @@ class Window:
         answer = reply.result
         if isinstance(answer, TaskRevokedError):
             self._renew(which, which.after_loss(), "its task was revoked")
-        elif isinstance(answer, Exception):
+        elif isinstance(answer, BaseException) and not isinstance(answer, NotAcceptedError):
             self._renew(which, which.after_failure(answer), answer)
-        elif (results := _results_for(which.batch, answer)) is None:
+        else:
+            self._accept(which, reply, answer)
+
+    def _accept(self, which: Lease, reply: AsyncResult, answer: object) -> None:
+        """End a lease with its answer, or renew it as the answer cannot be used."""
+        try:
+            if isinstance(answer, NotAcceptedError):
+                raise answer
+            results = self._acceptance.results(which.batch.requests, answer)
+        except NotAcceptedError as reason:
             self.dropped += 1
             self._by_task.pop(reply.id)
-            self._renew(which, which.after_loss(), "its answer was not to what was asked")
+            self._renew(which, which.after_loss(), f"the answer was dropped: {reason}")
+        except OtherOriginError as reason:
+            self.other_origins.add(str(reason))
+            self._by_task.pop(reply.id)
+            self._renew(which, which.after_other_origin(usable=self._usable), reason)
         else:
+            self._usable = True
             self._answered(which, reply.id, results)
+            return
+        if id(which) in self._in_flight:  # a look must not take it for an answer yet to be taken
+            which.replies.remove(reply)
+            end([reply], keep=which.keep)
 
     def _answered(self, which: Lease, task_id: str, results: list[ParseResult]) -> None:
         self._leave(which)
@@ -283,7 +308,7 @@ class Window:
         self._answers.append(Answer(task_id, results))
         end(which.replies, keep=which.keep)
 
-    def _renew(self, which: Lease, step: Step, reason: Exception | str) -> None:
+    def _renew(self, which: Lease, step: Step, reason: BaseException | str) -> None:
         self._heard_something()
         if step is Step.AGAIN:
             self._send(which)
@@ -385,13 +410,3 @@ class Window:
                 self._await(which, AsyncResult(reply.id, app=app))
             if not any(reply.ready() for reply in which.replies):
                 self._send(which)
-
-
-def _results_for(batch: Batch, answer: object) -> list[ParseResult] | None:
-    """Return an answer's results if they are to what was asked, else `None`."""
-    try:
-        results = msgspec.convert(answer, list[ParseResult])
-    except msgspec.ValidationError:
-        return None
-    asked = [request.id for request in batch.requests]
-    return results if [result.id for result in results] == asked else None

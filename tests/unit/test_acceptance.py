@@ -1,0 +1,149 @@
+"""Which answers are accepted."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+import pytest
+import zstandard
+
+from ck3parse.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
+from ck3parse.config import Settings
+from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.parser import parse_bytes
+
+ORIGIN = Settings().origin("test/1", "one@host")
+OURS = Acceptance(Settings().origin("test/1"))
+OWN_WORKER = Acceptance(Settings().origin("test/1"), own_worker=True)
+LARGE = b"".join(b"key_%d = { a = %d }\n" % (number, number**3) for number in range(20_000))
+
+
+def answer(*contents: bytes, **changes: Any) -> Any:
+    """Return a worker's answer, with changes to its last result."""
+    results = []
+    for number, content in enumerate(contents):
+        outcome = parse_bytes(content, f"{number}.txt")
+        assert outcome.ast_json
+        results.append(
+            ParseResult(
+                str(number), f"{number}.txt", True, zstandard.compress(outcome.ast_json), 3,
+                content_hash=hashlib.sha256(content).hexdigest(), size=len(content),
+                origin=None if number else ORIGIN,
+            )
+        )  # fmt: skip
+    built: list[dict[str, Any]] = msgspec.to_builtins(results, builtin_types=(bytes,))
+    built[-1] |= changes
+    return built
+
+
+def requests(count: int) -> list[ParseRequest]:
+    return [ParseRequest(str(number), f"{number}.txt") for number in range(count)]
+
+
+@pytest.mark.parametrize("acceptance", [ANY, OURS, OWN_WORKER])
+@pytest.mark.parametrize("content", [b"", b"a = 1", LARGE], ids=["empty", "small", "large"])
+def test_a_right_answer_is_accepted(acceptance: Acceptance, content: bytes) -> None:
+    told = answer(b"b = 2", content)
+    results = acceptance.results(requests(2), told)
+    assert [result.path for result in results] == ["0.txt", "1.txt"]
+    one = acceptance.result(told, 1)
+    assert one is not None
+    assert one.ast == told[1]["ast"]
+    assert acceptance.result(told, 2) is None
+
+
+@pytest.mark.parametrize("acceptance", [OURS, OWN_WORKER])
+@pytest.mark.parametrize("cut", [1, 2, 3, 4, 100, 10_000])
+def test_a_large_tree_that_is_cut_off_is_not(acceptance: Acceptance, cut: int) -> None:
+    frame = answer(LARGE)[0]["ast"]
+    for wrong in (frame[:-cut], frame + b"\0" * cut, frame[:cut]):
+        with pytest.raises(NotAcceptedError, match="tree"):
+            acceptance.results(requests(1), answer(LARGE, ast=wrong))
+
+
+def test_a_damaged_tree_is_not() -> None:
+    """Issue 19, line 4: whatever its headers say, but for a worker of this process's own."""
+    frame = bytearray(answer(LARGE)[0]["ast"])
+    middle = len(frame) // 2
+    frame[middle : middle + 64] = bytes(64)
+    wrong = answer(LARGE, ast=bytes(frame))
+    with pytest.raises(NotAcceptedError, match="unpacked"):
+        OURS.results(requests(1), wrong)
+    with pytest.raises(NotAcceptedError, match="unpacked"):
+        OURS.result(wrong, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"parser_version": "test/2"}, "CK3PARSE_PARSER ('test/2' there, 'test/1' here)"),
+        ({"max_depth": 3}, "CK3PARSE_MAX_DEPTH (3 there, 10000 here)"),
+        ({"worker": "evil\x1b[2J"}, None),
+    ],
+)
+def test_what_was_made_under_other_limits_is_not(change: dict[str, Any], words: str | None) -> None:
+    """Issue 19, line 3."""
+    origin = msgspec.structs.replace(ORIGIN, **change)
+    told = answer(b"a = 1", origin=msgspec.to_builtins(origin))
+    if words is None:
+        assert OURS.results(requests(1), told)
+        return
+    with pytest.raises(OtherOriginError) as caught:
+        OURS.results(requests(1), told)
+    assert words in str(caught.value)
+    assert "one@host" in str(caught.value)
+    assert ANY.results(requests(1), told)
+
+
+def test_the_clients_limit_is_that_of_its_files() -> None:
+    """Issue 19, line 3: a worker that reads larger files than its client would."""
+    small = Acceptance(msgspec.structs.replace(ORIGIN, worker="", max_file_bytes=5))
+    fits, large = small.results(requests(2), answer(b"a = 1", b"a = 11"))
+    assert fits.ok
+    assert (large.ok, large.ast, large.content_hash) == (False, None, None)
+    assert (large.error_type, large.error) == (
+        "FileTooLarge",
+        "it has 6 bytes, more than the limit of 5 (CK3PARSE_MAX_FILE_BYTES)",
+    )
+
+
+def test_a_workers_smaller_limit_is_told() -> None:
+    """Issue 19, line 3."""
+    origin = msgspec.structs.replace(ORIGIN, max_file_bytes=5)
+    told = answer(b"a = 1", b"a = 11")
+    told[0]["origin"] = msgspec.to_builtins(origin)
+    told[1] = {"id": "1", "path": "1.txt", "error_type": "FileTooLarge", "error": "it is too large"}
+    fits, large = OURS.results(requests(2), told)
+    assert fits.ok
+    assert large.error is not None
+    assert "'one@host', and the one here is 67,108,864: give both the same" in large.error
+
+
+def test_a_workers_name_cannot_steer_the_terminal() -> None:
+    origin = msgspec.structs.replace(ORIGIN, worker="\x1b[2J", max_depth=1)
+    with pytest.raises(OtherOriginError) as caught:
+        OURS.results(requests(1), answer(b"a = 1", origin=msgspec.to_builtins(origin)))
+    assert str(caught.value).isprintable()
+
+
+def test_what_does_not_say_how_it_parses_is_not() -> None:
+    """Issue 19, line 3: a worker of a version before."""
+    told = answer(b"a = 1")
+    del told[0]["origin"]
+    with pytest.raises(OtherOriginError, match="upgrade"):
+        OURS.results(requests(1), told)
+
+
+def test_a_content_has_the_size_that_was_sent() -> None:
+    sent = [ParseRequest("0", name="0.txt", content=b"a = 1")]
+    assert OURS.results(sent, answer(b"a = 1"))
+    with pytest.raises(NotAcceptedError, match="size"):
+        OURS.results(sent, answer(b"a = 11"))
+
+
+def test_a_text_has_no_hash() -> None:
+    told = answer(b"a = 1")
+    del told[0]["content_hash"], told[0]["size"]
+    assert OURS.results([ParseRequest("0", text="a = 1", name="0.txt")], told)
+    with pytest.raises(NotAcceptedError, match="hash"):
+        OURS.results(requests(1), told)

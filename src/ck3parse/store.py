@@ -78,7 +78,11 @@ class Store:
             self._db = sqlite3.connect(
                 path, timeout=10, isolation_level=None, check_same_thread=False
             )
-            self._open(parser_version)
+            try:
+                self._open(parser_version)
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.Error as error:
             raise StoreError(
                 f"the store {path} cannot be opened ({error}): name another with --out, or make"

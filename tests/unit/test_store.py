@@ -1,3 +1,4 @@
+import os
 import sqlite3
 from pathlib import Path
 
@@ -173,6 +174,16 @@ def test_what_is_no_sqlite_file_is_refused(path: Path) -> None:
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError, match="cannot be opened"):
         Store(path, VERSION)
+
+
+def test_one_that_cannot_be_opened_is_closed(path: Path) -> None:
+    """Issue 19, line 39: Python 3.13 warns of a connection that nobody closed."""
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreError) as raised:
+        Store(path, VERSION)
+    assert raised.value.__traceback__  # the frames in it would keep it open
+    opened = [os.readlink(fd.path) for fd in os.scandir("/proc/self/fd") if fd.is_symlink()]
+    assert str(path) not in opened
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:

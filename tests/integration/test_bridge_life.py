@@ -68,8 +68,10 @@ assert not any(Path(f"/proc/self/task/{thread}/children").read_text() for thread
 foreign = ("celery", "kombu", "billiard", "redis", "amqp", "vine", "ck3parse.broker")
 print([name for name in sys.modules if name.startswith(foreign)])
 """
+# From Python 3.12 on a process with threads is warned as it forks, which is what is tested here.
 FORKING = """
-import os, sys
+import os, sys, warnings
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 from ck3parse.qbuilder_bridge import *
 from ck3parse.errors import BrokerError
 assert parse_text("a = 1").success

@@ -21,6 +21,9 @@ def public_folder() -> Iterator[Path]:
         folder = Path(name)
         folder.chmod(0o755)
         yield folder
+        # So that whoever locked these can remove them.
+        for inner in folder.glob("mod/*/"):
+            inner.chmod(0o700)
 
 
 # What is found
@@ -264,9 +267,10 @@ def test_files_and_folders_removed_while_walking(tmp_path: Path) -> None:
 
 
 def test_what_may_not_be_read_is_a_problem_and_the_rest_is_found(public_folder: Path) -> None:
+    """Issue 19, line 40: whoever runs it, root or not."""
     make(public_folder, "mod/a.txt", "mod/listed/b.txt", "mod/z/c.txt", "mod/gfx/d.txt")
     (public_folder / "mod/locked").mkdir(mode=0)
-    (public_folder / "mod/listed").chmod(0o744)
+    (public_folder / "mod/listed").chmod(0o444)
     (public_folder / "mod/gfx").chmod(0)
     for name in ("locked", "listed", "gfx"):
         assert (public_folder / "mod" / name).is_dir()

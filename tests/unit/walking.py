@@ -44,17 +44,30 @@ def problems(*paths: Path) -> list[Problem]:
 
 def walk_without_rights(path: Path) -> subprocess.CompletedProcess[str]:
     """Walk as a user whom file permissions bind, which root is not."""
-    program = """
-import json, os, sys
-from ck3parse.pipeline.walk import walk
-if os.getuid() == 0:
-    os.setuid(65534)
-print(json.dumps([[type(entry).__name__, *entry] for entry in walk(sys.argv[1:])]))
-"""
+    return without_rights(
+        "import json, sys\nfrom ck3parse.pipeline.walk import walk",
+        "print(json.dumps([[type(entry).__name__, *entry] for entry in walk(sys.argv[1:])]))",
+        path,
+    )
+
+
+def without_rights(
+    imports: str, program: str, *args: str | Path, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program as a user whom file permissions bind; its imports, as whoever runs the tests.
+
+    Args:
+        imports: what it needs, which such a user may not be able to read.
+        program: all else.
+        args: its arguments.
+        cwd: where it runs.
+    """
+    drop = "import os\nif os.getuid() == 0: os.setuid(65534)"
     return subprocess.run(
-        [sys.executable, "-c", program, str(path)],
+        [sys.executable, "-c", f"{imports}\n{drop}\n{program}", *map(str, args)],
         capture_output=True,
         text=True,
         timeout=60,
+        cwd=cwd,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )

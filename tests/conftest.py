@@ -1,12 +1,33 @@
 """What holds for all tests."""
 
 import signal
+from collections.abc import Iterator
+
+import pytest
+
+_PYTHONS_OWN = {signal.SIGPIPE, signal.SIGXFSZ}
+"""What Python itself ignores; `subprocess` undoes that."""
 
 
-def pytest_configure() -> None:
-    """Let Ctrl-C reach the processes that tests start, wherever the tests were started.
+@pytest.fixture(scope="session", autouse=True)
+def default_signals() -> Iterator[None]:
+    """Have what tests start begin with each signal's default action, however tests are started.
 
-    A shell has what it starts in the background ignore it, and their children inherit that.
+    Issue 19, line 41: programs inherit from `nohup` that SIGHUP is ignored, and from a shell that
+    starts something in the background that SIGINT is. A handler is not inherited: with one that
+    does nothing, this process still ignores what it was told to.
     """
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    ignored = [
+        number
+        for number in signal.valid_signals() - _PYTHONS_OWN
+        if signal.getsignal(number) == signal.SIG_IGN
+    ]
+    for number in ignored:
+        signal.signal(number, _do_nothing)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _do_nothing(*_: object) -> None:
+    pass

@@ -190,7 +190,9 @@ class Supervisor:
         os.set_blocking(self._wake_write_fd, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for ending in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            signal.signal(ending, end)
+            # What the owner ignores, as after `nohup`, it inherited.
+            if signal.getsignal(ending) != signal.SIG_IGN:
+                signal.signal(ending, end)
         signal.set_wakeup_fd(self._wake_write_fd, warn_on_full_buffer=False)
 
     def _wait(self) -> None:
@@ -253,7 +255,10 @@ class Supervisor:
         for start in range(0, len(output), select.PIPE_BUF):
             if not select.select([], [self._log_fd], [], 0)[1]:
                 return
-            os.write(self._log_fd, output[start : start + select.PIPE_BUF])
+            try:
+                os.write(self._log_fd, output[start : start + select.PIPE_BUF])
+            except OSError:  # a terminal that is gone, or a full disk, must not end us either
+                return
 
 
 def report(word: str, text: str) -> None:

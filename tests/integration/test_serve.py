@@ -1,18 +1,37 @@
 """`ck3parse serve`, run as its users run it."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ck3parse.config import QUEUE_BULK
 from ck3parse.supervisor import MAX_STARTS_AGAIN
 from command import ck3parse, run_json, start
-from embedded import Family, directory_of, parse, processes_of, tasks_done, wait_until_gone
+from embedded import (
+    Family,
+    client,
+    directory_of,
+    parse,
+    processes_of,
+    tasks_done,
+    wait_until_gone,
+)
 from polling import wait_until
+
+LOGIN = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp("sh", ["sh", "-c", *sys.argv[1:]])
+"""
+START_LIMIT_S = 30.0
 
 
 class Server:
@@ -122,6 +141,69 @@ def test_what_cannot_be_kept_up_is_an_error(serving: Server) -> None:
     assert serving.process.returncode == 3
     assert "the embedded broker failed: its worker was killed by SIGKILL" in err
     wait_until_gone(directory)
+
+
+@contextlib.contextmanager
+def served_in_a_terminal(folder: Path, how: str) -> Iterator[tuple[int, str]]:
+    """Start it by a shell's line with a terminal of its own, which goes once it is ready.
+
+    Args:
+        folder: where it runs.
+        how: the line, with the command as `"$@"`; its output must go to the file `out`.
+
+    Yields:
+        Its process id and URL.
+    """
+    ours, theirs = pty.openpty()
+    served = (sys.executable, "-m", "ck3parse", "serve", "--workers", "2", "--json")
+    out = folder / "out"
+    with subprocess.Popen(
+        [sys.executable, "-c", LOGIN, how, "sh", *served],
+        cwd=folder,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as shell:
+        os.close(theirs)
+        try:
+            wait_until(lambda: out.exists() and out.read_text(), START_LIMIT_S, "it is ready")
+        finally:
+            os.close(ours)
+        server = json.loads(out.read_text())
+        try:
+            yield server["pid"], server["broker_url"]
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        'nohup "$@" >out 2>err & read forever',
+        'trap "" HUP; exec "$@" >out',  # its messages go to the terminal
+    ],
+)
+def test_one_that_ignores_that_its_terminal_goes_stays(how: str, tmp_path: Path) -> None:
+    """Issue 19, line 41: and goes on to keep up what it started, which has no terminal either."""
+    with served_in_a_terminal(tmp_path, how) as (pid, url):
+        before = Family(directory_of(url))
+        os.kill(before.supervisor, signal.SIGHUP)
+        with client(url) as app:  # the worker complains
+            app.send_task("unknown", queue=QUEUE_BULK)
+        assert parse(url, text="a = 1")["ok"]
+        os.kill(before.worker, signal.SIGKILL)
+        wait_until(lambda: _is_up_without(before.worker, before.directory), 30, "it is up again")
+        assert parse(url, text="a = 1")["ok"]
+        assert Family(before.directory).supervisor == before.supervisor
+        os.kill(pid, signal.SIGTERM)
+        wait_until_gone(before.directory, 5)
+
+
+def test_one_whose_terminal_goes_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    with served_in_a_terminal(tmp_path, 'exec "$@" >out') as (_, url):
+        wait_until_gone(directory_of(url), 5)
 
 
 def _is_up_without(worker: int, directory: Path) -> bool:

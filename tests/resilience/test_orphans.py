@@ -79,6 +79,15 @@ def test_nothing_outlives_its_owner(by: signal.Signals) -> None:
         wait_until_gone(family.directory, GONE_LIMIT_S)
 
 
+def test_these_tests_hold_when_nohup_starts_them(tmp_path: Path) -> None:
+    """Issue 19, line 41: what they start does not inherit that a hangup is ignored."""
+    one = f"{__file__}::{test_nothing_outlives_its_owner.__name__}[{signal.SIGHUP}]"
+    run = ["nohup", sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    run += ["--basetemp", str(tmp_path / "inner"), one]
+    done = subprocess.run(run, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 def test_nothing_outlives_an_owner_that_just_ends() -> None:
     with owner("sys.exit(5)") as (process, url):
         assert process.wait(5) == 5

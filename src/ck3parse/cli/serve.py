@@ -1,5 +1,6 @@
 """`ck3parse serve`: an embedded broker and worker for others to use."""
 
+import contextlib
 import os
 import shlex
 import signal
@@ -78,7 +79,8 @@ def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
 
 
 def _say(text: str) -> None:
-    click.echo(f"ck3parse: {text}", err=True)
+    with contextlib.suppress(OSError):  # the terminal may be gone while runs go on
+        click.echo(f"ck3parse: {text}", err=True)
 
 
 def _end(signum: int, frame: FrameType | None) -> NoReturn:

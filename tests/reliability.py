@@ -15,6 +15,7 @@ FAULTS = {
     "children": "Every worker process is killed, once a second: all results",
     "broker": "The broker goes in mid-run and comes back: all results",
     "network": "The connection is cut, or stalls: all results",
+    "outage": "The broker of a daemon goes, or comes late: each call waits, no item is given up",
     "full": "The broker is full: the run waits, or ends with a clear error; nothing is lost",
     "client": "The client goes and runs again: finished work is not done again, the rest is",
     "store": "The store cannot be written: a clear error, no half-written state, resumes",

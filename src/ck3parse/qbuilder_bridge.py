@@ -97,7 +97,7 @@ def parse_file(filepath: StrPath, timeout: float = DEFAULT_PARSE_TIMEOUT) -> Par
     Raises:
         ParseTimeoutError: it was killed at its limit.
         ParseSubprocessError: its process died, or no worker answered for it.
-        BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+        BrokerError: an embedded broker cannot be started.
         UsageError: the time limit is too short or too long, or a setting cannot be used.
     """
     request = calls.file_request(filepath, _milliseconds(timeout), "strict")
@@ -157,7 +157,7 @@ def enqueue_parse(
         A future for its result.
 
     Raises:
-        BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+        BrokerError: an embedded broker cannot be started.
         UsageError: the time limit is too short or too long, or a setting cannot be used.
     """
     return calls.ask(calls.file_request(path, timeout_ms, mode), engine(), keep=True)

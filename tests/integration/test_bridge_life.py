@@ -16,7 +16,6 @@ import pytest
 from bridging import LIMIT_S, bridge, output_of, program
 from ck3parse.bridge.engine import SWITCH, running_pipeline
 from ck3parse.broker import EmbeddedBroker, _server_binary
-from ck3parse.errors import BrokerError
 from ck3parse.qbuilder_bridge import (
     enqueue_many,
     enqueue_parse_text,
@@ -219,17 +218,6 @@ def test_nothing_is_said_of_what_was_sent_twice_once_its_broker_is_gone() -> Non
     assert hanging.result(timeout=LIMIT_S).error_type == "ParseTimeout"
     shutdown_pool()
     gc.collect()  # an error in a finalizer is a warning, which is a failure here
-
-
-def test_no_broker_and_no_worker_are_errors() -> None:
-    with bridge({**ON, "CK3PARSE_BROKER_URL": "redis://127.0.0.1:1/0"}):
-        with pytest.raises(BrokerError, match="cannot be reached"):
-            parse_text("a = 1")
-        with pytest.raises(BrokerError, match="cannot be reached"):
-            enqueue_parse_text("a = 1")
-    no_worker = pytest.raises(BrokerError, match=r"has no worker: start one with .*celery")
-    with outside_server() as url, bridge({**ON, "CK3PARSE_BROKER_URL": url}), no_worker:
-        parse_text("a = 1")
 
 
 def test_a_result_is_found_after_its_asker_has_ended(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """The bridge's broker: the one that the settings name, or an embedded one."""
 
+import logging
 import os
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
@@ -17,33 +20,40 @@ from ck3parse.pipeline.transport import Give, by_name, giver
 from ck3parse.pipeline.window import Window
 
 START_LIMIT_S = 30.0
+_RETRY_FIRST_S = 0.2
+_RETRY_LAST_S = 2.0
+
+log = logging.getLogger(__name__)
 
 
 class Connector:
     """A connection to a broker, and the broker itself if it is an embedded one.
+
+    An embedded one is started at once; one that others run is waited for in `connect`.
 
     Args:
         of: settings; without a broker's URL in them an embedded one is started.
         workers: processes of the embedded worker.
 
     Attributes:
-        window: where to send.
         give: how files are given to the workers there.
         seeker: finds results by the ids of futures.
 
     Raises:
-        BrokerError: nothing answers, there is no worker, or it cannot be started.
-        UsageError: `CK3PARSE_PARSER` chooses a parser that there is not.
+        BrokerError: an embedded broker cannot be started.
+        UsageError: a setting cannot be used, or `CK3PARSE_PARSER` chooses a parser that there is
+            not.
     """
 
     def __init__(self, of: Settings, workers: int) -> None:
-        self._closing = False
+        self._closing = threading.Event()
         origin = of.origin(parser_in_use().version)
         self._embedded: EmbeddedBroker | None = None
+        self._workers = workers
+        self._waits_for: str | None = None
         self.give: Give = by_name
         if of.broker_url:
             self.give = giver(of.transport, of.path_map, of.max_file_bytes)
-            connected = connect(of)
         else:
             roots = [root for root in of.roots.split(os.pathsep) if root]
             self._embedded = EmbeddedBroker(workers, roots, keep=True)
@@ -54,23 +64,36 @@ class Connector:
                 self._embedded.stop()
                 raise
             of = self._embedded.client_settings(of)
-            connected = Connected(make_app(of), workers, 1)
         self._of = of
-        acceptance = Acceptance(origin, own_worker=self._embedded is not None)
-        self.seeker = Seeker(connected.app, acceptance)
-        self.window = Window(
+        self._acceptance = Acceptance(origin, own_worker=self._embedded is not None)
+        self.seeker = Seeker(self._acceptance)
+
+    def connect(self, outlast: Callable[[BrokerError], None]) -> Window:
+        """Return where to send, once there are broker and workers.
+
+        Args:
+            outlast: called with what is wrong whenever there are none, and by the window later.
+
+        Raises:
+            BrokerError: `closing` was called, or the embedded broker failed.
+        """
+        connected = self._connected(outlast)
+        self.seeker.app = connected.app
+        return Window(
             connected.app,
             workers=connected.workers,
             nodes=connected.nodes,
             check=self._check,
             reconnect=self._reconnect,
-            patience_s=of.patience_s,
-            acceptance=acceptance,
+            patience_s=self._of.patience_s,
+            outlast=outlast,
+            say=self._say,
+            acceptance=self._acceptance,
         )
 
     def closing(self) -> None:
-        """Have the window wait for nothing any more."""
-        self._closing = True
+        """Have nothing be waited for any more."""
+        self._closing.set()
 
     def close(self) -> None:
         """End the embedded broker, if there is one."""
@@ -83,7 +106,7 @@ class Connector:
         Raises:
             BrokerError: the broker cannot be reached.
         """
-        app = make_app(self._of)
+        app = reach(self._of)
         try:
             stats = worker_stats(app)
         except Exception as error:  # each transport has its own errors
@@ -102,12 +125,35 @@ class Connector:
                 )
         return found
 
+    def _connected(self, outlast: Callable[[BrokerError], None]) -> Connected:
+        if self._embedded:
+            return Connected(make_app(self._of), self._workers, 1)
+        pause_s = _RETRY_FIRST_S
+        while True:
+            self._check()
+            try:
+                connected = connect(self._of)
+            except BrokerError as error:
+                self._say(str(error))
+                outlast(error)
+            else:
+                self._say(None)
+                return connected
+            self._closing.wait(pause_s)
+            pause_s = min(2 * pause_s, _RETRY_LAST_S)
+
     def _reconnect(self) -> Celery:
         self.seeker.app = reach(self._of)
         return self.seeker.app
 
     def _check(self) -> None:
-        if self._closing:
+        if self._closing.is_set():
             raise BrokerError("the parse pool was shut down")
         if self._embedded and (reason := self._embedded.failure()):
             raise BrokerError(f"the embedded broker failed: {reason}")
+
+    def _say(self, waits_for: str | None) -> None:
+        # Once, and not as it goes on. An embedded one is back within a second, or has failed.
+        if waits_for and not self._waits_for and not self._embedded:
+            log.warning("%s", waits_for)
+        self._waits_for = waits_for

@@ -2,8 +2,8 @@
 
 Any thread may ask. Requests that come close together travel in one batch: a batch is held open for
 `LINGER_S`, or until it is full or somebody waits for one of its results. The window sees to it that
-each is answered; if it cannot, as broker or workers are gone for too long, all that waits is
-answered with that, and the dispatcher has stopped.
+each is answered. If broker or workers are gone, whoever has waited for `patience_s` is answered
+with that, and all others wait on; while nobody waits, nothing is tried.
 """
 
 import contextlib
@@ -63,6 +63,7 @@ class _Waiting(NamedTuple):
     name: str
     keep: bool
     sink: Sink
+    asked: float
     unread: CannotReadError | None = None
     """Why its file could not be given."""
 
@@ -71,15 +72,27 @@ class Dispatcher:
     """Owns the window, in a thread of its own.
 
     Args:
-        window: where to send.
+        connect: called in that thread, returns the window once there are broker and workers. What
+            it gets it calls now and then while there are none, and the window does so later: with
+            what is wrong, when its caller may stop waiting.
         seeker: finds results by the ids of futures.
         give: how files are given to workers.
+        patience_s: seconds that a request waits for a broker or workers that are gone.
     """
 
-    def __init__(self, window: Window, seeker: Seeker, give: Give) -> None:
-        self._window = window
+    _window: Window
+
+    def __init__(
+        self,
+        connect: Callable[[Callable[[BrokerError], None]], Window],
+        seeker: Seeker,
+        give: Give,
+        patience_s: float,
+    ) -> None:
+        self._connect = connect
         self._seeker = seeker
         self._give = give
+        self._patience_s = patience_s
         self._changed = threading.Condition(threading.Lock())
         self._open: dict[_Key, _Open] = {}
         self._full: deque[_Open] = deque()
@@ -138,7 +151,9 @@ class Dispatcher:
             request = msgspec.structs.replace(request, id=request_id)
             batch.requests.append(request)
             batch.size += size
-            self._waiting[request_id] = _Waiting(request.path or request.name, keep, sink)
+            self._waiting[request_id] = _Waiting(
+                request.path or request.name, keep, sink, monotonic()
+            )
             if urgent or len(batch.requests) >= min(limit.files, MAX_CALLS):
                 self._seal(batch)
                 self._changed.notify()
@@ -200,7 +215,9 @@ class Dispatcher:
 
     def _run(self) -> None:
         reason = ""
+        window = None
         try:
+            window = self._window = self._connect(self._outlast)
             while not self._stopped:
                 self._work()
         except BrokerError as error:
@@ -216,7 +233,27 @@ class Dispatcher:
             for request_id in list(self._waiting):
                 self._give_up(request_id, reason)
             self._seeker.give_up(reason)
-            self._window.close()
+            if window:
+                window.close()
+
+    def _outlast(self, error: BrokerError) -> None:
+        """Answer who has waited for broker or workers for too long, and wait for who still wants.
+
+        Args:
+            error: what is wrong.
+        """
+        asked_before = monotonic() - self._patience_s
+        with self._changed:
+            waiting = list(self._waiting.items())
+        for request_id, request in waiting:
+            if request.asked < asked_before:
+                self._give_up(request_id, str(error))
+                self._dropped = True
+        self._seeker.give_up(str(error), asked_before)
+        with self._changed:
+            # Not stopped: who asks again at once must not be refused.
+            while not (self._waiting or self._stopped or self._seeker.interval_s):
+                self._changed.wait()
 
     def _work(self) -> None:
         """Send what is due, and hand out what has come."""

@@ -75,7 +75,7 @@ class Pipeline:
         workers: processes of an embedded worker; `None`: as the settings say.
 
     Raises:
-        BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+        BrokerError: an embedded broker cannot be started.
         UsageError: a setting cannot be used.
     """
 
@@ -88,7 +88,7 @@ class Pipeline:
         self.workers = workers or of.worker_count
         self._connector = Connector(of, self.workers)
         self._dispatcher = Dispatcher(
-            self._connector.window, self._connector.seeker, self._connector.give
+            self._connector.connect, self._connector.seeker, self._connector.give, of.patience_s
         )
         # Taken by name, so that each call is one less.
         self.submit = self._dispatcher.submit
@@ -206,7 +206,7 @@ def engine() -> Engine:
     """Return this process's engine, made on first use: the pipeline, unless it is switched off.
 
     Raises:
-        BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+        BrokerError: an embedded broker cannot be started.
         UsageError: a setting cannot be used.
     """
     return _engine(Pipeline)

@@ -40,7 +40,7 @@ class ParsePool:
         """Start it; more than one call does no harm.
 
         Raises:
-            BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+            BrokerError: an embedded broker cannot be started.
             UsageError: a setting cannot be used.
         """
         self._started = True
@@ -60,7 +60,7 @@ class ParsePool:
         Returns:
             The result; its `error_type` is `ParseTimeout` for a file that was killed at its limit,
             `WorkerCrashed` for one whose process died, and `WorkerUnavailable` if the pool is not
-            running or its broker or workers are gone.
+            running, or its broker or workers were gone for `CK3PARSE_PATIENCE_S`.
 
         Raises:
             UsageError: the time limit is too short or too long.
@@ -176,7 +176,7 @@ def get_pool() -> ParsePool:
     """Return this process's pool, started on the first call.
 
     Raises:
-        BrokerError: the broker cannot be reached, has no worker, or cannot be started.
+        BrokerError: an embedded broker cannot be started.
         UsageError: a setting cannot be used.
     """
     global _pool

@@ -5,6 +5,7 @@ another task, because the first was lost, whoever sent it leaves it under the fu
 result of a task of that name with this one result in it.
 """
 
+import math
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -27,6 +28,7 @@ class Sought(msgspec.Struct):
     future_id: str
     sink: Callable[[ParseResult], None]
     deadline: float
+    asked: float
     lost_since: float | None = None
 
 
@@ -34,12 +36,15 @@ class Seeker:
     """Finds results by the ids of futures; all but `seek` is for the dispatcher's thread.
 
     Args:
-        app: the Celery application whose backend to look at.
         acceptance: what answers must be like.
+
+    Attributes:
+        app: the Celery application whose backend to look at, once there is one.
     """
 
-    def __init__(self, app: Any, acceptance: Acceptance) -> None:
-        self.app = app
+    app: Any
+
+    def __init__(self, acceptance: Acceptance) -> None:
         self._acceptance = acceptance
         self._lock = threading.Lock()
         self._sought: list[Sought] = []
@@ -63,7 +68,8 @@ class Seeker:
         Returns:
             A function that ends the search.
         """
-        sought = Sought(future_id, sink, monotonic() + limit_s)
+        now = monotonic()
+        sought = Sought(future_id, sink, now + limit_s, now)
         with self._lock:
             self._sought.append(sought)
             self._looked = 0.0
@@ -85,11 +91,12 @@ class Seeker:
                 sought.sink(result)
         self._looked = monotonic()
 
-    def give_up(self, reason: str) -> None:
-        """Tell all who still wait that nothing will come."""
+    def give_up(self, reason: str, asked_before: float = math.inf) -> None:
+        """Tell those who have waited since before a time that nothing will come."""
         for sought in list(self._sought):
-            self._forget(sought)
-            sought.sink(_unavailable(sought.future_id, reason))
+            if sought.asked < asked_before:
+                self._forget(sought)
+                sought.sink(_unavailable(sought.future_id, reason))
 
     def _forget(self, sought: Sought) -> None:
         with self._lock:

@@ -52,6 +52,10 @@ class Answer(NamedTuple):
     results: list[ParseResult]
 
 
+def _end(error: BrokerError) -> None:
+    raise error
+
+
 class Window:
     """Sends batches as tasks and gives back their results, each request answered exactly once.
 
@@ -66,6 +70,8 @@ class Window:
         reconnect: makes an application anew once the broker can be reached again, and raises
             `BrokerError` while it cannot; without it the broker's first error ends the run.
         patience_s: seconds that broker or workers may be gone.
+        outlast: called now and then once they have been gone for longer, with what is wrong; it
+            returns to go on waiting. Default: it raises that.
         say: told what is being waited for, in a few words, and `None` when it is over.
         acceptance: what answers must be like.
 
@@ -85,6 +91,7 @@ class Window:
         check: Callable[[], None] = lambda: None,
         reconnect: Callable[[], Celery] | None = None,
         patience_s: float = Settings().patience_s,
+        outlast: Callable[[BrokerError], None] = _end,
         say: Callable[[str | None], None] = lambda _: None,
         acceptance: Acceptance = ANY,
     ) -> None:
@@ -98,6 +105,7 @@ class Window:
         self._check = check
         self._reconnect = reconnect
         self._patience_s = patience_s
+        self._outlast = outlast
         self._say = say
         self._in_flight: dict[int, Lease] = {}
         """By `id` of the lease, in order of publishing."""
@@ -365,12 +373,15 @@ class Window:
 
     def _wait_for_workers(self) -> None:
         gone_s = self._looked - self._heard
-        if gone_s > self._patience_s:
-            raise BrokerError(
-                f"no worker has answered for {gone_s:.0f} s: start one with"
-                " `celery -A ck3parse worker`, and run again to go on from here"
+        left_s = self._patience_s - gone_s
+        if left_s < 0:
+            self._outlast(
+                BrokerError(
+                    f"no worker has answered for {gone_s:.0f} s: start one with"
+                    " `celery -A ck3parse worker`, and run again to go on from here"
+                )
             )
-        self._say(f"no worker answers; waiting {self._patience_s - gone_s:.0f} s more")
+        self._say(f"no worker answers; waiting {max(0.0, left_s):.0f} s more")
 
     def _start_over(self, error: Exception) -> None:
         """Wait for the broker to come back, and send what was in flight again."""
@@ -382,12 +393,14 @@ class Window:
             self._check()
             left_s = self._patience_s - (monotonic() - gone_since)
             if left_s <= 0:
-                raise BrokerError(
-                    f"the broker has been gone for {self._patience_s:.0f} s ({error}): bring it"
-                    " back, and run again to go on from here"
-                ) from error
-            self._say(f"the broker is gone; trying {left_s:.0f} s more")
-            time.sleep(min(pause_s, left_s))
+                self._outlast(
+                    BrokerError(
+                        f"the broker has been gone for {self._patience_s:.0f} s ({error}): bring it"
+                        " back, and run again to go on from here"
+                    )
+                )
+            self._say(f"the broker is gone; trying {max(0.0, left_s):.0f} s more")
+            time.sleep(min(pause_s, left_s) if left_s > 0 else pause_s)
             pause_s = min(2 * pause_s, _RETRY_LAST_S)
             try:
                 self._resume(self._reconnect())

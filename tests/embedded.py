@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,3 +124,18 @@ def tasks_done(url: str) -> int:
         (stats,) = app.control.inspect(timeout=1).stats().values()
     count: int = stats["total"].get(TASK_NAME, 0)
     return count
+
+
+def have_it_stand_still(app: Celery) -> None:
+    """Have the event loop of the one worker there, whose parser is `faulty`, stand still."""
+    asked = app.control.inspect(timeout=START_LIMIT_S, limit=1)
+    assert asked._request("ck3parse_version")
+    app.control.broadcast("stand_still")
+
+
+def die_together(family: Family) -> None:
+    """Kill server and worker so that their supervisor hears of both deaths at once."""
+    os.kill(family.supervisor, signal.SIGSTOP)
+    for pid in (family.server, family.worker):
+        os.kill(pid, signal.SIGKILL)
+    os.kill(family.supervisor, signal.SIGCONT)

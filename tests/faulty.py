@@ -1,5 +1,9 @@
 """A parser whose files can ask for a fault: `CK3PARSE_PARSER=faulty:parse` with this folder on the
-path. It makes real faults in real worker processes; other files are parsed as ever."""
+path. It makes real faults in real worker processes; other files are parsed as ever.
+
+A worker's main process, which imports this module once it is asked for its parser's version, knows
+the control command `stand_still` then.
+"""
 
 import ctypes
 import os
@@ -59,3 +63,15 @@ def _fail(fault: str, *rest: bytes) -> None:
             raise AssertionError(f"nothing stopped it from eating {len(eaten) * 64} MB")
         case _:
             raise AssertionError(fault)
+
+
+def _stand_still(state: object) -> None:
+    """Wait for a lock that is never released, as for one of a process that was killed."""
+    del state
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+
+if "celery.worker.control" in sys.modules:
+    sys.modules["celery.worker.control"].control_command(name="stand_still")(_stand_still)

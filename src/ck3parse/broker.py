@@ -59,9 +59,10 @@ class EmbeddedBroker:
             read.
         env: the worker's environment; default: this process's. Variables that say where broker,
             backend and roots are get the values of this broker.
-        keep: start server and worker again if they die, up to `supervisor.MAX_STARTS_AGAIN` times
-            a minute. What they held is lost: it is for clients that notice and send again. Without
-            it, the death of either is a failure.
+        keep: start server and worker again if they die, for as long as the owner wants: at once
+            first, and after pauses that grow if they die again and again. What they held is lost:
+            it is for clients that notice and send again. What never came up is a failure even so,
+            as the death of either is without this.
         spool: have large results come as files in a folder of its own (`ck3parse.spool`), which
             costs less than through the server: for an owner that is the only client. It needs
             the settings that `client_settings` returns.
@@ -69,7 +70,7 @@ class EmbeddedBroker:
             the last of them are kept, to be part of a failure's sentence.
 
     Attributes:
-        notices: a sentence for each time something was started again.
+        notices: what died and how, for each time that something was started again.
     """
 
     def __init__(

@@ -59,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         spool_dir: a folder in which workers leave large results as files, for clients that have the
             same folder here; empty: all come through the result backend.
         alive_file: a file that a worker writes every few seconds while it is well; empty: none.
+        watchdog_s: seconds that a worker's event loop may stand still; after as many more in which
+            its broker answers, it ends itself to be started again. 0: never.
         log_dir: folder for events as JSON lines; empty means none are written.
     """
 
@@ -82,6 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     result_expires_s: _Positive = 3600
     spool_dir: str = ""
     alive_file: str = ""
+    watchdog_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
     log_dir: str = ""
 
     @classmethod

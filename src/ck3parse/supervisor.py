@@ -8,7 +8,7 @@ way 15 ms after it was started. Its descriptors:
 - 1, a pipe: reports to the owner, a line each: a word, a tab and a text with its newlines escaped.
 
 The reports are `started` (`server` or `worker`, and its process id), `ready` (the worker takes
-tasks), `again` (what died and was started again, as a sentence) and `failed` (why all has ended).
+tasks), `again` (what died and was started again, a line each) and `failed` (why all has ended).
 """
 
 import os
@@ -18,9 +18,12 @@ from time import monotonic, sleep
 
 READY_FD = 3
 """Where the worker writes a byte once it takes tasks."""
-MAX_STARTS_AGAIN = 5
-STARTS_AGAIN_PERIOD_S = 60.0
-"""At most so many starts again in this period; a program that dies faster has failed."""
+PROMPT_STARTS = 3
+RECENT_S = 60.0
+"""So often in this period what died is started again at once, and then after a pause."""
+FIRST_PAUSE_S = 0.5
+LAST_PAUSE_S = 10.0
+"""Each pause is twice the one before, up to this."""
 LAST_WORDS_BYTES = 2048
 """How much of a program's output is kept, to report it if the program dies."""
 
@@ -105,6 +108,7 @@ class Program:
 
     def obituary(self, status: int) -> str:
         """Say how it ended and what it said last, in words that go on from `its`."""
+        self.kill()
         self.pid = 0
         while self.take_output():
             pass
@@ -141,7 +145,11 @@ class Supervisor:
         self._keep = keep
         self._log_fd = log_fd
         self._wake_fd, self._wake_write_fd = os.pipe()
-        self._starts_again: list[float] = []
+        self._deaths: list[float] = []
+        """When, of those of the last minute."""
+        self._obituaries: list[str] = []
+        """Of those that are not reported yet, as what died is not started again yet."""
+        self._start_at = 0.0
         self._was_up = False
         self._ended = False
 
@@ -203,9 +211,12 @@ class Supervisor:
         for program in (self._server, self._worker):
             if program.output_fd >= 0:
                 watched.register(program.output_fd, select.POLLIN)
-        if not self._worker.ready:
+        if self._worker.pid and not self._worker.ready:
             watched.register(self._worker.ready_fd, select.POLLIN)
-        happened = {fd for fd, _ in watched.poll(_OWNER_CHECK_INTERVAL_MS)}
+        patience_ms = _OWNER_CHECK_INTERVAL_MS
+        if self._obituaries:
+            patience_ms = min(patience_ms, max(0, int((self._start_at - monotonic()) * 1000) + 1))
+        happened = {fd for fd, _ in watched.poll(patience_ms)}
         if 0 in happened and not os.read(0, 1):
             self._ended = True
             return
@@ -217,9 +228,11 @@ class Supervisor:
         if self._wake_fd in happened:
             os.read(self._wake_fd, 4096)
             self._bury_the_dead()
+        if self._obituaries and monotonic() >= self._start_at:
+            self._start_again()
 
     def _bury_the_dead(self) -> None:
-        obituary = ""
+        died = False
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -229,24 +242,30 @@ class Supervisor:
                 break
             for program in (self._server, self._worker):
                 if pid == program.pid:
-                    program.kill()
-                    obituary = obituary or program.obituary(status)
-        if obituary:
-            self._start_again(obituary)
+                    self._obituaries.append(program.obituary(status))
+                    died = True
+        if died:
+            self._plan_to_start_again()
 
-    def _start_again(self, obituary: str) -> None:
-        now = monotonic()
-        self._starts_again = [t for t in self._starts_again if t > now - STARTS_AGAIN_PERIOD_S]
+    def _plan_to_start_again(self) -> None:
         # What never came up would not come up again either.
-        if not self._keep or not self._was_up or len(self._starts_again) >= MAX_STARTS_AGAIN:
-            raise Failure(obituary)
-        self._starts_again.append(now)
+        if not self._keep or not self._was_up:
+            raise Failure(self._obituaries[0])
+        now = monotonic()
+        self._deaths = [t for t in self._deaths if t > now - RECENT_S]
+        self._deaths.append(now)
         # A new server knows nothing of what an old worker holds.
         if not self._server.pid:
             self._worker.kill()
-            self._start(self._server)
-        self._start(self._worker)
-        report("again", obituary)
+            self._worker.pid = 0
+        self._start_at = now + pause_s(len(self._deaths))
+
+    def _start_again(self) -> None:
+        for program in (self._server, self._worker):
+            if not program.pid:
+                self._start(program)
+        report("again", "\n".join(self._obituaries))
+        self._obituaries.clear()
 
     def _log(self, output: bytes) -> None:
         if not output or self._log_fd < 0:
@@ -259,6 +278,17 @@ class Supervisor:
                 os.write(self._log_fd, output[start : start + select.PIPE_BUF])
             except OSError:  # a terminal that is gone, or a full disk, must not end us either
                 return
+
+
+def pause_s(deaths: int) -> float:
+    """Return how long to wait before what died is started again.
+
+    Args:
+        deaths: how many there were in the last `RECENT_S` seconds.
+    """
+    if deaths <= PROMPT_STARTS:
+        return 0.0
+    return float(min(FIRST_PAUSE_S * 2 ** (deaths - PROMPT_STARTS - 1), LAST_PAUSE_S))
 
 
 def report(word: str, text: str) -> None:

@@ -12,11 +12,9 @@ answer whose origin differs from their own settings, or that has none; others ma
 import gc
 import logging
 import os
-import signal
 import sys
 from typing import Any
 
-import billiard.pool
 import msgspec
 from celery import Task
 from celery.signals import worker_before_create_process, worker_process_init
@@ -27,6 +25,7 @@ from ck3parse.application import TASK_NAME, make_app
 from ck3parse.config import Settings, settings
 from ck3parse.messages import ParseRequest
 from ck3parse.parser import parser_in_use
+from ck3parse.prefork import leave_after_task
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +34,7 @@ app = make_app(settings())
 app.set_current()
 app.steps["worker"].add("ck3parse.worker:ChildrenWatch")
 app.steps["consumer"].add("ck3parse.alive:AliveFile")
+app.steps["consumer"].add("ck3parse.watchdog:Watchdog")
 
 
 class Child:
@@ -51,29 +51,17 @@ class Child:
         self._max_files = of.max_files_per_child
         self._files_done = 0
 
-    def begin(self) -> None:
-        """Make this process one that the pool can end at once.
-
-        A time limit sends SIGTERM, waits for a tenth of a second and sends SIGKILL, and all that
-        while the whole worker stands still. Billiard's handler of SIGTERM unwinds Python first, in
-        order to free locks that this kind of pool has not.
-        """
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
     def count(self, files: int) -> None:
         """Count files done, and have the process replaced after its task once they are enough.
 
-        Celery counts tasks, and here a task has any number of files. A process leaves its pool
-        without losing anything in two ways only, both looked at after a task: its number of tasks
-        and its memory. The second is asked for through this function of billiard's, so its answer
-        is where this process can say that it is done.
+        Celery counts tasks, and here a task has any number of files.
         """
         self._files_done += files
         if self._files_done >= self._max_files:
             log.info(
                 "process %d has parsed %d files: it is replaced", os.getpid(), self._files_done
             )
-            billiard.pool.mem_rss = lambda: 1 << 60
+            leave_after_task()
 
 
 _child: Child | None = None
@@ -129,7 +117,6 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         msgspec.ValidationError: a request has not the shape of a `ParseRequest`.
     """
     child = _child or Child(settings())
-    child.begin()
     wanted = msgspec.convert(requests, list[ParseRequest])
     results = [child.answer(request) for request in wanted]
     for first in results[:1]:

@@ -16,13 +16,20 @@ from billiard.common import human_status
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import bootsteps
+from celery.concurrency import prefork
+from celery.exceptions import InvalidTaskError
+from celery.utils.log import get_logger
 from celery.worker.control import inspect_command
 from celery.worker.request import Request
 
 from ck3parse import counts
 from ck3parse.identity import identity
+from ck3parse.prefork import ProcessPool
+
+log = get_logger(__name__)
 
 CHILDREN_WATCH_INTERVAL_S = 0.1
+_LONGEST_LIMIT_S = 86_400
 
 
 @inspect_command()
@@ -34,9 +41,23 @@ def ck3parse_version(state: Any) -> dict[str, Any]:
 
 
 class ChildrenWatch(bootsteps.StartStopStep):
-    """Has the pool look for dead processes often."""
+    """Has the worker use this package's pool, and the pool look for dead processes often.
+
+    Raises:
+        SystemExit: the worker was asked for a pool without processes of its own, in which a file
+            that hangs could not be killed.
+    """
 
     requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        if not issubclass(parent.pool_cls, prefork.TaskPool):
+            raise SystemExit(
+                f"a ck3parse worker cannot use the pool {parent.pool_cls.__module__}, which cannot"
+                " kill a file that hangs: start it with --pool=prefork, which is the default"
+            )
+        parent.pool_cls = ProcessPool
+        super().__init__(parent, **options)
 
     def include_if(self, parent: Any) -> bool:
         """Say whether the pool is one with processes in an event loop: prefork."""
@@ -48,28 +69,36 @@ class ChildrenWatch(bootsteps.StartStopStep):
 
 
 class ParseTaskRequest(Request):
-    """A task in the worker's hands, whose failure names the true reason."""
+    """A task in the worker's hands, whose failure names the true reason.
 
-    _died = False
+    Raises:
+        InvalidTaskError: the message asks for a time limit that is none.
+    """
+
+    time_limits: Any
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.time_limits = _time_limits(self.time_limits)
 
     def on_failure(
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
     ) -> Any:
-        """Record that the task failed; called first, whether it crashed or its time ran out."""
+        """Record that the task failed; called once, whether it crashed or its time ran out."""
         counts.failed += 1
         reason = getattr(exc_info.exception, "exc", exc_info.exception)
-        if isinstance(reason, TimeLimitExceeded) and (status := self._exit_status()):
-            self._died = True
-            exc_info = _worker_lost(status)
-            reason = exc_info.exception.exc
+        if isinstance(reason, TimeLimitExceeded):
+            if status := self._exit_status():
+                exc_info = _worker_lost(status)
+                reason = exc_info.exception.exc
+            else:
+                log.error("%s took longer than its limit of %s s", self, self.time_limits[0])
         # In its wrapper, Flower and other listeners to events would not see it.
         exc_info.exception = reason
         return super().on_failure(exc_info, send_failed_event, return_ok)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Record that the task's time ran out, unless its process had died by then."""
-        if not self._died:
-            super().on_timeout(soft, timeout)
+        """Do nothing: `on_failure` has recorded it, and to do so twice would count it twice."""
 
     def _exit_status(self) -> str | None:
         """Return how the task's process ended, or `None` if it has not."""
@@ -92,3 +121,19 @@ def _worker_lost(status: str) -> ExceptionInfo:
         raise WorkerLostError(f"Worker exited prematurely: {status}.")
     except WorkerLostError:
         return ExceptionInfo()
+
+
+def _time_limits(given: object) -> tuple[float | None, None]:
+    """Return a message's hard and soft time limit as the pool takes them: it knows no soft one.
+
+    Raises:
+        InvalidTaskError: they are not what Celery sends.
+    """
+    match given:
+        case [None, _]:
+            return None, None
+        case [int() | float() as hard, _] if 0 <= hard <= _LONGEST_LIMIT_S:
+            return hard, None
+    raise InvalidTaskError(
+        f"timelimit is {given!r:.80}, and has to be seconds, up to {_LONGEST_LIMIT_S:,}, or none"
+    )

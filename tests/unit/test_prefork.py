@@ -1,0 +1,23 @@
+"""The pool of worker processes, as far as one process can see it."""
+
+import threading
+
+import billiard
+
+from ck3parse.prefork import _Process
+
+
+def test_a_process_that_leaves_takes_no_lock_of_its_worker() -> None:
+    """Issue 19, line 34: killed while it held the lock, it left its worker waiting for ever."""
+    process = _Process.__new__(_Process)
+    process.on_ready_counter = billiard.Value("i", 3)
+    answers: list[bool] = []
+
+    def leave() -> None:
+        answers.append(process._ensure_messages_consumed(completed=3))
+
+    leaving = threading.Thread(target=leave, daemon=True)
+    with process.on_ready_counter.get_lock():
+        leaving.start()
+        leaving.join(10)
+        assert answers == [True]

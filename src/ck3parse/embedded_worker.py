@@ -41,7 +41,9 @@ def main() -> NoReturn:
         quiet=True,
         without_gossip=True,
         without_mingle=True,
-        without_heartbeat=True,
+        # It says that it is there, every two seconds: without that it could send no events, once
+        # Flower or anybody else asks for them.
+        without_heartbeat=False,
     )
     worker.start()
     sys.exit(worker.exitcode)

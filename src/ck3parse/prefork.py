@@ -18,6 +18,7 @@ from billiard.common import TERM_SIGNAL
 from billiard.pool import TimeoutHandler
 from celery.concurrency import asynpool, prefork
 
+from ck3parse.config import settings
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
 
 _LOOK_INTERVAL_S = 0.0005
@@ -101,6 +102,10 @@ class _Processes(asynpool.AsynPool):
     Worker = _Process
     TimeoutHandler = _TimeLimits
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._longest_limit_s = settings().max_timeout_ms / 1000
+        super().__init__(*args, **options)
+
     def apply_async(
         self,
         *args: Any,
@@ -114,7 +119,9 @@ class _Processes(asynpool.AsynPool):
         one of the file's, or for one of this package.
         """
         del soft_timeout
-        return super().apply_async(*args, timeout=_within(timeout or self.timeout), **options)
+        limit_s = timeout or self.timeout or DEFAULT_TIMEOUT_MS / 1000
+        limit_s = max(MIN_TIMEOUT_MS / 1000, min(limit_s, self._longest_limit_s))
+        return super().apply_async(*args, timeout=limit_s, **options)
 
     def _event_process_exit(self, hub: Any, proc: Any) -> None:
         """Take note that a process has closed its files, which it does just before it is dead."""
@@ -128,10 +135,3 @@ class ProcessPool(prefork.TaskPool):
     """The pool that a worker of this package has, whatever it is asked for."""
 
     Pool = _Processes
-
-
-def _within(limit_s: float | None) -> float:
-    """Return the limit of a task in seconds: its own if it has one, neither too short nor none."""
-    if not limit_s:
-        return DEFAULT_TIMEOUT_MS / 1000
-    return max(limit_s, MIN_TIMEOUT_MS / 1000)

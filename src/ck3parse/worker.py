@@ -23,13 +23,13 @@ from celery.worker.control import inspect_command
 from celery.worker.request import Request
 
 from ck3parse import counts
+from ck3parse.config import LONGEST_TIMEOUT_MS
 from ck3parse.identity import identity
 from ck3parse.prefork import ProcessPool
 
 log = get_logger(__name__)
 
 CHILDREN_WATCH_INTERVAL_S = 0.1
-_LONGEST_LIMIT_S = 86_400
 
 
 @inspect_command()
@@ -132,8 +132,8 @@ def _time_limits(given: object) -> tuple[float | None, None]:
     match given:
         case [None, _]:
             return None, None
-        case [int() | float() as hard, _] if 0 <= hard <= _LONGEST_LIMIT_S:
+        case [int() | float() as hard, _] if 0 <= hard * 1000 <= LONGEST_TIMEOUT_MS:
             return hard, None
     raise InvalidTaskError(
-        f"timelimit is {given!r:.80}, and has to be seconds, up to {_LONGEST_LIMIT_S:,}, or none"
+        f"timelimit is {given!r:.80}, and has to be seconds, a day at most, or none"
     )

@@ -1,16 +1,20 @@
 """One settings object, read from `CK3PARSE_*`; Celery's settings derive from it."""
 
 import functools
+import logging
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ck3parse import urls
 from ck3parse.cpus import usable_cpus
 from ck3parse.errors import UsageError
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS, Origin
 from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH
+
+log = logging.getLogger(__name__)
 
 ENV_PREFIX = "CK3PARSE_"
 
@@ -26,16 +30,54 @@ STALL_LIMIT_S = 5.0
 LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000
 """What `max_timeout_ms` may be at most: a day."""
 
-_Positive = Annotated[int, msgspec.Meta(ge=1)]
+LONGEST_PATIENCE_S = 7 * 24 * 60 * 60
+"""What `patience_s` may be at most: a week."""
+
+MOST_WORKERS = 1024
+"""What `workers` may be at most."""
+
+_URLS = frozenset({"broker_url", "result_backend"})
+
+_Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+_Megabytes = Annotated[int, msgspec.Meta(ge=1, le=16 * 1024 * 1024)]
+
+READ_ELSEWHERE = frozenset(
+    {
+        "CK3PARSE_PARSER",  # ck3parse.parser
+        "CK3PARSE_NATIVE",  # setup.py
+        # compose.yaml and its like
+        "CK3PARSE_CONCURRENCY",
+        "CK3PARSE_FLOWER_ADDRESS",
+        "CK3PARSE_FLOWER_AUTH",
+        "CK3PARSE_IMAGE",
+        "CK3PARSE_MODS",
+        "CK3PARSE_RABBITMQ_IMAGE",
+        "CK3PARSE_RABBITMQ_PASSWORD",
+        "CK3PARSE_REDIS_ADDRESS",
+        "CK3PARSE_REDIS_IMAGE",
+        "CK3PARSE_REDIS_MEMORY",
+        "CK3PARSE_REDIS_PASSWORD",
+        "CK3PARSE_REPLICAS",
+        "CK3PARSE_WORKER_MEMORY",
+        # tests and benchmarks
+        "CK3PARSE_COMPOSE",
+        "CK3PARSE_ENGINE",
+        "CK3PARSE_ENGINE_SETUP",
+        "CK3PARSE_GOLDEN",
+        "CK3PARSE_WRITE_DOCS",
+    }
+)
+"""Variables with our prefix that are no field of `Settings`."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting, with its default. `NAME` is set by `CK3PARSE_NAME` in the environment.
 
     Attributes:
-        broker_url: any broker that Celery knows; empty means an embedded one, or, for a worker
-            started by hand, a Redis on this machine.
-        result_backend: where results come back; empty means the broker's own URL.
+        broker_url: of Redis, Valkey, Sentinels or RabbitMQ, as `ck3parse.urls` reads it; empty
+            means an embedded one, or, for a worker started by hand, a Redis on this machine.
+        result_backend: where results come back; empty means the broker's own URL, of several the
+            first.
         workers: processes of a worker; 0 means one for each CPU that this process may use, and one
             more.
         sentinel_master: what Sentinels call the Redis to use, for URLs that begin with `sentinel:`.
@@ -66,22 +108,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     broker_url: str = ""
     result_backend: str = ""
-    workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+    workers: Annotated[int, msgspec.Meta(ge=0, le=MOST_WORKERS)] = 0
     sentinel_master: str = "mymaster"
     roots: str = ""
     transport: Literal["path", "content"] = "path"
     path_map: str = ""
-    max_file_bytes: _Positive = 64 * 1024 * 1024
-    max_depth: _Positive = DEFAULT_MAX_DEPTH
-    max_files_per_child: _Positive = 50_000
-    max_tasks_per_child: _Positive = 5000
-    max_memory_per_child_mb: _Positive = 300
-    max_address_space_mb: _Positive = 2048
-    patience_s: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    # The parsers count lines and columns in 32 bits.
+    max_file_bytes: Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)] = 64 * 1024 * 1024
+    max_depth: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = DEFAULT_MAX_DEPTH
+    max_files_per_child: _Count = 50_000
+    max_tasks_per_child: _Count = 5000
+    max_memory_per_child_mb: _Megabytes = 300
+    max_address_space_mb: _Megabytes = 2048
+    patience_s: Annotated[float, msgspec.Meta(gt=0, le=LONGEST_PATIENCE_S)] = 60.0
     max_timeout_ms: Annotated[int, msgspec.Meta(ge=DEFAULT_TIMEOUT_MS, le=LONGEST_TIMEOUT_MS)] = (
         10 * 60 * 1000
     )
-    result_expires_s: _Positive = 3600
+    result_expires_s: Annotated[int, msgspec.Meta(ge=1, le=365 * 24 * 60 * 60)] = 3600
     spool_dir: str = ""
     alive_file: str = ""
     watchdog_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
@@ -98,12 +141,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for field in cls.__struct_fields__:
             if value := env.get(ENV_PREFIX + field.upper()):
                 given[field] = value
+        for field in _URLS & given.keys():
+            _check_url(ENV_PREFIX + field.upper(), given[field], backend=field == "result_backend")
         try:
             return msgspec.convert(given, cls, strict=False)
         except msgspec.ValidationError as error:
             reason, _, place = str(error).partition(" - at `$.")
             variable = ENV_PREFIX + place.rstrip("`").upper()
             raise UsageError(f"{variable} cannot be used: {reason}") from error
+
+    def given(self, **options: Any) -> "Settings":
+        """Return these settings with what the options of a command line say.
+
+        Args:
+            options: by a setting's name; `None` is an option that was not given.
+
+        Raises:
+            UsageError: the URL that `--broker` names cannot be used.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        if given.get("broker_url"):
+            _check_url("--broker", given["broker_url"], backend=False)
+        return msgspec.structs.replace(self, **given)
 
     @property
     def worker_count(self) -> int:
@@ -133,15 +192,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return Origin(worker, parser_version, self.max_depth, self.max_file_bytes)
 
     def celery(self) -> dict[str, Any]:
-        """Return Celery's settings as these settings have them."""
-        broker = _checking_certificates(self.broker_url or "redis://127.0.0.1:6379/0")
-        given_backend = _checking_certificates(self.result_backend)
+        """Return Celery's settings as these settings have them.
+
+        Raises:
+            UsageError: an URL cannot be used.
+        """
+        given = self.broker_url or "redis://127.0.0.1:6379/0"
+        try:
+            broker = urls.broker_for_celery(given)
+            result_backend = urls.backend_for_celery(self.result_backend, given)
+        except urls.UrlError as error:
+            raise UsageError(f"the broker or its result backend cannot be used: {error}") from None
         sentinel = {"master_name": self.sentinel_master}
         result_serializer = SPOOL_SERIALIZER if self.spool_dir else "msgpack"
         return {
             "broker_url": broker,
             "result_backend_transport_options": sentinel,
-            "result_backend": _without_pushes(given_backend or result_backend_of(broker)),
+            "result_backend": result_backend,
             # Plain data both ways, whoever sends it: no pickle.
             "accept_content": ["msgpack"],
             "result_accept_content": [result_serializer],
@@ -181,29 +248,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def _checking_certificates(url: str) -> str:
-    # Over TLS Celery wants to be told whether to check the server's.
-    if not url.startswith("rediss://") or "ssl_cert_reqs=" in url:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}ssl_cert_reqs=required"
+def _check_url(holder: str, url: str, *, backend: bool) -> None:
+    try:
+        urls.check(url, backend=backend)
+    except urls.UrlError as error:
+        raise UsageError(f"{holder} cannot be used: {error}") from None
 
 
-def result_backend_of(broker_url: str) -> str:
-    """Return the result backend that goes with a broker: the same Redis, or Celery's RPC."""
-    if broker_url.startswith(("redis://", "rediss://", "redis+socket://", "sentinel://")):
-        return broker_url
-    return "rpc://"
+def unknown_variables(env: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each variable with our prefix that nothing reads, as if misspelt.
+
+    Args:
+        env: the environment.
+    """
+    known = {ENV_PREFIX + field.upper() for field in Settings.__struct_fields__} | READ_ELSEWHERE
+    sentences = []
+    for name in sorted(env.keys() - known):
+        if name.startswith(ENV_PREFIX) and env[name]:
+            import difflib  # hardly ever
+
+            # Without the prefix, which all have in common.
+            fields = [field.removeprefix(ENV_PREFIX) for field in sorted(known)]
+            (nearest,) = difflib.get_close_matches(name.removeprefix(ENV_PREFIX), fields, 1, 0.0)
+            sentences.append(f"{name} is not a setting; the nearest is {ENV_PREFIX}{nearest}")
+    return sentences
 
 
-def _without_pushes(backend: str) -> str:
-    # With the newer protocol redis-py writes each result that comes out as text, for a log message
-    # that nobody reads: a third of a large run's time on the client.
-    if (
-        not backend.startswith(("redis://", "rediss://", "redis+socket://"))
-        or "protocol=" in backend
-    ):
-        return backend
-    return f"{backend}{'&' if '?' in backend else '?'}protocol=2"
+@functools.cache
+def warn_of_unknown_variables() -> None:
+    """Log `unknown_variables` of this process's environment, once."""
+    for sentence in unknown_variables(os.environ):
+        log.warning("%s", sentence)
 
 
 def settings() -> Settings:

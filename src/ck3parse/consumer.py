@@ -13,11 +13,14 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from celery.exceptions import InvalidTaskError
+from celery.exceptions import InvalidTaskError, WorkerShutdown
 from celery.utils.objects import Bunch
 from celery.worker.consumer import Consumer
 from kombu.exceptions import ContentDisallowed
 from kombu.message import Message
+
+from ck3parse.cluster import REFUSAL, is_cluster
+from ck3parse.errors import ExitCode
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,14 @@ class LastingConsumer(Consumer):
                 raise BrokerTroubleError(f"{type(error).__name__}: {error}") from error
 
         self.loop = lasting
+
+    def connect(self) -> Any:
+        """Connect, and end the worker if what answers can never be used."""
+        connection = super().connect()
+        if is_cluster(getattr(connection.default_channel, "client", None)):
+            log.critical("the worker ends: %s", REFUSAL)
+            raise WorkerShutdown(ExitCode.USAGE)
+        return connection
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Close what is left of the connection, which has errors of its own."""

@@ -25,9 +25,12 @@ def main() -> NoReturn:
     # What is imported stays: looking for garbage in it took a tenth of the time. `tasks` ends this.
     gc.disable()
     from celery.exceptions import SecurityWarning
-    from celery.signals import worker_ready
+    from celery.signals import worker_init, worker_ready
 
-    from ck3parse.tasks import app
+    from ck3parse.tasks import app, warn
+
+    # The owner has the same environment, and has warned.
+    worker_init.disconnect(warn)
 
     # It warns of root because of a message format that this application takes from nobody.
     warnings.simplefilter("ignore", SecurityWarning)

@@ -17,12 +17,13 @@ from typing import Any
 
 import msgspec
 from celery import Task
-from celery.signals import worker_before_create_process, worker_process_init
+from celery.signals import worker_before_create_process, worker_init, worker_process_init
 
 from ck3parse.allocator import keep_freed_memory
 from ck3parse.answer import answerer
 from ck3parse.application import TASK_NAME, make_app
-from ck3parse.config import Settings, settings
+from ck3parse.config import Settings, settings, warn_of_unknown_variables
+from ck3parse.errors import UsageError
 from ck3parse.messages import ParseRequest
 from ck3parse.parser import parser_in_use
 from ck3parse.prefork import leave_after_task
@@ -30,7 +31,11 @@ from ck3parse.prefork import leave_after_task
 log = logging.getLogger(__name__)
 
 
-app = make_app(settings())
+try:
+    app = make_app(settings())
+except UsageError as error:
+    # Whoever imports this is a worker, which would show a page of Celery's for one sentence.
+    raise SystemExit(f"ck3parse: {error}") from error
 app.set_current()
 app.steps["worker"].add("ck3parse.worker:ChildrenWatch")
 app.steps["consumer"].add("ck3parse.alive:AliveFile")
@@ -65,6 +70,12 @@ class Child:
 
 
 _child: Child | None = None
+
+
+@worker_init.connect
+def warn(**_: Any) -> None:
+    """Log which variables are no settings, when a worker starts."""
+    warn_of_unknown_variables()
 
 
 @worker_before_create_process.connect

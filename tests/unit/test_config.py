@@ -1,6 +1,15 @@
+import re
+from pathlib import Path
+
 import pytest
 
-from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, checked_timeout_ms
+from ck3parse.config import (
+    QUEUE_BULK,
+    QUEUE_INTERACTIVE,
+    Settings,
+    checked_timeout_ms,
+    unknown_variables,
+)
 from ck3parse.cpus import usable_cpus
 from ck3parse.errors import UsageError
 
@@ -44,22 +53,37 @@ def test_celery_gets_msgpack_only_and_the_design_s_limits() -> None:
     [
         ("redis://h:1/2", "redis://h:1/2?protocol=2"),
         (
-            "rediss://h:1/2?ssl_cert_reqs=none&protocol=3",
-            "rediss://h:1/2?ssl_cert_reqs=none&protocol=3",
+            "rediss://h:1/2?ssl_cert_reqs=none",
+            "rediss://h:1/2?ssl_cert_reqs=none&protocol=2",
         ),
         ("rediss://h:1/2", "rediss://h:1/2?ssl_cert_reqs=required&protocol=2"),
         ("redis+socket:///tmp/s?virtual_host=0", "redis+socket:///tmp/s?virtual_host=0&protocol=2"),
         ("sentinel://h:1", "sentinel://h:1"),
         ("amqp://h//", "rpc://"),
+        ("valkey://h:1/2", "redis://h:1/2?protocol=2"),
+        ("valkeys://:p%2F@h:1/2", "rediss://:p%2F@h:1/2?ssl_cert_reqs=required&protocol=2"),
+        ("valkey+socket:///tmp/s", "redis+socket:///tmp/s?protocol=2"),
+        # Celery takes one server for results, or several Sentinels.
+        ("redis://a;redis://b", "redis://a?protocol=2"),
+        ("rediss://a;rediss://b", "rediss://a?ssl_cert_reqs=required&protocol=2"),
+        ("sentinel://h:1;sentinel://i:1", "sentinel://h:1;sentinel://i:1"),
     ],
 )
 def test_the_result_backend_goes_with_the_broker(broker: str, backend: str) -> None:
+    """Issue 19, lines 27 and 38."""
     assert Settings(broker_url=broker).celery()["result_backend"] == backend
 
 
 def test_a_server_s_certificate_is_checked_unless_the_url_says_otherwise() -> None:
-    celery = Settings(broker_url="rediss://h:1/2", result_backend="rediss://b/0").celery()
-    assert celery["broker_url"] == "rediss://h:1/2?ssl_cert_reqs=required"
+    """Issue 19, line 27: by each URL of a list."""
+    given = "rediss://h:1/2;valkeys://i;rediss://j?ssl_cert_reqs=none"
+    celery = Settings(broker_url=given, result_backend="rediss://b/0?protocol=3").celery()
+    assert celery["broker_url"].split(";") == [
+        "rediss://h:1/2?ssl_cert_reqs=required",
+        "rediss://i?ssl_cert_reqs=required",
+        "rediss://j?ssl_cert_reqs=none",
+    ]
+    assert "protocol=2" not in celery["result_backend"]
     assert "ssl_cert_reqs=required" in celery["result_backend"]
 
 
@@ -97,3 +121,30 @@ def test_a_time_limit_out_of_its_bounds_is_a_usage_error(limit: float) -> None:
 def test_the_longest_time_limit_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CK3PARSE_MAX_TIMEOUT_MS", "3600000")
     assert checked_timeout_ms(3_600_000) == 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("BROKER", "BROKER_URL"),
+        ("TIMEOUT_MS", "MAX_TIMEOUT_MS"),
+        ("PARSERS", "PARSER"),
+        ("MAXDEPTH", "MAX_DEPTH"),
+    ],
+)
+def test_a_variable_that_nothing_reads_is_told_with_the_nearest(name: str, nearest: str) -> None:
+    """Issue 19, line 8."""
+    (sentence,) = unknown_variables({f"CK3PARSE_{name}": "1", "CK3PARSE_WORKERS": "2"})
+    assert sentence == f"CK3PARSE_{name} is not a setting; the nearest is CK3PARSE_{nearest}"
+
+
+def test_every_variable_that_the_project_reads_is_known() -> None:
+    """Issue 19, line 8: what another part reads is not told of as misspelt."""
+    top = Path(__file__).parents[2]
+    files = [top / "setup.py", *top.glob("*.yaml"), *top.glob("Dockerfile")]
+    files += [*(top / "src").rglob("*.py"), *(top / "benchmarks").rglob("*.py")]
+    files += (top / "tests").rglob("conftest.py")
+    text = "\n".join(file.read_text("utf-8") for file in files)
+    read = set(re.findall(r"CK3PARSE_[A-Z][A-Z_]*[A-Z]", text)) - {"CK3PARSE_NAME"}  # an example
+    assert len(read) > 20
+    assert unknown_variables(dict.fromkeys(read, "1")) == []

@@ -18,7 +18,7 @@ import msgspec
 
 from ck3parse import legacy
 from ck3parse.bridge.future import Keeper
-from ck3parse.config import settings
+from ck3parse.config import settings, warn_of_unknown_variables
 from ck3parse.errors import ErrorType
 from ck3parse.log import event_log
 from ck3parse.messages import ParseRequest, ParseResult
@@ -84,6 +84,7 @@ class Pipeline:
         from ck3parse.bridge.connecting import Connector
         from ck3parse.bridge.dispatcher import Dispatcher
 
+        warn_of_unknown_variables()
         of = settings()
         self.workers = workers or of.worker_count
         self._connector = Connector(of, self.workers)

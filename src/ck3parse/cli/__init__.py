@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from ck3parse import __version__
+from ck3parse.config import unknown_variables
 from ck3parse.errors import Ck3parseError, ExitCode
 
 _CELERY_VARIABLES = (
@@ -91,6 +92,8 @@ def main() -> NoReturn:
     """Run the command line and exit with the code that `ExitCode` tells of."""
     for name in _CELERY_VARIABLES:
         os.environ.pop(name, None)
+    for sentence in unknown_variables(os.environ):
+        click.echo(f"ck3parse: warning: {sentence}", err=True)
     try:
         code = group.main(prog_name="ck3parse", standalone_mode=False)
     except click.Abort:

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from ck3parse.config import settings
+from ck3parse.config import MOST_WORKERS, settings
 from ck3parse.errors import UsageError
 from ck3parse.measure.machine import Machine, this_machine
 from ck3parse.measure.plot import Bar, Panel, bar_chart
@@ -117,7 +117,7 @@ Exit codes: 0 measured, 2 wrong usage, 3 the broker or the worker could not be s
     metavar="N",
     default=3,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1_000),
     help="Rounds to take the median of, after one that is not counted.",
 )
 @click.option(
@@ -125,13 +125,13 @@ Exit codes: 0 measured, 2 wrong usage, 3 the broker or the worker could not be s
     metavar="N",
     default=50,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1_000_000),
     help="Files to start a subprocess for: all of them would take hours.",
 )
 @click.option(
     "--workers",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_WORKERS),
     help="Worker processes of the pipeline.  [default: one for each CPU, and one more]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
@@ -159,7 +159,7 @@ def command(
     found = [entry for entry in walk(paths) if isinstance(entry, Found)]
     if not found:
         raise UsageError("there are no script files under the paths given")
-    bench = _measured(paths, found, rounds, sample, workers or settings().worker_count)
+    bench = _measured(paths, found, rounds, sample, settings().given(workers=workers).worker_count)
     if plot:
         try:
             plot.write_text(_plot(bench), encoding="utf-8")

@@ -55,22 +55,20 @@ of another version, 2 wrong usage, 3 no broker or worker.""",
 @click.option(
     "--broker",
     metavar="URL",
-    envvar="CK3PARSE_BROKER_URL",
-    help="Look at this broker and its workers; without it, an embedded one is started.",
+    help="Look at this broker and its workers; without it and CK3PARSE_BROKER_URL, an embedded one"
+    " is started.",
 )
 @click.option(
     "--transport",
     type=click.Choice(["path", "content"]),
-    envvar="CK3PARSE_TRANSPORT",
-    default=Settings().transport,
-    show_default=True,
-    help="Name files to the workers, or send their bytes, as in `run`.",
+    help="Name files to the workers, or send their bytes, as in `run`.  [default:"
+    f" CK3PARSE_TRANSPORT, or {Settings().transport}]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(
     files: Sequence[str],
     broker: str | None,
-    transport: Literal["path", "content"],
+    transport: Literal["path", "content"] | None,
     as_json: bool,
 ) -> None:
     """Tell where the time of each FILE goes, and what is wrong with this setup, in words.
@@ -78,7 +76,7 @@ def command(
     Takes each FILE through every stage, here and in a worker, and compares the two. Without FILE it
     is a made-up text. Nothing is kept.
     """
-    of = msgspec.structs.replace(settings(), broker_url=broker or "", transport=transport)
+    of = settings().given(broker_url=broker, transport=transport)
     starting_ms, findings = start_times()
     found = Diagnosis(findings, starting_ms, identity(), {}, [])
     with ExitStack() as stack:

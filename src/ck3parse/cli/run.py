@@ -17,8 +17,16 @@ from ck3parse.allocator import keep_freed_memory
 from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
 from ck3parse.cli.report import Report
+from ck3parse.cli.seconds import Seconds
 from ck3parse.cli.tally import Tally
-from ck3parse.config import LONGEST_TIMEOUT_MS, Settings, checked_timeout_ms, settings
+from ck3parse.config import (
+    LONGEST_PATIENCE_S,
+    LONGEST_TIMEOUT_MS,
+    MOST_WORKERS,
+    Settings,
+    checked_timeout_ms,
+    settings,
+)
 from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
 from ck3parse.parser import parser_in_use
@@ -70,32 +78,28 @@ what was done is in the store and in the report; run again to go on.""",
 @click.option(
     "--workers",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_WORKERS),
     help="Worker processes of the embedded broker.  [default: one for each CPU, and one more]",
 )
 @click.option(
     "--broker",
     metavar="URL",
-    envvar="CK3PARSE_BROKER_URL",
-    help="Use this broker and its workers; without it, an embedded one is started.",
+    help="Use this broker and its workers; without it and CK3PARSE_BROKER_URL, an embedded one is"
+    " started.",
 )
 @click.option("--wait", is_flag=True, help="Wait for a worker if there is none at --broker yet.")
 @click.option(
     "--patience-s",
     metavar="N",
-    envvar="CK3PARSE_PATIENCE_S",
-    default=Settings().patience_s,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds that broker or workers may be gone before the run gives up.",
+    type=Seconds(LONGEST_PATIENCE_S),
+    help="Seconds that broker or workers may be gone before the run gives up.  [default:"
+    f" CK3PARSE_PATIENCE_S, or {Settings().patience_s:g}]",
 )
 @click.option(
     "--transport",
     type=click.Choice(["path", "content"]),
-    envvar="CK3PARSE_TRANSPORT",
-    default=Settings().transport,
-    show_default=True,
-    help="Name files to the workers, or send the bytes to workers that do not see the files.",
+    help="Name files to the workers, or send the bytes to workers that do not see the files."
+    f"  [default: CK3PARSE_TRANSPORT, or {Settings().transport}]",
 )
 @click.option(
     "--timeout-ms",
@@ -129,9 +133,9 @@ def command(
     out: Path,
     workers: int | None,
     broker: str | None,
-    transport: Literal["path", "content"],
+    transport: Literal["path", "content"] | None,
     wait: bool,
-    patience_s: float,
+    patience_s: float | None,
     timeout_ms: int,
     exclude: Sequence[str],
     include: Sequence[str],
@@ -148,11 +152,9 @@ def command(
     # client a seventh of its time. Its memory at 92,000 files is the same without.
     gc.disable()
     interrupts = Interrupts()
-    of = msgspec.structs.replace(
-        settings(), broker_url=broker or "", transport=transport, patience_s=patience_s
+    of = settings().given(
+        broker_url=broker, transport=transport, patience_s=patience_s, workers=workers
     )
-    if workers:
-        of = msgspec.structs.replace(of, workers=workers)
     parser = parser_in_use()
     embedded = None
     if of.broker_url:

@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from ck3parse.broker import EmbeddedBroker
-from ck3parse.config import settings
+from ck3parse.config import MOST_WORKERS, settings
 from ck3parse.errors import BrokerError, ExitCode
 
 START_LIMIT_S = 30.0
@@ -43,7 +43,7 @@ started or kept running, 130 ended by Ctrl-C.""",
 @click.option(
     "--workers",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_WORKERS),
     help="Worker processes.  [default: one for each CPU, and one more]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print URL and process id as JSON.")
@@ -58,8 +58,8 @@ def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
     lost with it.
     """
     signal.signal(signal.SIGTERM, _end)
-    of = settings()
-    count = workers or of.worker_count
+    of = settings().given(workers=workers)
+    count = of.worker_count
     roots = list(paths) or [root for root in of.roots.split(os.pathsep) if root]
     with EmbeddedBroker(count, roots, keep=True, log_fd=2) as broker:
         broker.wait_ready(START_LIMIT_S, worker=True)

@@ -89,7 +89,7 @@ Examples:
     type=click.Choice(["tree", "json"]),
     help="Default: a tree in a terminal or with --depth, else JSON.",
 )
-@click.option("--depth", type=click.IntRange(min=1), help="Levels of the tree to draw.")
+@click.option("--depth", type=click.IntRange(1, 1_000_000), help="Levels of the tree to draw.")
 @click.option("--name", help="The root's filename in the AST. Default: FILE with `/`.")
 def command(file: str, output: str | None, depth: int | None, name: str | None) -> None:
     """Show the syntax tree of FILE, or of standard input if FILE is `-`.

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, settings
 from ck3parse.errors import BrokerError, UsageError
+from ck3parse.urls import masked, without_passwords
 
 RATE_INTERVAL_S = 1.0
 """Rates are what is done between two looks so far apart."""
@@ -72,8 +73,7 @@ ended by Ctrl-C.""",
 @click.option(
     "--broker",
     metavar="URL",
-    envvar="CK3PARSE_BROKER_URL",
-    help="The broker to ask, as `ck3parse serve` prints it.",
+    help="The broker to ask, as `ck3parse serve` prints it.  [default: CK3PARSE_BROKER_URL]",
 )
 @click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
 @click.option(
@@ -84,12 +84,13 @@ def command(broker: str | None, watch: bool, as_json: bool) -> None:
 
     What is counted are batches, of up to 1,024 files each.
     """
-    if not broker:
+    of = settings().given(broker_url=broker)
+    if not of.broker_url:
         raise UsageError(
             "there is no broker to ask: name one with --broker or CK3PARSE_BROKER_URL, as"
             " `ck3parse serve` prints it"
         )
-    looks = _looks(msgspec.structs.replace(settings(), broker_url=broker))
+    looks = _looks(of)
     if not watch:
         status = next(looks)
         if as_json:
@@ -145,8 +146,9 @@ def _look(app: Any, of: Settings) -> Status:
         queues = queue_lengths(app, (QUEUE_INTERACTIVE, QUEUE_BULK))
         memory = _memory_mb(app)
     except Exception as error:  # each transport has its own errors
+        reason = without_passwords(str(error), of.broker_url, of.result_backend)
         raise BrokerError(
-            f"the broker {connection.masked(of.broker_url)} does not answer any more: {error}"
+            f"the broker {masked(of.broker_url)} does not answer any more: {reason}"
         ) from error
     workers = []
     for name, told in sorted(stats.items()):
@@ -161,7 +163,7 @@ def _look(app: Any, of: Settings) -> Status:
                 in_hand,
             )
         )
-    return Status(connection.masked(of.broker_url), queues, workers, memory)
+    return Status(masked(of.broker_url), queues, workers, memory)
 
 
 def _memory_mb(app: Any) -> float | None:

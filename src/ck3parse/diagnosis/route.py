@@ -12,13 +12,13 @@ from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
 from ck3parse.diagnosis.report import Finding, Route, Stop
 from ck3parse.parser import parser_in_use
-from ck3parse.pipeline.connection import masked
 from ck3parse.pipeline.evidence import queue_lengths
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.pipeline.run import Run
 from ck3parse.pipeline.window import Window
 from ck3parse.store import Store
 from ck3parse.tasks import parse_batch
+from ck3parse.urls import masked
 
 _QUEUES = (QUEUE_INTERACTIVE, QUEUE_BULK)
 _REPLY_LIMIT_S = 1.0

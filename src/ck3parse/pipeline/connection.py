@@ -1,6 +1,5 @@
 """Reaching a broker and its workers, with errors that say what to start."""
 
-import re
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -8,8 +7,10 @@ from typing import Any, NamedTuple
 from celery import Celery
 
 from ck3parse.application import make_app
+from ck3parse.cluster import REFUSAL, is_cluster
 from ck3parse.config import Settings
-from ck3parse.errors import BrokerError
+from ck3parse.errors import BrokerError, UsageError
+from ck3parse.urls import masked, without_passwords
 
 _REPLIES_WINDOW_S = 0.3
 """Workers answer within milliseconds; this is how long to listen for more after the first."""
@@ -50,7 +51,8 @@ def connect(
         say: told what is being waited for, in a few words, and `None` when it is over.
 
     Raises:
-        BrokerError: the URL cannot be used, nothing answers there, or no worker does.
+        BrokerError: nothing answers there, or no worker does.
+        UsageError: as `reach`.
     """
     while True:
         check()
@@ -73,7 +75,7 @@ def _connect(of: Settings, limit: int | None) -> Connected:
     except Exception as error:
         app.close()
         raise BrokerError(
-            f"the broker {masked(of.broker_url)} cannot be used ({_one_line(error)}): if it is"
+            f"the broker {masked(of.broker_url)} cannot be used ({_one_line(error, of)}): if it is"
             " full, make room or raise its limit, and run again"
         ) from error
     if not stats:
@@ -89,21 +91,29 @@ def reach(of: Settings) -> Celery:
         of: settings with the broker's URL.
 
     Raises:
-        BrokerError: the URL cannot be used, or nothing answers there.
+        BrokerError: nothing answers there.
+        UsageError: the URL cannot be used, or a Redis Cluster answers there.
     """
     app = make_app(of)
     try:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
+            clustered = False
+            if of.result_backend:  # else it is the same server
+                clustered = is_cluster(getattr(connection.default_channel, "client", None))
         if client := getattr(app.backend, "client", None):
             client.ping()
+            clustered = clustered or is_cluster(client)
     except Exception as error:
         # Each transport has its own errors, and an URL can be wrong in as many ways.
         raise BrokerError(
-            f"the broker {masked(of.broker_url)} cannot be reached ({_one_line(error)}): check"
+            f"the broker {masked(of.broker_url)} cannot be reached ({_one_line(error, of)}): check"
             " the URL, start one with `ck3parse serve`, or leave --broker out to use an embedded"
             " one"
         ) from error
+    if clustered:
+        app.close()
+        raise UsageError(REFUSAL)
     return app
 
 
@@ -140,10 +150,6 @@ def no_worker(url: str) -> BrokerError:
     )
 
 
-def masked(url: str) -> str:
-    """Return a broker's URL, or several joined by `;`, without passwords."""
-    return ";".join(re.sub(r"://([^:/@]*):.*@", r"://\1:**@", one) for one in url.split(";"))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _one_line(error: Exception, of: Settings) -> str:
+    text = without_passwords(str(error), of.broker_url, of.result_backend)
+    return " ".join(text.split()) or type(error).__name__

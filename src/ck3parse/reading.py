@@ -19,6 +19,9 @@ _OPEN_FLAGS = (
 )
 
 
+_GROWN_BYTES = 1 << 20
+"""How much to ask for at once of a file that is larger than it was when it was opened."""
+
 Roots = NewType("Roots", tuple[str, ...])
 """Real paths of folders, each with a separator at its end, which `mods2` does not begin with."""
 
@@ -88,12 +91,13 @@ def read_script(path: str, *, max_bytes: int, roots: Roots = ANY) -> bytes:
 
 
 def _read_all(fd: int, size: int, max_bytes: int) -> bytes:
-    data = os.read(fd, size + 1)
-    if len(data) <= size:  # a regular file gives less than was asked for at its end only
-        return data
-    chunks = [data]
-    total = len(data)
-    while total <= max_bytes and (chunk := os.read(fd, 1 << 20)):
+    # Only nothing is the end: some file systems, and Linux past two gigabytes, give less than was
+    # asked for before it.
+    chunks: list[bytes] = []
+    total = 0
+    while total <= max_bytes and (
+        chunk := os.read(fd, size + 1 - total if total <= size else _GROWN_BYTES)
+    ):
         chunks.append(chunk)
         total += len(chunk)
     return b"".join(chunks)

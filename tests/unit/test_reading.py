@@ -29,6 +29,36 @@ def test_more_than_one_read_is_needed(tmp_path: Path) -> None:
     assert read_script(str(path), max_bytes=4_000_000) == data
 
 
+@pytest.mark.parametrize("most", [1, 7, 99, 100, 101])
+def test_a_short_read_is_not_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Issue 19, line 9: a file system that gives a few bytes at a time."""
+    path = tmp_path / "a.txt"
+    data = os.urandom(300)
+    path.write_bytes(data)
+    read = os.read
+    monkeypatch.setattr(os, "read", lambda fd, size: read(fd, min(size, most)))
+    assert read_script(str(path), max_bytes=1000) == data
+    assert reason(path, max_bytes=299) == ErrorType.FILE_TOO_LARGE
+
+
+def test_a_file_that_grows_is_read_to_its_end_or_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"a" * 10)
+    read = os.read
+
+    def read_and_write(fd: int, size: int) -> bytes:
+        with path.open("ab") as file:
+            file.write(b"b" * 10)
+        return read(fd, min(size, 10))
+
+    monkeypatch.setattr(os, "read", read_and_write)
+    assert reason(path) == ErrorType.FILE_TOO_LARGE
+
+
 def test_what_cannot_be_read_has_its_kind(tmp_path: Path) -> None:
     (tmp_path / "large.txt").write_bytes(b"a" * 101)
     os.mkfifo(tmp_path / "pipe.txt")

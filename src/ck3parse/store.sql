@@ -37,7 +37,7 @@ CREATE TABLE asts (
     file_id INTEGER NOT NULL REFERENCES files,
     content_hash TEXT NOT NULL,
     parser_version_id INTEGER NOT NULL REFERENCES parser_versions,
-    ast_blob BLOB,                        -- NULL where parse_ok is 0
+    ast_blob BLOB,                        -- NULL where parse_ok is 0, and in caches of `check`
     ast_format TEXT NOT NULL DEFAULT 'json+zstd',
     parse_ok INTEGER NOT NULL,
     node_count INTEGER NOT NULL,

@@ -56,4 +56,4 @@ def test_a_folder_without_files_has_lost_all_that_the_store_knows(tmp_path: Path
         plan = plan_of(mod, store, [])
         known = store.files_of([str(mod)])[str(mod)]
         assert sorted(known) == ["a.txt", "sub/b.txt"]
-        assert sorted(plan.vanished) == sorted(before.file_id for before in known.values())
+        assert {each.name: each.before for each in plan.vanished} == known

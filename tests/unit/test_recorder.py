@@ -8,14 +8,14 @@ import zstandard
 
 from ck3parse.errors import StoreError
 from ck3parse.messages import ParseResult
-from ck3parse.pipeline.recorder import MAX_WAITING_BYTES, Outcomes, Recorder
+from ck3parse.pipeline.recorder import MAX_WAITING_BYTES, Recorded, Recorder
 from ck3parse.pipeline.walk import Found
 from ck3parse.store import Store
 
 VERSION = "test/1"
 
 
-def outcomes(*names: str, ast_bytes: int = 0) -> Outcomes:
+def outcomes(*names: str, ast_bytes: int = 0) -> Recorded:
     frame = zstandard.compress(b'{"_type":"root"}') + bytes(ast_bytes)
     return [
         (
@@ -26,11 +26,11 @@ def outcomes(*names: str, ast_bytes: int = 0) -> Outcomes:
     ]
 
 
-def names_of(some: Outcomes) -> list[str]:
+def names_of(some: Recorded) -> list[str]:
     return [found.name for found, _ in some]
 
 
-def begun(recorder: Recorder, first: Outcomes) -> None:
+def begun(recorder: Recorder, first: Recorded) -> None:
     """Have a first transaction begin."""
     recorder.add(first)
     while not recorder.is_recording:
@@ -58,7 +58,7 @@ def stored(path: Path) -> set[str]:
 def test_what_is_returned_is_in_the_store(path: Path) -> None:
     with Store(path, VERSION) as store, closing(Recorder(store)) as recorder:
         recorder.add(outcomes("a.txt", "b.txt"))
-        told: Outcomes = []
+        told: Recorded = []
         while not told:
             told = recorder.recorded()
         assert names_of(told) == ["a.txt", "b.txt"]
@@ -103,3 +103,16 @@ def test_a_store_that_cannot_be_written_is_an_error_once(path: Path) -> None:
         with pytest.raises(StoreError, match="asts"):
             recorder.flush()
         assert recorder.flush() == []
+
+
+def test_what_is_known_no_more_is_not_recorded(path: Path) -> None:
+    """Issue 19, line 1."""
+    (first, known), (second, other) = outcomes("a.txt", "b.txt")
+    with Store(path, VERSION) as store, closing(Recorder(store)) as recorder:
+        recorder.add([(first, known)])
+        recorder.add_known([(second, known), (second._replace(name="c.txt"), other)])
+        assert names_of(recorder.flush()) == ["a.txt", "b.txt"]
+        assert [found.name for found in recorder.gone] == ["c.txt"]
+        recorder.add_known([(second._replace(name="d.txt"), known)])
+        assert names_of(recorder.flush()) == ["d.txt"]
+    assert stored(path) == {"a.txt", "b.txt", "d.txt"}

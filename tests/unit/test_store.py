@@ -8,7 +8,7 @@ import zstandard
 from ck3parse.errors import StoreError
 from ck3parse.messages import Diagnostic, ParseResult
 from ck3parse.pipeline.walk import Found
-from ck3parse.store import SCHEMA_VERSION, Store
+from ck3parse.store import SCHEMA_VERSION, Store, Vanished
 
 VERSION = "test/1"
 
@@ -109,13 +109,13 @@ def test_an_ast_goes_with_its_last_file(path: Path) -> None:
         twin = ParseResult("2", "/mod/b.txt", True, None, 1, content_hash="h1")
         store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), twin)])
         files = store.files_of(["/mod"])["/mod"]
-        store.remove([files["a.txt"].file_id])
+        store.remove([Vanished("/mod", "a.txt", files["a.txt"])])
         store.tidy()
         assert list(store.asts()) == [("/mod", "b.txt", ast_of("b.txt"))]
         stored = rows(path, "SELECT name, ast_blob FROM asts JOIN files USING (file_id)")
         assert isinstance(stored[0][1], bytes)
         assert (stored[0][0], zstandard.decompress(stored[0][1])) == ("b.txt", ast_of("b.txt"))
-        store.remove([files["b.txt"].file_id])
+        store.remove([Vanished("/mod", "b.txt", files["b.txt"])])
         store.tidy()
     assert rows(path, "SELECT count(*) FROM asts") == [(0,)]
     assert rows(path, "SELECT count(*) FROM files") == [(0,)]
@@ -202,3 +202,57 @@ def test_an_interrupted_transaction_leaves_nothing(path: Path) -> None:
             store.record(Interrupting())
         store.record([(found("b.txt"), parsed("b.txt"))])
         assert set(store.files_of(["/mod"])["/mod"]) == {"b.txt"}
+
+
+def test_a_known_content_is_recorded_only_while_it_is_there(path: Path) -> None:
+    """Issue 19, line 1."""
+    with Store(path, VERSION) as store, Store(path, VERSION) as other:
+        store.record([(found("a.txt"), parsed("a.txt"))])
+        known = store.outcome_of("h1")
+        assert known is not None
+        other.remove([Vanished("/mod", "a.txt", other.files_of(["/mod"])["/mod"]["a.txt"])])
+        other.tidy()
+        new = parsed("c.txt", "h3")
+        gone = store.record(
+            [(found("c.txt"), new)], [(found("b.txt"), known), (found("d.txt"), new)]
+        )
+        assert gone == [found("b.txt")]
+        assert store.files_of(["/mod"])["/mod"].keys() == {"c.txt", "d.txt"}
+        assert [name for _, name, _ in store.asts()] == ["c.txt", "d.txt"]
+
+
+@pytest.mark.parametrize("failure", [False, True])
+def test_a_file_whose_outcome_was_lost_is_not_settled(path: Path, failure: bool) -> None:
+    """Issue 19, line 1: in a store that an earlier version damaged."""
+    with Store(path, VERSION) as store:
+        store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), failed())])
+        with sqlite3.connect(path) as db:
+            db.execute("DELETE FROM asts WHERE parse_ok = ?", [not failure])
+        db.close()
+        files = store.files_of(["/mod"])["/mod"]
+        assert (files["a.txt"].settled, files["b.txt"].settled) == (failure, not failure)
+        store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), failed())])
+        assert all(file.settled for file in store.files_of(["/mod"])["/mod"].values())
+
+
+def test_diagnostics_of_a_content_are_stored_once(path: Path) -> None:
+    """Issue 19, line 2: two programs found them at the same time."""
+    with Store(path, VERSION) as store, Store(path, VERSION) as other:
+        for each in (store, other):
+            each.record([(found("b.txt"), failed()), (found("twin.txt"), failed())])
+        assert store.diagnostics_of("/mod") == {
+            name: failed().diagnostics for name in ("b.txt", "twin.txt")
+        }
+    assert rows(path, "SELECT count(*) FROM diagnostics") == [(1,)]
+
+
+def test_a_key_that_was_given_anew_is_not_removed(path: Path) -> None:
+    """Issue 19, line 1: another program recorded a file since, under the key of one that went."""
+    with Store(path, VERSION) as store, Store(path, VERSION) as other:
+        store.record([(found("a.txt"), parsed("a.txt"))])
+        vanished = Vanished("/mod", "a.txt", store.files_of(["/mod"])["/mod"]["a.txt"])
+        other.remove([vanished])
+        other.record([(found("b.txt"), parsed("b.txt"))])
+        store.remove([vanished])
+        store.tidy()
+        assert list(store.asts()) == [("/mod", "b.txt", ast_of("b.txt"))]

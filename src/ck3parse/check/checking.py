@@ -91,8 +91,7 @@ class Check:
         """
         limit = self._of.max_file_bytes
         plan = make_plan(paths, store, include=include, exclude=exclude, max_bytes=limit)
-        store.record(plan.known)
-        store.remove(plan.vanished)
+        plan.record_known(store)
         checked = [
             self._shown(problem.path, [_unreadable(problem.message)]) for problem in plan.problems
         ]

@@ -1,5 +1,6 @@
 """Counting what comes of a run's files."""
 
+import itertools
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -21,28 +22,24 @@ class Tally:
         plan: what is settled without parsing counts at once.
 
     Attributes:
-        files: how many have their result.
         parsed_bytes: bytes of the files that were parsed.
         dropped: answers that were not to what was asked.
         other_origins: a sentence on each worker whose answers could not be used.
     """
 
     def __init__(self, plan: Plan) -> None:
-        self._skipped = len(plan.skipped)
-        self._parsed = self._unchanged = 0
+        self._plan = plan
+        self._parsed = 0
         self._failures: list[Failure] = []
-        self.files = plan.file_count - len(plan.to_parse)
         self.parsed_bytes = 0
         self.dropped = 0
         self.other_origins: list[str] = []
-        settled: Iterable[tuple[Found, StoredFile | ParseResult]] = [*plan.unchanged, *plan.known]
-        for found, outcome in settled:
-            if outcome.ok:
-                self._unchanged += 1
-            else:
-                self._fail(found.path, outcome)
-        for problem in plan.problems:
-            self._failures.append(Failure(problem.path, problem.error_type, problem.message))
+
+    @property
+    def files(self) -> int:
+        """How many have their result."""
+        plan = self._plan
+        return plan.file_count - len(plan.to_parse) + self._parsed + len(self._failures)
 
     def add(self, outcomes: list[tuple[Found, ParseResult]]) -> int:
         """Count files that were parsed, and return how many of them failed."""
@@ -53,8 +50,7 @@ class Tally:
                 self._parsed += 1
             else:
                 failed += 1
-                self._fail(found.path, result)
-        self.files += len(outcomes)
+                self._failures.append(_failure(found.path, result))
         return failed
 
     def look_at(self, window: "Window") -> None:
@@ -64,15 +60,31 @@ class Tally:
 
     def counts(self) -> Counts:
         """Return how many files were parsed, unchanged, skipped and failed."""
-        return Counts(self._parsed, self._unchanged, self._skipped, len(self._failures))
+        unchanged = sum(bool(outcome.ok) for _, outcome in self._settled())
+        failed = len(self.failures())
+        return Counts(self._parsed, unchanged, len(self._plan.skipped), failed)
 
     def failures(self) -> list[Failure]:
         """Return the failures in order of path."""
-        return sorted(self._failures, key=lambda failure: failure.path.split(os.sep))
+        found = [
+            *self._failures,
+            *(
+                _failure(entry.path, outcome)
+                for entry, outcome in self._settled()
+                if not outcome.ok
+            ),
+            *(
+                Failure(problem.path, problem.error_type, problem.message)
+                for problem in self._plan.problems
+            ),
+        ]
+        return sorted(found, key=lambda failure: failure.path.split(os.sep))
 
-    def _fail(self, path: str, outcome: StoredFile | ParseResult) -> None:
-        self._failures.append(
-            Failure(
-                path, outcome.error_type or "", outcome.error or "", outcome.line, outcome.column
-            )
-        )
+    def _settled(self) -> Iterable[tuple[Found, StoredFile | ParseResult]]:
+        return itertools.chain(self._plan.unchanged, self._plan.known)
+
+
+def _failure(path: str, outcome: StoredFile | ParseResult) -> Failure:
+    return Failure(
+        path, outcome.error_type or "", outcome.error or "", outcome.line, outcome.column
+    )

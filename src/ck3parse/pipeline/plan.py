@@ -9,7 +9,7 @@ import msgspec
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.walk import Found, Problem, Skipped, roots_of, walk
 from ck3parse.reading import CannotReadError, read_script
-from ck3parse.store import Store, StoredFile
+from ck3parse.store import Store, StoredFile, Vanished
 
 
 class Plan(msgspec.Struct):
@@ -21,7 +21,7 @@ class Plan(msgspec.Struct):
         known: files that are new or were touched, of a content whose outcome the store has.
         problems: what cannot be parsed, known without trying.
         skipped: what is no script.
-        vanished: keys of files that the store has and that are no more.
+        vanished: files that the store has and that are no more.
     """
 
     to_parse: list[Found] = []
@@ -29,7 +29,23 @@ class Plan(msgspec.Struct):
     known: list[tuple[Found, ParseResult]] = []
     problems: list[Problem] = []
     skipped: list[Skipped] = []
-    vanished: list[int] = []
+    vanished: list[Vanished] = []
+
+    def record_known(self, store: Store) -> None:
+        """Record what needs no parsing: known contents, and files that are no more.
+
+        A content that another program has removed from the store meanwhile is to be parsed.
+
+        Args:
+            store: what the plan was made with.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        if gone := set(store.record((), self.known)):
+            self.to_parse += gone
+            self.known = [each for each in self.known if each[0] not in gone]
+        store.remove(self.vanished)
 
     @property
     def file_count(self) -> int:
@@ -113,12 +129,12 @@ def _vanished(
     paths: Iterable[str],
     stored: Mapping[str, Mapping[str, StoredFile]],
     problems: Iterable[Problem],
-) -> list[int]:
+) -> list[Vanished]:
     # Only what lies under a path of this run and could be looked at can be missed.
     given = [os.path.abspath(path) for path in paths]
     unread = [problem.path for problem in problems]
     return [
-        before.file_id
+        Vanished(root, name, before)
         for root, files in stored.items()
         for name, before in files.items()
         if _is_under(path := os.path.join(root, *name.split("/")), given)

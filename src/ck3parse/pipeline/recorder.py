@@ -8,7 +8,7 @@ from ck3parse.messages import ParseResult
 from ck3parse.pipeline.walk import Found
 from ck3parse.store import Store
 
-Outcomes = list[tuple[Found, ParseResult]]
+Recorded = list[tuple[Found, ParseResult]]
 
 COMMIT_BYTES = 16 * 1024 * 1024
 """Of ASTs in one transaction: a commit waits for the disk, which a batch each would do all day."""
@@ -26,15 +26,20 @@ class Recorder:
 
     Args:
         store: where outcomes go.
+
+    Attributes:
+        gone: files that were not recorded, as the outcome of their content is in the store no more.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._thread = ThreadPoolExecutor(1, "recorder")
-        self._waiting: Outcomes = []
+        self._waiting: Recorded = []
         self._waiting_bytes = 0
-        self._recording: Outcomes = []
-        self._written: Future[None] | None = None
+        self._known: Recorded = []
+        self._recording: Recorded = []
+        self._written: Future[list[Found]] | None = None
+        self.gone: list[Found] = []
         self._began = monotonic()
 
     @property
@@ -48,13 +53,17 @@ class Recorder:
             self._waiting.append(outcome)
             self._waiting_bytes += len(outcome[1].ast or b"")
 
-    def recorded(self) -> Outcomes:
+    def add_known(self, outcomes: Iterable[tuple[Found, ParseResult]]) -> None:
+        """Take outcomes of contents that were added before, or are in the store, without ASTs."""
+        self._known += outcomes
+
+    def recorded(self) -> Recorded:
         """Begin a transaction if one is due, and return what has been recorded since the last call.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        done: Outcomes = []
+        done: Recorded = []
         if self._written and (self._written.done() or self._waiting_bytes >= MAX_WAITING_BYTES):
             done = self._end()
         due = self._waiting_bytes >= COMMIT_BYTES or monotonic() - self._began >= COMMIT_INTERVAL_S
@@ -62,7 +71,7 @@ class Recorder:
             self._begin()
         return done
 
-    def flush(self) -> Outcomes:
+    def flush(self) -> Recorded:
         """Record all that there is, and return what has been recorded since `recorded`.
 
         Raises:
@@ -78,18 +87,23 @@ class Recorder:
 
     def _begin(self) -> None:
         self._began = monotonic()
-        if self._waiting:
-            self._recording, self._waiting, self._waiting_bytes = self._waiting, [], 0
-            self._written = self._thread.submit(self._store.record, self._recording)
+        if self._waiting or self._known:
+            new, known = self._waiting, self._known
+            self._waiting, self._known, self._waiting_bytes = [], [], 0
+            self._recording = new + known
+            self._written = self._thread.submit(self._store.record, new, known)
 
-    def _end(self) -> Outcomes:
+    def _end(self) -> Recorded:
         if self._written is None:
             return []
         try:
-            self._written.result()
+            gone = self._written.result()
         except Exception:
             # What comes after it would not be written either, and each try can take seconds.
-            self._waiting, self._waiting_bytes, self._written = [], 0, None
+            self._waiting, self._known, self._waiting_bytes, self._written = [], [], 0, None
             raise
         done, self._recording, self._written = self._recording, [], None
+        if gone:
+            self.gone += gone
+            done = [each for each in done if each[0] not in gone]
         return done

@@ -20,7 +20,7 @@ from ck3parse.store import Store
 if TYPE_CHECKING:
     # At run time they would import Celery and threads, for which a run that finds nothing to do
     # need not wait.
-    from ck3parse.pipeline.recorder import Outcomes, Recorder
+    from ck3parse.pipeline.recorder import Recorded, Recorder
     from ck3parse.pipeline.window import Window
 
 MIN_TWIN_BYTES = 16 * 1024
@@ -67,13 +67,12 @@ class Run:
         self._recorder: Recorder
 
     def record_known(self) -> None:
-        """Record what needs no parsing: known contents, and files that are no more."""
-        self._store.record(self._plan.known)
-        self._store.remove(self._plan.vanished)
+        """Record what needs no parsing; see `Plan.record_known`."""
+        self._plan.record_known(self._store)
 
     def outcomes(
         self, window: "Window", check: Callable[[], None] = lambda: None
-    ) -> "Iterator[Outcomes]":
+    ) -> "Iterator[Recorded]":
         """Parse, and yield files and results once they are in the store.
 
         Args:
@@ -91,8 +90,9 @@ class Run:
         files = sorted(self._plan.to_parse, key=attrgetter("size"), reverse=True)
         with closing(Recorder(self._store)) as self._recorder:
             yield from self._outcomes_of(window, check, self._requests(files))
-            # Where the first of a content failed otherwise than by it, each other has its own try.
-            again = _sent(map(self._request, self._unsettled))
+            # Where the first of a content failed otherwise than by it, or another program removed
+            # its outcome, each other has its own try.
+            again = _sent(map(self._request, self._unsettled + self._recorder.gone))
             yield from self._outcomes_of(window, check, again)
 
     def _outcomes_of(
@@ -100,7 +100,7 @@ class Run:
         window: "Window",
         check: Callable[[], None],
         requests: Iterator[tuple[ParseRequest, int]],
-    ) -> "Iterator[Outcomes]":
+    ) -> "Iterator[Recorded]":
         plan = self._plan
         limit = limit_for(len(plan.to_parse), plan.size_to_parse, window.limit, self._timeout_ms)
         try:
@@ -126,7 +126,7 @@ class Run:
             for found in group:
                 digest = content_hash(found.path, self._max_bytes) if may_be_twins else None
                 if digest in self._settled:
-                    self._recorder.add([_as_twin(found, self._settled[digest])])
+                    self._recorder.add_known([_as_twin(found, self._settled[digest])])
                 elif digest in self._waiting:
                     self._waiting[digest].append(found)
                 else:
@@ -162,7 +162,7 @@ class Run:
         # It may have been written to since it was hashed here.
         if of_the_content and result.content_hash == digest:
             self._settled[digest] = msgspec.structs.replace(result, ast=None)
-            self._recorder.add(_as_twin(found, result) for found in twins)
+            self._recorder.add_known(_as_twin(found, result) for found in twins)
         else:
             self._unsettled += twins
 

@@ -10,7 +10,7 @@ import msgspec
 from ck3parse.check.checking import Checked
 from ck3parse.check.codes import RULES
 from ck3parse.check.sarif import sarif
-from ck3parse.cli.excerpt import excerpt, printable
+from ck3parse.cli.excerpt import excerpts, printable
 from ck3parse.messages import Diagnostic
 
 Excerpts = Callable[[str], bytes | str]
@@ -20,23 +20,21 @@ Excerpts = Callable[[str], bytes | str]
 def text(checked: Sequence[Checked], source_of: Excerpts) -> str:
     """Return what people read: each diagnostic with its line and the likely fix."""
     blocks = []
-    for path, diagnostic in _each(checked):
-        margin = " " * len(str(diagnostic.line))
-        place = f"{printable(shown_path(path))}:{diagnostic.line}:{diagnostic.column}"
-        lines = [
-            f"{diagnostic.severity}[{diagnostic.code}]: {printable(diagnostic.message)}",
-            f"{margin}--> {place}",
-        ]
-        lines += [
-            f"{head} | {line}"
-            for head, line in zip(
-                (str(diagnostic.line), margin),
-                excerpt(source_of(path), diagnostic.line, diagnostic.column),
-                strict=False,
-            )
-        ]
-        lines.append(f"{margin} = help: {RULES[diagnostic.code].help}")
-        blocks.append("\n".join(lines) + "\n")
+    for path, diagnostics in checked:
+        if not diagnostics:
+            continue
+        shown = printable(shown_path(path))
+        places = [(diagnostic.line, diagnostic.column) for diagnostic in diagnostics]
+        for diagnostic, lines in zip(diagnostics, excerpts(source_of(path), places), strict=True):
+            margin = " " * len(str(diagnostic.line))
+            heads = str(diagnostic.line), margin
+            block = [
+                f"{diagnostic.severity}[{diagnostic.code}]: {printable(diagnostic.message)}",
+                f"{margin}--> {shown}:{diagnostic.line}:{diagnostic.column}",
+                *(f"{head} | {line}" for head, line in zip(heads, lines, strict=False)),
+                f"{margin} = help: {RULES[diagnostic.code].help}",
+            ]
+            blocks.append("\n".join(block) + "\n")
     return "\n".join(blocks)
 
 

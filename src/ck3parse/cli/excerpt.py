@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from collections.abc import Sequence
 from typing import BinaryIO
 
 from rich.cells import cell_len
@@ -43,16 +44,29 @@ def excerpt(
         Two lines without line ends, safe to print; none if there is no such line any more, or the
         file cannot be read.
     """
+    return excerpts(source, [(line, column)], width=width)[0]
+
+
+def excerpts(
+    source: bytes | str | os.PathLike[str], places: Sequence[tuple[int, int]], *, width: int = WIDTH
+) -> list[list[str]]:
+    """Return an excerpt for each of some places of a file, which is read once.
+
+    Args:
+        source: the content, or the path of a file that holds it.
+        places: lines and columns, in order.
+        width: as for `excerpt`.
+    """
+    found: list[list[str]] = []
     try:
         with _opened(source) as file:
-            content = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline=None)
-            window = _window(content, line, column - 1, width)
+            content = _Content(file)
+            for line, column in places:
+                window = content.window(line, column - 1, width)
+                found.append(_drawn(*window, width) if window else [])
     except (OSError, ValueError):  # the second: a path that no file can have
-        return []
-    if window is None:
-        return []
-    text, index, cut = window
-    return _drawn(text, index, cut, width)
+        found += [[]] * (len(places) - len(found))
+    return found
 
 
 def _opened(source: bytes | str | os.PathLike[str]) -> BinaryIO:
@@ -64,29 +78,54 @@ def _opened(source: bytes | str | os.PathLike[str]) -> BinaryIO:
     return open(source, "rb")
 
 
-def _window(
-    content: io.TextIOWrapper, line: int, index: int, width: int
-) -> tuple[str, int, bool] | None:
-    """Return the text around an index of a line, the index in it, and whether it was cut before."""
-    line_ends = line - 1
-    text = content.read(_CHUNK)
-    while text and (here := text.count("\n")) < line_ends:
-        line_ends -= here
-        text = content.read(_CHUNK)
-    if not text:
-        return None
-    text = text.split("\n", line_ends)[line_ends]
-    cut = False
-    while "\n" not in text and len(text) <= index + width and (more := content.read(_CHUNK)):
-        # A line of megabytes passes by; its last columns are enough.
-        passed = max(0, min(index, len(text)) - width)
-        text = text[passed:] + more
-        index -= passed
-        cut = cut or passed > 0
-    text = text.split("\n", 1)[0]
-    index = min(index, len(text))
-    start = max(0, index - width)
-    return text[start : index + width + 1], index - start, cut or start > 0
+class _Content:
+    """The content of a file, which is gone through once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._content = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline=None)
+        self._text = self._content.read(_CHUNK)
+        """What was read, from a character on that windows to come may show."""
+        self._line = 1
+        self._index = 0
+        """Where in its line that character is."""
+        self._ended = not self._text
+
+    def window(self, line: int, index: int, width: int) -> tuple[str, int, bool] | None:
+        """Return the text around an index of a line, that index in it, and if it was cut before.
+
+        Lines, and indices in one line, never go back from one call to the next.
+        """
+        self._go_to(line)
+        if self._ended:
+            return None
+        text = self._text
+        index -= self._index
+        while "\n" not in text and len(text) <= index + width:
+            more = self._content.read(_CHUNK)
+            if not more:
+                break
+            # A line of megabytes passes by; its last columns are enough.
+            passed = max(0, min(index, len(text)) - width)
+            text = text[passed:] + more
+            index -= passed
+            self._index += passed
+        self._text = text
+        text = text.split("\n", 1)[0]
+        index = min(index, len(text))
+        start = max(0, index - width)
+        return text[start : index + width + 1], index - start, self._index + start > 0
+
+    def _go_to(self, line: int) -> None:
+        while self._line < line and not self._ended:
+            line_ends = self._text.count("\n")
+            if self._line + line_ends < line:
+                self._line += line_ends
+                self._text = self._content.read(_CHUNK)
+                self._ended = not self._text
+            else:
+                self._text = self._text.split("\n", line - self._line)[-1]
+                self._line = line
+                self._index = 0
 
 
 def _drawn(text: str, index: int, cut: bool, width: int) -> list[str]:

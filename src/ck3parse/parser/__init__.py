@@ -23,8 +23,12 @@ __all__ = [
     "parser_in_use",
 ]
 
-DIALECT_VERSION = "ck3raven/1"
-"""What the built-in parsers' output is known by: the contract's dialect and version."""
+DIALECT_VERSION = "ck3raven/1.1"
+"""What the built-in parsers' output is known by: the contract's dialect and version.
+
+The number after the point goes up when results under the same contract were wrong, so that no store
+keeps them. Under `ck3raven/1`, the Python parser misread lists of numbers on CPython before 3.11.5.
+"""
 
 
 class Parser(NamedTuple):

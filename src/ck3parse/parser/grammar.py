@@ -1,7 +1,12 @@
 """The script's tokens and commonest elements as regular expressions.
 
-Every repeat is possessive: what was taken is never given back, so that a text is matched in
-linear time, whatever it holds.
+Repeats are possessive: what was taken is never given back, so that a text is matched in linear
+time, whatever it holds.
+
+CPython before 3.11.5 does not go back when a try of a possessively repeated group fails: what the
+try had passed counts as matched. It is right where the group is single characters, followed by
+nothing that can fail. So every such group is of that form, here and in all other modules; another
+group is repeated greedily, and not without a bound, as each try takes memory.
 """
 
 import re
@@ -16,6 +21,9 @@ _LAST_OF_BMP = 0xFFFF
 
 CLOSE_LIMIT = 8
 """How many closing braces are matched at once: a few, as too many are matched again one by one."""
+
+NUMBERS_LIMIT = 1000
+"""How many numbers are matched at once: the matcher remembers each of them until it is through."""
 
 
 class Token(IntEnum):
@@ -96,7 +104,7 @@ def grammar_of(is_ascii: bool) -> Grammar:
         {skip}
         (?:
             ({identifier})
-          | ("(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+')
+          | ("[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^'\\]*+(?:\\.[^'\\]*+)*+')
           | ({number})
           | (\$[^$ \t\n\r={{}}]*+\$?+)
           | ({operator})
@@ -116,7 +124,7 @@ def grammar_of(is_ascii: bool) -> Grammar:
             {skip}
           | ({word}){bare}
           | ((?:\}}[ \t\n]*+){{1,{CLOSE_LIMIT}}}+){skip}
-          | ((?:-?+[0-9]++(?:\.[0-9]++)?+[ ](?![ \t\n\r\#<>!=?]))++)
+          | ((?:-?+[0-9]++(?:\.[0-9]*+)?+[ ]){{1,{NUMBERS_LIMIT}}}(?![ \t\n\r\#<>!=?]))
           | (\{{){skip}
           | ({number}){bare}
           | "({plain_string})"{bare}
@@ -141,7 +149,12 @@ def _any_of(ascii_set: str, ranges: tuple[tuple[int, int], ...]) -> str:
 
 def _sets(ascii_set: str, ranges: tuple[tuple[int, int], ...]) -> list[str]:
     low = "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges if last <= _LAST_OF_BMP)
-    high = "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges if last > _LAST_OF_BMP)
-    # Ranges above U+FFFF are tried one by one: only where there is a character up there.
-    guard = f"(?=[{chr(_LAST_OF_BMP + 1)}-{chr(sys.maxunicode)}])"
-    return [f"[{ascii_set}{low}]", *([f"{guard}[{high}]"] if high else [])]
+    high = [(first, last) for first, last in ranges if last > _LAST_OF_BMP]
+    if not high:
+        return [f"[{ascii_set}{low}]"]
+    # Ranges above U+FFFF are tried one by one. A set of what is not in them has all that is below
+    # for its first, and is done with most characters there.
+    starts = [0, *(last + 1 for _, last in high)]
+    ends = [*(first - 1 for first, _ in high), sys.maxunicode]
+    others = "".join(f"{chr(first)}-{chr(last)}" for first, last in zip(starts, ends, strict=True))
+    return [f"[{ascii_set}{low}]", f"[^{others}]"]

@@ -63,7 +63,9 @@ _SIGNS = {
     "?=": Sort.EQUAL.value,
 }
 
-_STRING_REST = {quote: re.compile(rf"(?:[^{quote}\\]++|\\.)*+", re.DOTALL) for quote in "\"'"}
+_STRING_REST = {
+    quote: re.compile(rf"[^{quote}\\]*+(?:\\.[^{quote}\\]*+)*+", re.DOTALL) for quote in "\"'"
+}
 # A line that opens or closes a block or gives a key a value, or the next of a list of strings.
 _SCRIPT_LINE = re.compile(
     r"\n[ \t\r]*+(?:\}|[^ \t\r\n=<>!?{}\#\"']++[ \t\r]*+(?:[=<>]|[?!]=)|[\"'][^ \t\r\n])"

@@ -1,0 +1,24 @@
+"""Some thousand inputs of `differential.py`; by itself it compares as many as it is told to."""
+
+from itertools import islice
+
+import pytest
+
+from ck3parse.messages import Mode
+
+pytest.importorskip("ck3parse.parser._native", reason="the native parser is not built")
+
+from contract.differential import FIXTURES, Inputs, real_lines
+
+SEED = 19
+COUNT = 6_000
+
+
+@pytest.mark.parametrize("mode", ["strict", "recover"])
+def test_the_parsers_agree(mode: Mode) -> None:
+    """Issue 19, line 0."""
+    inputs = Inputs(str(SEED), real_lines([FIXTURES], SEED), mode)
+
+    different = next((case for case in islice(inputs, COUNT) if case.differs()), None)
+
+    assert different is None, different.smallest()

@@ -9,8 +9,10 @@ IN_VENV = $(VENV)/bin/
 run: $(VENV)/.ready
 	$(IN_VENV)ck3parse run $(PATHS)
 
+# Most tests wait, so that more processes than there are cores run them. A file's tests share what
+# they start, and stay together.
 test: $(VENV)/.ready
-	$(IN_VENV)python -m pytest
+	$(IN_VENV)python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.ready
 	$(IN_VENV)ruff check

@@ -79,7 +79,7 @@ class Family:
         self.children = [pid for pid in workers if pid != self.worker]
 
 
-def wait_until_gone(directory: Path, deadline_s: float = 1.0) -> None:
+def wait_until_gone(directory: Path, deadline_s: float = 15.0) -> None:
     wait_until(lambda: not processes_of(directory), deadline_s, "all processes are gone")
     wait_until(lambda: not directory.exists(), deadline_s, "the directory is gone")
 

@@ -40,6 +40,8 @@ file: `CK3PARSE_WRITE_DOCS=1 python -m pytest tests/resilience` (`-m soak` for t
 """
 _TABLE = ["| what was done | results | seconds | what was seen | when |", "|---" * 5 + "|"]
 FAILED = "**FAILED**"
+PROPERTY = "reliability"
+"""The property of a test's report that holds its case, by which it comes from another process."""
 _ROW = re.compile(r"\| (?P<fault>[^|]+?) \| [^|]+ \| [^|]+ \| [^|]* \| [^|]+ \|")
 
 

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from ck3parse.broker import _server_binary
 from command import FAULTY
 from polling import wait_until
+from services import free_port
 
 START_LIMIT_S = 30.0
 
@@ -238,10 +239,3 @@ class Proxy:
             self._silent -= {end, other}
             end.close()
             other.close()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port

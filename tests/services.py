@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,11 +20,22 @@ START_LIMIT_S = 30.0
 _STOP_LIMIT_S = 15.0
 
 
+_PORTS = range(10_000, 32_000)
+"""Below those that the system gives to whoever connects."""
+_RUNNERS = 16
+
+
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """Return a port that nobody listens on.
+
+    No other process of pytest-xdist gets it: a server that is away may come back at its port.
+    """
+    runner = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RUNNERS
+    while True:
+        port = random.choice(_PORTS[runner::_RUNNERS])
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
 
 
 def valkey() -> str:

@@ -146,7 +146,7 @@ def test_nothing_is_left_behind(end: int) -> None:
         if end:
             process.send_signal(end)
         _, err = process.communicate(timeout=LIMIT_S)
-    wait_until_gone(directory, 5.0)
+    wait_until_gone(directory)
     if end in (0, signal.SIGTERM, signal.SIGKILL):
         assert (process.returncode, err) == (-end, "")
     else:

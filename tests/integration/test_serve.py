@@ -31,6 +31,7 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execvp("sh", ["sh", "-c", *sys.argv[1:]])
 """
 START_LIMIT_S = 30.0
+END_LIMIT_S = 15.0
 
 
 class Server:
@@ -49,7 +50,7 @@ class Server:
 
     def rest(self) -> tuple[str, str]:
         """Return the rest of its output once it has ended, which it is about to."""
-        self.process.wait(3)
+        self.process.wait(END_LIMIT_S)
         out, err = self.process.stdout, self.process.stderr
         assert out is not None
         assert err is not None
@@ -119,7 +120,9 @@ def test_what_died_is_started_again(victim: str, serving: Server) -> None:
     url = url_of(serving)
     before = Family(directory_of(url))
     os.kill(getattr(before, victim), signal.SIGKILL)
-    wait_until(lambda: _is_up_without(before.worker, before.directory), 10, "it is up again")
+    wait_until(
+        lambda: _is_up_without(before.worker, before.directory), START_LIMIT_S, "it is up again"
+    )
     assert parse(url, text="a = 1")["ok"]
     _, err = serving.end(signal.SIGTERM)
     assert f"its {victim} was killed by SIGKILL" in err
@@ -132,7 +135,7 @@ def test_what_dies_again_and_again_is_said_and_started_again(serving: Server) ->
     for _ in range(6):
         worker = Family(directory).worker
         os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: _is_up_without(worker, directory), 20, "it is up again")  # noqa: B023
+        wait_until(lambda: _is_up_without(worker, directory), START_LIMIT_S, "it is up")  # noqa: B023
     assert parse(url_of(serving), text="a = 1")["ok"]
     _, err = serving.end(signal.SIGTERM)
     assert err.count("started again: its worker was killed by SIGKILL") >= 5
@@ -189,16 +192,25 @@ def test_one_that_ignores_that_its_terminal_goes_stays(how: str, tmp_path: Path)
             app.send_task("unknown", queue=QUEUE_BULK)
         assert parse(url, text="a = 1")["ok"]
         os.kill(before.worker, signal.SIGKILL)
-        wait_until(lambda: _is_up_without(before.worker, before.directory), 30, "it is up again")
+        wait_until(
+            lambda: _is_up_without(before.worker, before.directory), START_LIMIT_S, "it is up again"
+        )
         assert parse(url, text="a = 1")["ok"]
         assert Family(before.directory).supervisor == before.supervisor
         os.kill(pid, signal.SIGTERM)
-        wait_until_gone(before.directory, 5)
+        wait_until_gone(before.directory)
 
 
 def test_one_whose_terminal_goes_ends_with_all_that_it_started(tmp_path: Path) -> None:
     with served_in_a_terminal(tmp_path, 'exec "$@" >out') as (_, url):
-        wait_until_gone(directory_of(url), 5)
+        wait_until_gone(directory_of(url))
+
+
+def _wait_until_up_again(before: Family) -> None:
+    """Return once there is another worker than before, with its children."""
+    wait_until(
+        lambda: _is_up_without(before.worker, before.directory), START_LIMIT_S, "it is up again"
+    )
 
 
 def _is_up_without(worker: int, directory: Path) -> bool:

@@ -1,24 +1,18 @@
 """Mods that nothing was wrong with, and the table of faults in `docs/reliability.md`.
 
-Each case of the table tells what it did through the fixture `case`. With CK3PARSE_WRITE_DOCS=1 in
-the environment the table is written at the end; what did not run keeps its line.
+Each case of the table tells what it did through the fixture `case`; `tests/conftest.py` writes it.
 """
 
-import os
-import platform
 from collections.abc import Generator, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import asdict
 from time import monotonic
 
 import pytest
 
-from reliability import FAILED, Case, write_table
+from reliability import FAILED, PROPERTY, Case
 from trial import Mod
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "reliability.md"
 _CASE = pytest.StashKey[Case]()
-_cases: list[Case] = []
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +42,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     yield made
     made.seconds = made.seconds or monotonic() - began
     if made.fault:
-        _cases.append(made)
+        request.node.user_properties.append((PROPERTY, asdict(made)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -60,10 +54,3 @@ def pytest_runtest_makereport(
         failed = item.stash[_CASE]
         failed.results, failed.notes = FAILED, ""
     return report
-
-
-def pytest_sessionfinish() -> None:
-    if _cases and os.environ.get("CK3PARSE_WRITE_DOCS") == "1":
-        now = datetime.now(UTC).strftime("%Y-%m-%d")
-        machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-        write_table(DOCUMENT, _cases, now, machine)

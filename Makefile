@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PATHS ?= examples/small_mod
+TESTS ?=
 IN_VENV = $(VENV)/bin/
 
 .PHONY: run test lint clean
@@ -12,7 +13,7 @@ run: $(VENV)/.ready
 # Most tests wait, so that more processes than there are cores run them. A file's tests share what
 # they start, and stay together.
 test: $(VENV)/.ready
-	$(IN_VENV)python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(IN_VENV)python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(VENV)/.ready
 	$(IN_VENV)ruff check

@@ -25,7 +25,8 @@ from command import FAULTY
 from daemon import Daemon
 from polling import wait_until
 from reliability import Case
-from servers import Server, Worker, free_port
+from servers import Server, Worker
+from services import free_port
 
 LIMIT_S = 60.0
 FILES = 300

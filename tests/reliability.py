@@ -26,6 +26,7 @@ FAULTS = {
     "origin": "A worker parses otherwise than its client: told, not stored",
     "together": "Several runs use one store at a time: each parsed file has its tree",
     "limits": "A worker that could stand still: it goes on, or ends and is started again",
+    "program": "The program around the bridge does odd things: each call has its own right result",
     "recycle": "Processes are replaced in mid-run: nothing is lost",
     "soak": "A long run with 1% of faults of all kinds: all results, memory stays flat",
 }

@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from celery import Celery, states
+from celery.app.utils import Settings as Configuration
 
 from ck3parse import compression, packing, spool
 from ck3parse.acceptance import NotAcceptedError
@@ -17,12 +18,35 @@ TASK_NAME = "ck3parse.parse_batch"
 log = logging.getLogger(__name__)
 
 
+class _OwnConfiguration(Configuration):
+    """Celery's settings as they were given.
+
+    Celery itself prefers `CELERY_BROKER_URL` and its like in the environment, which are for the
+    application of the program that we are part of.
+    """
+
+    @property
+    def broker_url(self) -> str:
+        return str(self["broker_url"])
+
+    broker_read_url = broker_write_url = broker_url
+
+    @property
+    def result_backend(self) -> str:
+        return str(self["result_backend"])
+
+
 class Application(Celery):
     """A Celery application that takes anything for a result, without an error of its own.
 
     Celery trusts what it finds on the result backend: what has not the shape that it expects there
-    ends whoever listens.
+    ends whoever listens. It has the settings that it was given; see `_OwnConfiguration`.
     """
+
+    def _load_config(self) -> Configuration:
+        made: Configuration = super()._load_config()
+        object.__setattr__(made, "__class__", _OwnConfiguration)
+        return made
 
     def _get_backend(self) -> Any:
         backend = super()._get_backend()
@@ -62,11 +86,16 @@ def _shaped(meta: Any) -> dict[str, Any]:
 
 
 def make_app(of: Settings) -> Celery:
-    """Return a Celery application that talks to the broker and result backend of these settings."""
+    """Return a Celery application that talks to the broker and result backend of these settings.
+
+    Nothing in the environment but these settings steers it: no `CELERY_*`, and no Django.
+    """
     compression.register(of.max_file_bytes)
     packing.register()
     if of.spool_dir:
         spool.register(of.spool_dir)
-    made = Application("ck3parse", set_as_current=False)
+    made = Application(
+        "ck3parse", set_as_current=False, loader="celery.loaders.app:AppLoader", fixups=[]
+    )
     made.conf.update(of.celery())
     return made

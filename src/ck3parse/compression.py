@@ -1,8 +1,10 @@
-"""Zstandard for messages, which kombu knows only where another package than ours is installed."""
+"""Zstandard for messages, under a name of our own: kombu's is for others, if it has one."""
 
 import zstandard
 from kombu import compression
 from kombu.exceptions import DecodeError
+
+from ck3parse.config import COMPRESSION
 
 _LEVEL = 1
 """Script is a fifth of its size then, at a speed that no network here reaches."""
@@ -11,7 +13,7 @@ _ROOM_BYTES = 16 * 1024 * 1024
 
 
 def register(max_file_bytes: int) -> None:
-    """Have messages of this process compressed and decompressed if they ask for `zstd`.
+    """Have messages of this process compressed and decompressed if they ask for `COMPRESSION`.
 
     Args:
         max_file_bytes: bytes that one file may have. A message that is much larger than that when
@@ -28,4 +30,6 @@ def register(max_file_bytes: int) -> None:
             raise DecodeError(f"a message of {size:,} bytes: more than {limit:,}, or not said")
         return zstandard.decompress(frame)
 
-    compression.register(compress, decompress, "application/zstd", aliases=["zstd"])
+    compression.register(
+        compress, decompress, f"application/x-{COMPRESSION}", aliases=[COMPRESSION]
+    )

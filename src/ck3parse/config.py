@@ -21,8 +21,14 @@ ENV_PREFIX = "CK3PARSE_"
 QUEUE_INTERACTIVE = "ck3parse.interactive"
 QUEUE_BULK = "ck3parse.bulk"
 
+SERIALIZER = "ck3parse-msgpack"
+"""What `ck3parse.packing` is to Celery."""
+PLAIN_SERIALIZER = "msgpack"
+"""The same format as any Celery client packs it."""
 SPOOL_SERIALIZER = "ck3parse-spool"
 """What `ck3parse.spool` is to Celery."""
+COMPRESSION = "ck3parse-zstd"
+"""What `ck3parse.compression` is to Celery."""
 
 STALL_LIMIT_S = 5.0
 """After so long without an answer from a Redis server its connection is made anew."""
@@ -204,15 +210,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         except urls.UrlError as error:
             raise UsageError(f"the broker or its result backend cannot be used: {error}") from None
         sentinel = {"master_name": self.sentinel_master}
-        result_serializer = SPOOL_SERIALIZER if self.spool_dir else "msgpack"
+        result_serializer = SPOOL_SERIALIZER if self.spool_dir else SERIALIZER
+        if result_backend.startswith("rpc://"):
+            # Such a result names its format, and whoever asked may know no other.
+            result_serializer = PLAIN_SERIALIZER
         return {
             "broker_url": broker,
             "result_backend_transport_options": sentinel,
             "result_backend": result_backend,
             # Plain data both ways, whoever sends it: no pickle.
-            "accept_content": ["msgpack"],
+            "accept_content": [SERIALIZER, PLAIN_SERIALIZER],
             "result_accept_content": [result_serializer],
-            "task_serializer": "msgpack",
+            # For commands to workers; tasks say `SERIALIZER`.
+            "task_serializer": PLAIN_SERIALIZER,
             "result_serializer": result_serializer,
             "result_expires": self.result_expires_s,
             "task_default_queue": QUEUE_BULK,

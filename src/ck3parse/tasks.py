@@ -31,8 +31,21 @@ from ck3parse.prefork import leave_after_task
 log = logging.getLogger(__name__)
 
 
+def _settings_of_worker() -> Settings:
+    """Return this environment's settings, those of the `celery` command first.
+
+    Its options `--broker` and `--result-backend` come as these variables.
+    """
+    of = settings()
+    return msgspec.structs.replace(
+        of,
+        broker_url=os.environ.get("CELERY_BROKER_URL") or of.broker_url,
+        result_backend=os.environ.get("CELERY_RESULT_BACKEND") or of.result_backend,
+    )
+
+
 try:
-    app = make_app(settings())
+    app = make_app(_settings_of_worker())
 except UsageError as error:
     # Whoever imports this is a worker, which would show a page of Celery's for one sentence.
     raise SystemExit(f"ck3parse: {error}") from error

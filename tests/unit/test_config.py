@@ -6,6 +6,7 @@ import pytest
 from ck3parse.config import (
     QUEUE_BULK,
     QUEUE_INTERACTIVE,
+    SERIALIZER,
     Settings,
     checked_timeout_ms,
     unknown_variables,
@@ -39,8 +40,9 @@ def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
 
 def test_celery_gets_msgpack_only_and_the_design_s_limits() -> None:
     celery = Settings(broker_url="redis://h/1", max_memory_per_child_mb=10).celery()
-    assert celery["accept_content"] == celery["result_accept_content"] == ["msgpack"]
-    assert celery["task_serializer"] == celery["result_serializer"] == "msgpack"
+    assert celery["accept_content"] == [SERIALIZER, "msgpack"]
+    assert celery["result_accept_content"] == [SERIALIZER]
+    assert (celery["task_serializer"], celery["result_serializer"]) == ("msgpack", SERIALIZER)
     assert celery["task_acks_late"] is True
     assert celery["task_reject_on_worker_lost"] is False
     assert celery["worker_max_tasks_per_child"] == 5000

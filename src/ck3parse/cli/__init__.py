@@ -11,14 +11,6 @@ from ck3parse import __version__
 from ck3parse.config import unknown_variables
 from ck3parse.errors import Ck3parseError, ExitCode
 
-_CELERY_VARIABLES = (
-    "CELERY_BROKER_URL",
-    "CELERY_BROKER_READ_URL",
-    "CELERY_BROKER_WRITE_URL",
-    "CELERY_RESULT_BACKEND",
-)
-"""Celery lets these override an application's own broker; here --broker and CK3PARSE_* decide."""
-
 COMMANDS = {
     "run": "Parse script files, and keep each syntax tree in a store.",
     "check": "Tell what is wrong with script files.",
@@ -90,8 +82,6 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that `ExitCode` tells of."""
-    for name in _CELERY_VARIABLES:
-        os.environ.pop(name, None)
     for sentence in unknown_variables(os.environ):
         click.echo(f"ck3parse: warning: {sentence}", err=True)
     try:

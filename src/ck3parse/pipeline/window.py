@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from ck3parse.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
 from ck3parse.application import TASK_NAME
-from ck3parse.config import QUEUE_BULK, Settings
+from ck3parse.config import COMPRESSION, QUEUE_BULK, SERIALIZER, Settings
 from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.batch import Batch
@@ -260,7 +260,8 @@ class Window:
             queue=which.queue,
             task_id=task_id,
             time_limit=first.timeout_ms / 1000,
-            compression=None if first.content is None else "zstd",
+            serializer=SERIALIZER,
+            compression=None if first.content is None else COMPRESSION,
             argsrepr=f"({len(which.batch.requests)} files, {first.path or first.name!r})",
         )
         self._await(which, reply)

@@ -12,7 +12,14 @@ from ck3parse import parser
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ZSTD_LEVEL, ParseRequest, ParseResult
-from ck3parse.reading import CannotReadError, Roots, read_script, real_roots, too_large
+from ck3parse.reading import (
+    CannotReadError,
+    Roots,
+    read_script,
+    real_roots,
+    text_too_large,
+    too_large,
+)
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +88,8 @@ def _parse(
             raise too_large(len(data), of.max_file_bytes)
     else:
         text = request.text or ""
+        if reason := text_too_large(text, of.max_file_bytes):
+            raise reason
         return in_use.parse_text(text, request.name, mode=mode, max_depth=max_depth)
     result.size = len(data)
     result.content_hash = hashlib.sha256(data).hexdigest()

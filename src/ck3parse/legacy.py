@@ -6,6 +6,7 @@ a worker answers, byte for byte; it takes about fifty times as long.
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import msgspec
 
@@ -20,11 +21,17 @@ _CHILD = (
 _LAST_WORDS = 500
 
 
-def parse(request: ParseRequest) -> ParseResult:
+def parse(
+    request: ParseRequest,
+    began: Callable[["subprocess.Popen[bytes]"], None] = lambda _: None,
+    ended: Callable[["subprocess.Popen[bytes]"], None] = lambda _: None,
+) -> ParseResult:
     """Answer one request in a process of its own.
 
     Args:
         request: what to parse. Its `timeout_ms` is for the whole process, its start included.
+        began: called with the process, which may be killed from then on.
+        ended: called with it once it is not to be touched any more.
 
     Returns:
         The result. A process that was killed at its limit is a `ParseTimeout`, one that died a
@@ -33,13 +40,7 @@ def parse(request: ParseRequest) -> ParseResult:
     command = [sys.executable, "-P", "-c", _CHILD, *(folder for folder in sys.path if folder)]
     failed = ParseResult(request.id, request.path or request.name)
     try:
-        done = subprocess.run(
-            command,
-            input=msgspec.msgpack.encode(request),
-            capture_output=True,
-            timeout=request.timeout_ms / 1000,
-            check=False,
-        )
+        done = _run(command, request, began, ended)
     except subprocess.TimeoutExpired:
         failed.error_type = ErrorType.PARSE_TIMEOUT
         failed.error = f"parsing it took longer than the limit of {request.timeout_ms:,} ms"
@@ -57,3 +58,23 @@ def parse(request: ParseRequest) -> ParseResult:
     failed.error_type = ErrorType.WORKER_CRASHED
     failed.error = f"the process that parsed it died: {how}"
     return failed
+
+
+def _run(
+    command: list[str],
+    request: ParseRequest,
+    began: Callable[["subprocess.Popen[bytes]"], None],
+    ended: Callable[["subprocess.Popen[bytes]"], None],
+) -> "subprocess.CompletedProcess[bytes]":
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        try:
+            began(process)
+            body = msgspec.msgpack.encode(request)
+            out, err = process.communicate(body, request.timeout_ms / 1000)
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            ended(process)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -52,6 +52,7 @@ from ck3parse.bridge.results import (
     raise_if_lost,
     result_of,
 )
+from ck3parse.config import settings
 from ck3parse.log import event_log
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, Diagnostic, Mode, ParseRequest
 
@@ -104,7 +105,7 @@ def parse_file(filepath: StrPath, timeout: float = DEFAULT_PARSE_TIMEOUT) -> Par
     if not switched_on():
         return _parse_legacy(request, timeout)
     pipeline = engine()
-    result = ahead.take(filepath, pipeline)
+    result = ahead.take(request, pipeline)
     if result is None:
         result = calls.ask(request, pipeline, urgent=True).result()
     return raise_if_lost(result, timeout)
@@ -234,10 +235,11 @@ def prefetch(paths: Iterable[StrPath]) -> None:
 
 
 def _parse_legacy(request: ParseRequest, timeout: float) -> ParseResult:
-    answer = calls.unsendable(request)
+    answer = calls.unsendable(request, settings().max_file_bytes)
     if answer is None:
         log, began = event_log(), perf_counter()
         answer = legacy.parse(request)
+        answer.path = request.name
         if log:
             calls.write_outcome(log, answer, (perf_counter() - began) * 1000)
     return raise_if_lost(result_of(answer), timeout)

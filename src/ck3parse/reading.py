@@ -138,6 +138,15 @@ def _not_regular(mode: int) -> CannotReadError:
     return CannotReadError(ErrorType.PATH_NOT_ALLOWED, f"it is {kind}, not a file")
 
 
+def text_too_large(text: str, max_bytes: int) -> CannotReadError | None:
+    """Return the error that a text is which as a file would be too large, `None` if it is not."""
+    # No character has more than four bytes.
+    if len(text) <= max_bytes // 4:
+        return None
+    size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+    return too_large(size, max_bytes) if size > max_bytes else None
+
+
 def too_large(size: int, max_bytes: int) -> CannotReadError:
     """Return the error that a file of more bytes than may be read is."""
     return CannotReadError(

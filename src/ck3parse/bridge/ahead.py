@@ -9,16 +9,20 @@ import msgspec
 
 from ck3parse.bridge.calls import StrPath, ask, file_request
 from ck3parse.bridge.engine import Engine
-from ck3parse.bridge.future import ParseFuture
+from ck3parse.bridge.future import ParseFuture, endless_wait
 from ck3parse.bridge.results import ParseResult
 from ck3parse.errors import OF_THE_CONTENT, BrokerError
-from ck3parse.messages import DEFAULT_TIMEOUT_MS
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, ParseRequest
 
 MAX_AHEAD_BYTES = 64 * 1024 * 1024
 """Of source that is parsed or in flight and was not asked for; its results are about half of it."""
 MAX_AHEAD_FILES = 4096
 REFILL = 0.75
 """More is sent once less than this part of the limits is ahead, so that it goes in full batches."""
+
+
+_Key = tuple[str, str]
+"""A file, and its name as it was given, which its root has."""
 
 
 class _Ahead(msgspec.Struct):
@@ -36,38 +40,46 @@ class ReadAhead:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._lock = threading.Lock()
-        self._to_send: deque[tuple[int, str]] = deque()
-        self._ahead: OrderedDict[str, _Ahead] = OrderedDict()
+        self._to_send: deque[tuple[int, ParseRequest]] = deque()
+        self._ahead: OrderedDict[_Key, _Ahead] = OrderedDict()
         self._bytes = 0
         self._calls = 0
 
     def add(self, paths: Iterable[StrPath]) -> None:
         """Parse these files ahead, in this order, after those that were added before."""
+        # Not under the lock: to make the paths can be a program of its own.
+        requests = [file_request(path, DEFAULT_TIMEOUT_MS, "strict") for path in paths]
         with self._lock:
             self._calls += 1
-            self._to_send.extend((self._calls, os.fspath(path)) for path in paths)
+            self._to_send.extend((self._calls, request) for request in requests)
             self._send()
 
-    def take(self, path: StrPath) -> ParseResult | None:
+    def take(self, request: ParseRequest) -> ParseResult | None:
         """Return what was parsed ahead of a file, waiting for it if it is on its way.
 
         Returns:
             Its result, or `None` if it was not sent, was written to since, or failed otherwise
             than by its content.
+
+        Raises:
+            UsageError: this is the thread that would bring it.
         """
-        name = os.fspath(path)
+        key = _key(request)
         with self._lock:
-            found = self._ahead.pop(name, None)
+            found = self._ahead.get(key)
             if found is None:
                 return None
+            if self.engine.is_answering() and not found.future.done():
+                raise endless_wait()
+            del self._ahead[key]
             self._bytes -= found.size
             self._send()
-        if _state(name) != (found.size, found.mtime_ns):
+        if _state(request) != (found.size, found.mtime_ns):
             found.future.cancel()
             return None
         result = found.future.result()
         # It may have been written to while it was read.
-        if _state(name) != (found.size, found.mtime_ns):
+        if _state(request) != (found.size, found.mtime_ns):
             return None
         return result if result.success or result.error_type in OF_THE_CONTENT else None
 
@@ -75,17 +87,16 @@ class ReadAhead:
         if self._is_full(REFILL) and not self._make_room():
             return
         while self._to_send and not self._is_full(1.0):
-            call, name = self._to_send.popleft()
-            state = _state(name)
-            if state is None or name in self._ahead:
+            call, request = self._to_send.popleft()
+            state, key = _state(request), _key(request)
+            if state is None or key in self._ahead:
                 continue
             try:
-                request = file_request(name, DEFAULT_TIMEOUT_MS, "strict")
                 future = ask(request, self.engine, bulk=True)
             except BrokerError:
                 self._to_send.clear()
                 return
-            self._ahead[name] = _Ahead(*state, call, future)
+            self._ahead[key] = _Ahead(*state, call, future)
             self._bytes += state[0]
 
     def _is_full(self, part: float) -> bool:
@@ -103,9 +114,13 @@ class ReadAhead:
         return not self._is_full(REFILL)
 
 
-def _state(path: str) -> tuple[int, int] | None:
+def _key(request: ParseRequest) -> _Key:
+    return request.path or "", request.name
+
+
+def _state(request: ParseRequest) -> tuple[int, int] | None:
     try:
-        status = os.stat(path)
+        status = os.stat(request.path or "")
     except (OSError, ValueError):
         return None
     return status.st_size, status.st_mtime_ns
@@ -125,12 +140,19 @@ def prefetch(paths: Iterable[StrPath], engine: Engine) -> None:
     ahead.add(paths)
 
 
-def take(path: StrPath, engine: Engine) -> ParseResult | None:
+def take(request: ParseRequest, engine: Engine) -> ParseResult | None:
     """Return what was parsed ahead of a file by this engine; see `ReadAhead.take`."""
     ahead = _read_ahead
     if ahead is None or ahead.engine is not engine:
         return None
-    return ahead.take(path)
+    return ahead.take(request)
+
+
+def forget() -> None:
+    """Parse nothing ahead any more, and let go of what was."""
+    global _read_ahead
+    with _lock:
+        _read_ahead = None
 
 
 def _after_fork() -> None:

@@ -1,19 +1,23 @@
 """Asking for one file, one text or many."""
 
+import errno
+import itertools
 import os
 import queue
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
+from typing import cast, get_args
 
 from ck3parse.bridge import engine as engines
-from ck3parse.bridge.engine import Engine, Sink
-from ck3parse.bridge.future import ParseFuture
+from ck3parse.bridge.engine import Engine
+from ck3parse.bridge.future import ParseFuture, Sink, endless_wait
 from ck3parse.bridge.results import ParseResult, result_of
 from ck3parse.config import checked_timeout_ms, settings
 from ck3parse.errors import ErrorType, UsageError
 from ck3parse.log import EventLog, event_log
 from ck3parse.messages import Mode, ParseRequest
 from ck3parse.messages import ParseResult as Answer
+from ck3parse.reading import CannotReadError, failure_of, text_too_large
 
 StrPath = str | os.PathLike[str]
 
@@ -21,8 +25,15 @@ MANY_IN_FLIGHT = 4096
 """Files that `enqueue_many` sends ahead of who takes its results."""
 
 
+_MAX_NAME = 32_767
+"""Characters: Windows has the longest paths. With a batch of these a message has its size still."""
+
+
 class _Nobody:
     """Keeps nothing: for futures that are done from the start."""
+
+    def is_answering(self) -> bool:
+        return False
 
     def flush(self) -> None:
         pass
@@ -35,28 +46,46 @@ class _Nobody:
 
 
 def file_request(path: StrPath, timeout_ms: int, mode: Mode) -> ParseRequest:
-    """Return the request for a file, with its name as the caller gave it.
+    """Return the request for a file: the one that its name means now, by the name as it was given.
 
     Raises:
-        UsageError: the time limit is too short or too long.
+        TypeError: it is no path.
+        UsageError: the path is one of bytes, the time limit is too short or too long, or there is
+            no such mode.
     """
-    name = os.fspath(path)
-    return ParseRequest("", name, name=name, timeout_ms=checked_timeout_ms(timeout_ms), mode=mode)
+    name = _str(
+        os.fspath(path), "a path is a str, or an object that stands for one: use os.fsdecode"
+    )
+    limit = checked_timeout_ms(timeout_ms)
+    return ParseRequest("", full_path(name), name=name, timeout_ms=limit, mode=_mode(mode))
+
+
+def full_path(name: str) -> str:
+    """Return which file a name means now, whatever folder this process changes to later."""
+    if os.path.isabs(name) or not name:
+        return name
+    try:
+        return os.path.join(os.getcwd(), name)
+    except OSError:  # the folder was removed, and all in it
+        return name
 
 
 def text_request(content: str, filename: str, timeout_ms: int, mode: Mode) -> ParseRequest:
     """Return the request for a text.
 
     Raises:
-        UsageError: the time limit is too short or too long, or the text or its name is no
-            Unicode text.
+        UsageError: the text or its name is no str, or no Unicode text, the name is too long, the
+            time limit is too short or too long, or there is no such mode.
     """
+    content = _str(content, "a text to parse is a str: decode it first")
+    filename = _str(filename, "the name of a text is a str: use os.fsdecode or str")
+    if len(filename) > _MAX_NAME:
+        raise UsageError(f"the name of a text has at most {_MAX_NAME:,} characters: shorten it")
     for text in (content, filename):
         if not _is_text(text):
             raise UsageError("a text or name with lone surrogates cannot be sent to a worker")
-    return ParseRequest(
-        "", text=content, name=filename, timeout_ms=checked_timeout_ms(timeout_ms), mode=mode
-    )
+    limit = checked_timeout_ms(timeout_ms)
+    return ParseRequest("", text=content, name=filename, timeout_ms=limit, mode=_mode(mode))
 
 
 def ask(
@@ -78,8 +107,11 @@ def ask(
 
     Raises:
         BrokerError: the engine was stopped.
+        UsageError: it is urgent, and this is the thread that would answer it.
     """
-    if answer := unsendable(request):
+    if urgent and engine.is_answering():
+        raise endless_wait()
+    if answer := unsendable(request, engine.max_file_bytes):
         future = ParseFuture(_Nobody())
         future.settle(answer)
         return future
@@ -91,13 +123,15 @@ def ask(
 
 
 def ask_many(requests: Iterable[ParseRequest], engine: Engine) -> Iterator[ParseResult]:
-    """Ask an engine for many files, and yield results as they come.
+    """Ask an engine for many files, and yield results as they come, one for each.
 
-    The first of them are sent at once, the others as results are taken.
+    The first of them are sent at once, the others as results are taken. What the requests raise is
+    raised here; once there are results, it waits for those of what was sent before.
     """
     coming = iter(requests)
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     waiting: set[str] = set()
+    unsent = itertools.count()
 
     def send(count: int) -> bool:
         for _ in range(count):
@@ -105,7 +139,8 @@ def ask_many(requests: Iterable[ParseRequest], engine: Engine) -> Iterator[Parse
             if request is None:
                 engine.flush()
                 return False
-            if answer := unsendable(request):
+            if answer := unsendable(request, engine.max_file_bytes):
+                answer.id = f"unsent:{next(unsent)}"
                 waiting.add(answer.id)
                 answers.put(answer)
                 continue
@@ -113,21 +148,35 @@ def ask_many(requests: Iterable[ParseRequest], engine: Engine) -> Iterator[Parse
             waiting.add(engine.submit(request, size_of(request), sink, bulk=True))
         return True
 
-    more = send(MANY_IN_FLIGHT)
+    def withdraw() -> None:
+        for request_id in waiting:
+            engine.drop(request_id)
 
     def results(more: bool) -> Iterator[ParseResult]:
+        failure: BaseException | None = None
         try:
             while waiting:
+                if answers.empty() and engine.is_answering():
+                    raise endless_wait()
                 answer = answers.get()
                 waiting.discard(answer.id)
                 if more and len(waiting) <= MANY_IN_FLIGHT * 3 // 4:
-                    more = send(MANY_IN_FLIGHT - len(waiting))
+                    try:
+                        more = send(MANY_IN_FLIGHT - len(waiting))
+                    except Exception as error:  # noqa: BLE001 - whatever a program of the caller's raises
+                        failure, more = error, False
+                        engine.flush()
                 yield result_of(answer)
         finally:
-            for request_id in waiting:
-                engine.drop(request_id)
+            withdraw()
+        if failure:
+            raise failure
 
-    return results(more)
+    try:
+        return results(send(MANY_IN_FLIGHT))
+    except BaseException:
+        withdraw()
+        raise
 
 
 def find(future_id: str) -> ParseFuture:
@@ -143,7 +192,7 @@ def find(future_id: str) -> ParseFuture:
                 " CK3PARSE_BROKER_URL to it"
             )
         pipeline = engines.pipeline()
-    finder = _Finder()
+    finder = _Finder(pipeline)
     future = ParseFuture(finder)
     future.id = future_id
     finder.end = pipeline.seek(future_id, future.settle, settings().result_expires_s)
@@ -154,6 +203,12 @@ class _Finder(_Nobody):
     """Looks for the result of a future that was made elsewhere."""
 
     end: Callable[[], None] | None = None
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def is_answering(self) -> bool:
+        return self._engine.is_answering()
 
     def drop(self, request_id: str) -> None:
         del request_id
@@ -166,7 +221,7 @@ def logged(sink: Sink, request: ParseRequest) -> Sink:
     log = event_log()
     if log is None:
         return sink
-    log.write("item_claimed", relpath=request.path or request.name)
+    log.write("item_claimed", relpath=_printable(request.name))
     began = perf_counter()
 
     def write_and_hand_over(answer: Answer) -> None:
@@ -181,7 +236,7 @@ def write_outcome(log: EventLog, answer: Answer, duration_ms: float) -> None:
     error = None if answer.ok else f"{answer.error_type}: {answer.error}"
     log.write(
         "item_complete" if answer.ok else "item_error",
-        relpath=answer.path,
+        relpath=_printable(answer.path),
         step="parse",
         duration_ms=round(duration_ms, 3),
         error=error,
@@ -198,13 +253,46 @@ def size_of(request: ParseRequest) -> int:
         return 0
 
 
-def unsendable(request: ParseRequest) -> Answer | None:
-    """Return the answer to a request that cannot be put into a message."""
-    if request.path is None or _is_text(request.path):
+def unsendable(request: ParseRequest, max_file_bytes: int) -> Answer | None:
+    """Return the answer to a request that is not for a message.
+
+    Args:
+        request: what to parse.
+        max_file_bytes: a larger text is not sent.
+    """
+    reason: CannotReadError | None = None
+    if request.path is None:
+        reason = text_too_large(request.text or "", max_file_bytes)
+    elif not _is_text(request.path):
+        message = "its name is not UTF-8: rename it"
+        reason = CannotReadError(ErrorType.PATH_NOT_ALLOWED, message)
+    elif not os.path.isabs(request.path):
+        reason = CannotReadError(*failure_of(FileNotFoundError()))
+    elif len(request.path) > _MAX_NAME:
+        reason = CannotReadError(*failure_of(OSError(errno.ENAMETOOLONG, "")))
+    if reason is None:
         return None
-    answer = Answer("", ascii(request.path)[1:-1], error_type=ErrorType.PATH_NOT_ALLOWED)
-    answer.error = "its name is not UTF-8: rename it"
-    return answer
+    return Answer("", request.name, error_type=reason.error_type, error=reason.message)
+
+
+def _str(given: object, what_to_do: str) -> str:
+    """Return a plain `str`: those of a class of its own cannot be packed."""
+    if type(given) is str:
+        return given
+    if isinstance(given, str):
+        return str.__str__(given)
+    raise UsageError(what_to_do)
+
+
+def _mode(mode: str) -> Mode:
+    for known in get_args(Mode):
+        if mode == known:
+            return cast("Mode", known)
+    raise UsageError(f"there is no such mode: it is one of {', '.join(get_args(Mode))}")
+
+
+def _printable(name: str) -> str:
+    return name if _is_text(name) else ascii(name)[1:-1]
 
 
 def _is_text(text: str) -> bool:

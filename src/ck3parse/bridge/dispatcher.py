@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ck3parse.bridge.future import Sink, hand_over
 from ck3parse.bridge.seeker import Seeker
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.errors import BrokerError, ErrorType
@@ -25,8 +26,6 @@ from ck3parse.pipeline.batch import Batch, limit_within
 from ck3parse.pipeline.transport import Give
 from ck3parse.pipeline.window import BROKER_ERRORS, Answer, Window
 from ck3parse.reading import CannotReadError
-
-Sink = Callable[[ParseResult], None]
 
 MAX_CALLS = 512
 """In a batch: how many more will come is not known, and a thousand are for several processes."""
@@ -93,14 +92,14 @@ class Dispatcher:
         self._seeker = seeker
         self._give = give
         self._patience_s = patience_s
-        self._changed = threading.Condition(threading.Lock())
+        self._changed = threading.Condition()
         self._open: dict[_Key, _Open] = {}
         self._full: deque[_Open] = deque()
         self._waiting: dict[str, _Waiting] = {}
         self._dropped = False
         """Whether a request was withdrawn since the window was told."""
-        self._kept: dict[str, int] = {}
-        """By task whose result is kept: how many of its results were not taken yet."""
+        self._kept: dict[str, set[str]] = {}
+        """By task whose result is kept: the requests whose results were not taken yet."""
         self._unwanted: deque[str] = deque()
         """Tasks whose results are kept no more."""
         self._hurry = False
@@ -151,13 +150,15 @@ class Dispatcher:
             request = msgspec.structs.replace(request, id=request_id)
             batch.requests.append(request)
             batch.size += size
-            self._waiting[request_id] = _Waiting(
-                request.path or request.name, keep, sink, monotonic()
-            )
+            self._waiting[request_id] = _Waiting(request.name, keep, sink, monotonic())
             if urgent or len(batch.requests) >= min(limit.files, MAX_CALLS):
                 self._seal(batch)
                 self._changed.notify()
         return request_id
+
+    def is_answering(self) -> bool:
+        """Return whether the calling thread is the one that brings results."""
+        return threading.get_ident() == self._thread.ident
 
     def flush(self) -> None:
         """Send at once what was held back for company."""
@@ -178,9 +179,9 @@ class Dispatcher:
         """Note that the result of a request was handed over, and need not be kept."""
         task_id = request_id.partition(":")[0]
         with self._changed:
-            if task_id in self._kept:
-                self._kept[task_id] -= 1
-                if not self._kept[task_id]:
+            if (left := self._kept.get(task_id)) is not None:
+                left.discard(request_id)
+                if not left:
                     del self._kept[task_id]
                     self._unwanted.append(task_id)
                     self._changed.notify()
@@ -222,11 +223,11 @@ class Dispatcher:
                 self._work()
         except BrokerError as error:
             reason = str(error)
-        except Exception as error:  # whoever waits must hear of it
-            log.exception("a bug of ck3parse ended the thread that talks to the broker")
+        except BaseException as error:  # whoever waits must hear of it
             reason = (
                 f"a bug of ck3parse: {type(error).__name__}: {error}; the log has the traceback"
             )
+            log.exception("a bug of ck3parse ended the thread that talks to the broker")
         finally:
             with self._changed:
                 reason = self._stopped = self._stopped or reason
@@ -301,7 +302,7 @@ class Dispatcher:
         with self._changed:
             requests = [request for request in batch.requests if request.id in self._waiting]
             if requests and batch.key.keep:
-                self._kept[batch.task_id] = len(requests)
+                self._kept[batch.task_id] = {request.id for request in requests}
                 # The place of each in the task's result is part of its id.
                 requests = batch.requests
         if not requests:
@@ -333,7 +334,7 @@ class Dispatcher:
             if waiting.unread and not result.ok:
                 result.error_type = waiting.unread.error_type
                 result.error = waiting.unread.message
-            waiting.sink(result)
+            hand_over(waiting.sink, result)
             if waiting.keep and not result.id.startswith(answer.task_id):
                 # It was sent again, as another task: who knows its id only looks here.
                 with contextlib.suppress(*BROKER_ERRORS):
@@ -347,4 +348,4 @@ class Dispatcher:
             return
         result = ParseResult(request_id, waiting.name)
         result.error_type, result.error = ErrorType.WORKER_UNAVAILABLE, reason
-        waiting.sink(result)
+        hand_over(waiting.sink, result)

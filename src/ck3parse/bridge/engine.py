@@ -6,30 +6,21 @@ its own.
 
 import atexit
 import contextlib
-import logging
 import os
-import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import msgspec
-
-from ck3parse import legacy
-from ck3parse.bridge.future import Keeper
+from ck3parse.bridge.future import Keeper, Sink
+from ck3parse.bridge.subprocess_engine import Subprocesses
 from ck3parse.config import settings, warn_of_unknown_variables
-from ck3parse.errors import ErrorType
 from ck3parse.log import event_log
-from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messages import ParseRequest
 
 SWITCH = "QBUILDER_PERSISTENT_PARSE"
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
-
-log = logging.getLogger(__name__)
-
-Sink = Callable[[ParseResult], None]
 
 
 def switched_on(env: Mapping[str, str] = os.environ) -> bool:
@@ -43,7 +34,13 @@ def switched_off(env: Mapping[str, str] = os.environ) -> bool:
 
 
 class Engine(Keeper, Protocol):
-    """What parses."""
+    """What parses.
+
+    Attributes:
+        max_file_bytes: a larger text is not parsed.
+    """
+
+    max_file_bytes: int
 
     @property
     def stopped(self) -> bool:
@@ -87,12 +84,14 @@ class Pipeline:
         warn_of_unknown_variables()
         of = settings()
         self.workers = workers or of.worker_count
+        self.max_file_bytes = of.max_file_bytes
         self._connector = Connector(of, self.workers)
         self._dispatcher = Dispatcher(
             self._connector.connect, self._connector.seeker, self._connector.give, of.patience_s
         )
         # Taken by name, so that each call is one less.
         self.submit = self._dispatcher.submit
+        self.is_answering = self._dispatcher.is_answering
         self.flush = self._dispatcher.flush
         self.drop = self._dispatcher.drop
         self.taken = self._dispatcher.taken
@@ -129,70 +128,6 @@ class Pipeline:
     def worker_list(self) -> list[dict[str, Any]]:
         """Return `id`, `pid`, `alive` and `parse_count` of each worker process."""
         return self._connector.worker_list()
-
-
-class Subprocesses:
-    """Parses each file in a process of its own, a few of them at a time."""
-
-    def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or settings().worker_count
-        self._jobs: queue.SimpleQueue[tuple[ParseRequest, Sink]] = queue.SimpleQueue()
-        self._dropped: set[str] = set()
-        self._ids = 0
-        self._lock = threading.Lock()
-        self.stopped = False
-        for _ in range(self.workers):
-            threading.Thread(target=self._run, name="ck3parse", daemon=True).start()
-
-    def submit(
-        self,
-        request: ParseRequest,
-        size: int,
-        sink: Sink,
-        *,
-        bulk: bool = False,
-        urgent: bool = False,
-        keep: bool = False,
-    ) -> str:
-        """Take a request, to be parsed once a process is free."""
-        del size, bulk, urgent, keep
-        with self._lock:
-            self._ids += 1
-            request_id = f"legacy-{self._ids}:0"
-        self._jobs.put((msgspec.structs.replace(request, id=request_id), sink))
-        return request_id
-
-    def flush(self) -> None:
-        """Do nothing: it holds nothing back."""
-
-    def drop(self, request_id: str) -> None:
-        """Pass a request over that nobody waits for any more."""
-        self._dropped.add(request_id)
-
-    def taken(self, request_id: str) -> None:
-        """Do nothing: it keeps nothing."""
-
-    def close(self) -> None:
-        """Take nothing more."""
-        self.stopped = True
-
-    def worker_list(self) -> list[dict[str, Any]]:
-        """Return nothing: no process outlives its file."""
-        return []
-
-    def _run(self) -> None:
-        while True:
-            request, sink = self._jobs.get()
-            if request.id in self._dropped:
-                self._dropped.discard(request.id)
-                continue
-            try:
-                result = legacy.parse(request)
-            except Exception as error:  # whoever waits must hear of it
-                log.exception("no subprocess could be run")
-                result = ParseResult(request.id, request.path or request.name)
-                result.error_type, result.error = ErrorType.WORKER_CRASHED, str(error)
-            sink(result)
 
 
 _lock = threading.Lock()

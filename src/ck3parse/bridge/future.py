@@ -2,17 +2,29 @@
 
 import asyncio
 import concurrent.futures
+import logging
 import os
-from collections.abc import Generator, Iterable, Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import repeat
 from typing import Any, Protocol, cast
 
 from ck3parse import messages
 from ck3parse.bridge.results import ParseResult, result_of
-from ck3parse.errors import BrokerError
+from ck3parse.errors import BrokerError, UsageError
+
+Sink = Callable[[messages.ParseResult], None]
+"""Takes the answer to a request."""
+
+log = logging.getLogger(__name__)
 
 
 class Keeper(Protocol):
     """What a future needs of whoever will answer it."""
+
+    def is_answering(self) -> bool:
+        """Return whether the calling thread is one of those that bring results."""
 
     def flush(self) -> None:
         """Send at once what was held back for company."""
@@ -76,16 +88,52 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
             TimeoutError: the time is over.
             concurrent.futures.CancelledError: it was cancelled.
             BrokerError: it belongs to the process that this one was forked from.
+            UsageError: this is the thread that brings results, which calls callbacks: it would
+                wait for itself.
         """
-        self.flush()
+        self.prepare_wait(timeout)
         result = super().result(timeout)
         self._keeper.taken(self.id)
         return result
 
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait until it is done, and return `None`: what went wrong is in the result.
+
+        Args:
+            timeout: as that of `result`.
+
+        Raises:
+            As `result`.
+        """
+        self.prepare_wait(timeout)
+        return super().exception(timeout)
+
+    def add_done_callback(self, fn: Callable[[Any], object]) -> None:
+        """Have a function called with this future once it is done.
+
+        It is called in the thread that brings results, or at once if it is done already. There it
+        must not wait for other results, and what it raises is logged.
+
+        Args:
+            fn: the function.
+        """
+
+        def guarded(done: concurrent.futures.Future[ParseResult]) -> None:
+            try:
+                fn(done)
+            except Exception:
+                raise  # who calls callbacks logs these, and goes on
+            except BaseException:
+                if not self._keeper.is_answering():
+                    raise
+                log.exception("a callback of a future was to end the thread that brings results")
+
+        super().add_done_callback(guarded)
+
     def flush(self) -> None:
         """Send it at once, if it was held back for others to travel with it."""
+        self._check_process()
         if not self.done():
-            self._check_process()
             self._keeper.flush()
 
     def cancel(self) -> bool:
@@ -116,17 +164,44 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
         self.set_result(result_of(answer))
 
     def __await__(self) -> Generator[Any, None, ParseResult]:
-        self.flush()
+        self.prepare_wait(None)
         result = yield from asyncio.wrap_future(self).__await__()
         self._keeper.taken(self.id)
         return result
 
+    def prepare_wait(self, timeout: float | None) -> None:
+        """Send it at once, and see that to wait for it can end; as `result` does first."""
+        self.flush()
+        # Who only looks does not wait.
+        if timeout != 0 and not self.done() and self._keeper.is_answering():
+            raise endless_wait()
+
     def _check_process(self) -> None:
-        if self._pid != os.getpid():
+        if self._pid == os.getpid():
+            return
+        # A thread that only the parent has may have held it.
+        self._condition = threading.Condition()
+        if not self.done():
             raise BrokerError(
                 "this future belongs to the process that this one was forked from: find it with"
                 " ParseFuture.from_id, or ask for the file again"
             )
+
+
+def hand_over(sink: Sink, answer: messages.ParseResult) -> None:
+    """Hand an answer over. Nothing that is done with it ends the thread that brings them all."""
+    try:
+        sink(answer)
+    except BaseException:
+        log.exception("a result could not be handed over")
+
+
+def endless_wait() -> UsageError:
+    """Return the error that it is to wait for a result in the thread that would bring it."""
+    return UsageError(
+        "a callback cannot wait for another result, as all come by its thread: add a callback to"
+        " that one too, or hand the work to a thread of your own"
+    )
 
 
 def gather(futures: Iterable[ParseFuture], timeout: float | None = None) -> list[ParseResult]:
@@ -152,11 +227,22 @@ def as_completed(
         futures: what was asked for.
         timeout: seconds to wait at most for all of them; `None`: until they are done.
 
+    Returns:
+        An iterator; a future that was given twice comes twice.
+
     Raises:
         TimeoutError: the time is over.
+        UsageError: as `ParseFuture.result`.
     """
     asked = list(futures)
     for future in asked:
         future.flush()
-    done = concurrent.futures.as_completed(asked, timeout)
-    return cast("Iterator[ParseFuture]", done)
+    return _done_of(asked, timeout)
+
+
+def _done_of(asked: list[ParseFuture], timeout: float | None) -> Iterator[ParseFuture]:
+    for future in asked:
+        future.prepare_wait(timeout)
+    times = Counter(asked)
+    for done in concurrent.futures.as_completed(times, timeout):
+        yield from repeat(cast("ParseFuture", done), times[cast("ParseFuture", done)])

@@ -66,7 +66,7 @@ class ParsePool:
             UsageError: the time limit is too short or too long.
         """
         request = file_request(filepath, timeout_ms, "strict")
-        return self._parse(request, lambda engine: ahead.take(filepath, engine))
+        return self._parse(request, lambda engine: ahead.take(request, engine))
 
     def parse_text(
         self, content: str, filename: str = "<inline>", timeout_ms: int = DEFAULT_TIMEOUT_MS
@@ -147,7 +147,7 @@ class ParsePool:
     def _parse(
         self, request: ParseRequest, take: Callable[[Engine], ParseResult | None]
     ) -> ParseResult:
-        source = request.path or request.name
+        source = request.name
         if not self._started:
             return failed(source, ErrorType.WORKER_UNAVAILABLE, "the parse pool is not running")
         try:
@@ -196,6 +196,7 @@ def shutdown_pool() -> None:
     if pool:
         pool.shutdown()
     engines.shut_down()
+    ahead.forget()
 
 
 def _after_fork() -> None:

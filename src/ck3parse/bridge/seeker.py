@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from ck3parse.acceptance import Acceptance, NotAcceptedError, OtherOriginError
+from ck3parse.bridge.future import Sink, hand_over
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseResult
 
@@ -26,7 +27,7 @@ class Sought(msgspec.Struct):
     """A result that somebody waits for, and when to give up on it."""
 
     future_id: str
-    sink: Callable[[ParseResult], None]
+    sink: Sink
     deadline: float
     asked: float
     lost_since: float | None = None
@@ -55,9 +56,7 @@ class Seeker:
         """Seconds until there is something to do, or `None` if nothing is sought."""
         return LOOK_INTERVAL_S if self._sought else None
 
-    def seek(
-        self, future_id: str, sink: Callable[[ParseResult], None], limit_s: float
-    ) -> Callable[[], None]:
+    def seek(self, future_id: str, sink: Sink, limit_s: float) -> Callable[[], None]:
         """Look for a result until it is there.
 
         Args:
@@ -88,7 +87,7 @@ class Seeker:
         for sought in list(self._sought):
             if result := self._find(sought):
                 self._forget(sought)
-                sought.sink(result)
+                hand_over(sought.sink, result)
         self._looked = monotonic()
 
     def give_up(self, reason: str, asked_before: float = math.inf) -> None:
@@ -96,7 +95,7 @@ class Seeker:
         for sought in list(self._sought):
             if sought.asked < asked_before:
                 self._forget(sought)
-                sought.sink(_unavailable(sought.future_id, reason))
+                hand_over(sought.sink, _unavailable(sought.future_id, reason))
 
     def _forget(self, sought: Sought) -> None:
         with self._lock:

@@ -1,0 +1,142 @@
+"""Parses each file in a process of its own, a few of them at a time."""
+
+import logging
+import queue
+import subprocess
+import threading
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from ck3parse import legacy
+from ck3parse.bridge.future import Sink, hand_over
+from ck3parse.config import settings
+from ck3parse.errors import BrokerError, ErrorType
+from ck3parse.messages import ParseRequest, ParseResult
+
+_STOP_LIMIT_S = 3.0
+_STOPPED = "the parse pool was shut down"
+
+log = logging.getLogger(__name__)
+
+
+class Subprocesses:
+    """An engine that needs no broker.
+
+    Args:
+        workers: processes at a time; `None`: as the settings say.
+
+    Attributes:
+        stopped: whether it answers nothing any more.
+        max_file_bytes: a larger text is not parsed.
+
+    Raises:
+        UsageError: a setting cannot be used.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        of = settings()
+        self.workers = workers or of.worker_count
+        self.max_file_bytes = of.max_file_bytes
+        self.stopped = False
+        self._jobs: queue.SimpleQueue[tuple[ParseRequest, Sink] | None] = queue.SimpleQueue()
+        self._dropped: set[str] = set()
+        self._ids = 0
+        self._lock = threading.Lock()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._threads = [
+            threading.Thread(target=self._run, name="ck3parse", daemon=True)
+            for _ in range(self.workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(
+        self,
+        request: ParseRequest,
+        size: int,
+        sink: Sink,
+        *,
+        bulk: bool = False,
+        urgent: bool = False,
+        keep: bool = False,
+    ) -> str:
+        """Take a request, to be parsed once a process is free.
+
+        Raises:
+            BrokerError: it was closed.
+        """
+        del size, bulk, urgent, keep
+        with self._lock:
+            if self.stopped:
+                raise BrokerError(_STOPPED)
+            self._ids += 1
+            request_id = f"legacy-{self._ids}:0"
+            self._jobs.put((msgspec.structs.replace(request, id=request_id), sink))
+        return request_id
+
+    def is_answering(self) -> bool:
+        """Return whether the calling thread is one of those that bring results."""
+        return threading.current_thread() in self._threads
+
+    def flush(self) -> None:
+        """Do nothing: it holds nothing back."""
+
+    def drop(self, request_id: str) -> None:
+        """Pass a request over that nobody waits for any more."""
+        self._dropped.add(request_id)
+
+    def taken(self, request_id: str) -> None:
+        """Do nothing: it keeps nothing."""
+
+    def close(self) -> None:
+        """Answer what waits with that, and end each process and thread of it."""
+        with self._lock:
+            if self.stopped:
+                return
+            self.stopped = True
+            for process in self._processes:
+                process.kill()
+        for _ in self._threads:
+            self._jobs.put(None)
+        deadline = monotonic() + _STOP_LIMIT_S
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - monotonic()))
+
+    def worker_list(self) -> list[dict[str, Any]]:
+        """Return nothing: no process outlives its file."""
+        return []
+
+    def _run(self) -> None:
+        while job := self._jobs.get():
+            request, sink = job
+            if request.id in self._dropped:
+                self._dropped.discard(request.id)
+                continue
+            hand_over(sink, self._answer(request))
+
+    def _answer(self, request: ParseRequest) -> ParseResult:
+        failed = ParseResult(request.id, request.name)
+        try:
+            if not self.stopped:
+                answer = legacy.parse(request, self._began, self._ended)
+                answer.path = request.name
+                if not self.stopped:
+                    return answer
+            failed.error_type, failed.error = ErrorType.WORKER_UNAVAILABLE, _STOPPED
+        except Exception as error:  # whoever waits must hear of it
+            log.exception("no subprocess could be run")
+            failed.error_type, failed.error = ErrorType.WORKER_CRASHED, str(error)
+        return failed
+
+    def _began(self, process: "subprocess.Popen[bytes]") -> None:
+        with self._lock:
+            self._processes.add(process)
+            if self.stopped:
+                process.kill()
+
+    def _ended(self, process: "subprocess.Popen[bytes]") -> None:
+        with self._lock:
+            self._processes.discard(process)

@@ -33,24 +33,21 @@ from ck3parse.qbuilder_bridge import (
 from polling import wait_until
 from reliability import Case
 
-ENGINES = ["pipeline", "subprocesses"]
-
 
 @pytest.fixture(scope="module")
-def pipeline() -> Iterator[pytest.MonkeyPatch]:
-    with faulty_pipeline() as patch:
-        yield patch
-
-
-@pytest.fixture(params=ENGINES)
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each test once with either engine."""
+    """Who parses."""
     if request.param == "pipeline":
         with faulty_pipeline():
             yield request.param
     else:
         with bridge({SWITCH: "0", "CK3PARSE_WORKERS": "1"}):
             yield request.param
+
+
+both_ways = pytest.mark.parametrize("way", ["pipeline", "subprocesses"], indirect=True)
+by_pipeline = pytest.mark.parametrize("way", ["pipeline"], indirect=True)
+uses = pytest.mark.usefixtures("way")
 
 
 def raising(error: BaseException) -> Callable[[object], None]:
@@ -63,6 +60,7 @@ def raising(error: BaseException) -> Callable[[object], None]:
 # callbacks
 
 
+@both_ways
 @pytest.mark.parametrize(
     "error",
     [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit()],
@@ -82,7 +80,7 @@ def test_a_callback_ends_nobody_else(way: str, error: BaseException, case: Case)
     async def later() -> bool:
         future = enqueue_parse_text("b = 1")
         future.add_done_callback(raising(error))
-        return (await asyncio.wait_for(future_of(future), LIMIT_S)).success
+        return bool((await asyncio.wait_for(future_of(future), LIMIT_S)).success)
 
     assert asyncio.run(later())
     assert enqueue_parse_text("c = 1").result(LIMIT_S).success
@@ -106,6 +104,7 @@ WAITS: dict[str, Callable[[ParseFuture], object]] = {
 }
 
 
+@both_ways
 def test_a_wait_that_cannot_end_is_an_error(way: str, case: Case) -> None:
     """Issue 19, line 10."""
     case.of("program", f"callbacks wait for other results, {way}")
@@ -142,7 +141,9 @@ def test_a_wait_that_cannot_end_is_an_error(way: str, case: Case) -> None:
     case.saw(len(raised), len(raised), 0.0, "each an error at once that says what to do")
 
 
-def test_what_is_done_can_be_asked_for_in_a_callback(way: str) -> None:
+@both_ways
+@uses
+def test_what_is_done_can_be_asked_for_in_a_callback() -> None:
     """Issue 19, line 10."""
     first = enqueue_parse_text("a = 1")
     assert first.result(LIMIT_S).success
@@ -162,7 +163,9 @@ def test_what_is_done_can_be_asked_for_in_a_callback(way: str) -> None:
     assert found == [True] * 4
 
 
-def test_a_callback_may_shut_the_pool_down(way: str) -> None:
+@both_ways
+@uses
+def test_a_callback_may_shut_the_pool_down() -> None:
     """Issue 19, line 10."""
     done = threading.Event()
 
@@ -177,9 +180,9 @@ def test_a_callback_may_shut_the_pool_down(way: str) -> None:
     assert enqueue_parse_text("a = 1").result(LIMIT_S).success
 
 
-def test_an_iterator_that_is_collected_amid_a_call_stops_nothing(
-    pipeline: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@by_pipeline
+@uses
+def test_an_iterator_that_is_collected_amid_a_call_stops_nothing(tmp_path: Path) -> None:
     """Issue 19, line 10: what the garbage collector calls is a call into the bridge too."""
     path = tmp_path / "a.txt"
     path.write_text("a = 1")
@@ -199,9 +202,11 @@ def test_an_iterator_that_is_collected_amid_a_call_stops_nothing(
 # folders
 
 
+@by_pipeline
+@uses
 @pytest.mark.parametrize("how", ["enqueue_parse", "enqueue_many", "prefetch", "pool"])
 def test_a_path_is_that_of_the_moment_when_it_was_asked_for(
-    how: str, pipeline: pytest.MonkeyPatch, tmp_path: Path, case: Case
+    how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, case: Case
 ) -> None:
     """Issue 19, line 11."""
     case.of("program", f"changes its folder right after {how}")
@@ -209,7 +214,7 @@ def test_a_path_is_that_of_the_moment_when_it_was_asked_for(
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.txt").write_text(f"{folder} = yes")
     name = "a.txt"
-    pipeline.chdir(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
     if how == "enqueue_parse":
         future = enqueue_parse(name)
         os.chdir(tmp_path / "there")
@@ -234,7 +239,9 @@ def test_a_path_is_that_of_the_moment_when_it_was_asked_for(
     case.saw(1, 1, 0.0, "the tree of the file that was meant, by the name it was given")
 
 
-def test_a_folder_that_is_gone_has_no_files(way: str, tmp_path: Path) -> None:
+@both_ways
+@uses
+def test_a_folder_that_is_gone_has_no_files(tmp_path: Path) -> None:
     """Issue 19, line 11."""
     code_folder = Path.cwd()
     gone = tmp_path / "gone"
@@ -307,8 +314,10 @@ BAD: dict[str, Callable[[Path], object]] = {
 }
 
 
+@by_pipeline
+@uses
 @pytest.mark.parametrize("what", GOOD)
-def test_what_can_be_understood_is(what: str, pipeline: object, tmp_path: Path, case: Case) -> None:
+def test_what_can_be_understood_is(what: str, tmp_path: Path, case: Case) -> None:
     """Issue 19, line 12."""
     case.of("program", f"a class of its own as {what}")
     path = tmp_path / "a.txt"
@@ -319,8 +328,10 @@ def test_what_can_be_understood_is(what: str, pipeline: object, tmp_path: Path, 
     case.saw(21, 21, 0.0, "parsed, as all others of its batch")
 
 
+@by_pipeline
+@uses
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_call_is_its_own(what: str, pipeline: object, tmp_path: Path, case: Case) -> None:
+def test_a_bad_call_is_its_own(what: str, tmp_path: Path, case: Case) -> None:
     """Issue 19, line 12."""
     case.of("program", f"a bad argument: {what}")
     path = tmp_path / "a.txt"
@@ -333,7 +344,7 @@ def test_a_bad_call_is_its_own(what: str, pipeline: object, tmp_path: Path, case
     case.saw(20, 20, 0.0, "an error in that call, all others of its batch parsed")
 
 
-def test_a_text_that_is_too_large_fails_as_a_file_does(tmp_path: Path, case: Case) -> None:
+def test_a_text_that_is_too_large_fails_as_a_file_does(case: Case) -> None:
     """Issue 19, line 12."""
     case.of("program", "a text of 360 MB")
     with faulty_pipeline():
@@ -350,14 +361,18 @@ def test_a_text_that_is_too_large_fails_as_a_file_does(tmp_path: Path, case: Cas
             assert parse_text("x = 1" + " " * 95).success
 
 
-def test_names_that_are_too_long_are_answers(way: str) -> None:
+@both_ways
+@uses
+def test_names_that_are_too_long_are_answers() -> None:
     """Issue 19, line 12."""
     names = ["x" * 300, "x/" * 3000, "x" * 100_000, "nul\0"]
     results = {result.path: result.error_type for result in enqueue_many(names)}
     assert results == dict(zip(names, ["PathNotAllowed"] * 3 + ["FileNotFoundError"], strict=True))
 
 
-def test_what_cannot_be_packed_costs_its_neighbours_nothing(pipeline: object) -> None:
+@by_pipeline
+@uses
+def test_what_cannot_be_packed_costs_its_neighbours_nothing() -> None:
     """Issue 19, line 12: such as no check knows of."""
     others = neighbours()
     bad = calls.ask(ParseRequest("", text=Text("a = 1")), engine(), keep=True)
@@ -379,7 +394,9 @@ def not_utf8(folder: Path, count: int) -> list[str]:
     return names
 
 
-def test_there_are_as_many_results_as_requests(way: str, tmp_path: Path) -> None:
+@both_ways
+@uses
+def test_there_are_as_many_results_as_requests(tmp_path: Path) -> None:
     """Issue 19, line 13."""
     sound = tmp_path / "a.txt"
     sound.write_text("a = 1")
@@ -397,27 +414,30 @@ def test_there_are_as_many_results_as_requests(way: str, tmp_path: Path) -> None
     assert [parse_file(path).path for path in paths] == paths
 
 
+@by_pipeline
+@uses
 def test_what_the_paths_raise_costs_no_results(
-    pipeline: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Issue 19, line 13."""
     path = tmp_path / "a.txt"
     path.write_text("a = 1")
-    pipeline.setattr(calls, "MANY_IN_FLIGHT", 8)
+    monkeypatch.setattr(calls, "MANY_IN_FLIGHT", 8)
 
     def paths() -> Iterator[Path]:
         for _ in range(20):
             yield path
         raise ZeroDivisionError
 
-    results = []
+    coming = enqueue_many(paths())
+    assert [next(coming).success for _ in range(20)] == [True] * 20
     with pytest.raises(ZeroDivisionError):
-        for result in enqueue_many(paths()):
-            results.append(result.success)  # noqa: PERF402 - what came before the error counts
-    assert results == [True] * 20
+        next(coming)
 
 
-def test_a_result_taken_twice_leaves_its_neighbour_s(pipeline: object) -> None:
+@by_pipeline
+@uses
+def test_a_result_taken_twice_leaves_its_neighbour_s() -> None:
     """Issue 19, line 14."""
     first, second = enqueue_parse_text("a = 1"), enqueue_parse_text("b = 1")
     assert first.id.partition(":")[0] == second.id.partition(":")[0]

@@ -307,8 +307,18 @@ class Dispatcher:
                 requests = batch.requests
         if not requests:
             return
+        given = list(map(self._given, requests))
+        try:
+            self._send(batch, given)
+        except BrokerError:
+            raise
+        except Exception:
+            log.exception("a batch could not be packed, and is sent without what cannot")
+            self._send(batch, list(map(self._packable, given)))
+
+    def _send(self, batch: _Open, requests: list[ParseRequest]) -> None:
         self._window.submit(
-            Batch(list(map(self._given, requests)), batch.size),
+            Batch(requests, batch.size),
             queue=batch.key.queue,
             task_id=batch.task_id,
             keep=batch.key.keep,
@@ -319,10 +329,29 @@ class Dispatcher:
             return self._give(request)
         except CannotReadError as reason:
             # By name no worker can read it either, but it keeps its place in the batch.
-            with self._changed:
-                if waiting := self._waiting.get(request.id):
-                    self._waiting[request.id] = waiting._replace(unread=reason)
+            self._note(request, reason)
             return request
+        except Exception as error:
+            log.exception("a bug of ck3parse met %s", request.name)
+            return self._instead(request, error)
+
+    def _packable(self, request: ParseRequest) -> ParseRequest:
+        try:
+            msgspec.msgpack.encode(request)
+        except Exception as error:  # noqa: BLE001 - memory can be short too
+            return self._instead(request, error)
+        return request
+
+    def _instead(self, request: ParseRequest, error: Exception) -> ParseRequest:
+        """Return what keeps a request's place in its batch: a file that no worker finds."""
+        message = f"it cannot be sent: {type(error).__name__}: {error}"
+        self._note(request, CannotReadError(ErrorType.INTERNAL, message))
+        return ParseRequest(request.id, "", timeout_ms=request.timeout_ms)
+
+    def _note(self, request: ParseRequest, reason: CannotReadError) -> None:
+        with self._changed:
+            if waiting := self._waiting.get(request.id):
+                self._waiting[request.id] = waiting._replace(unread=reason)
 
     def _hand_out(self, answer: Answer) -> None:
         for result in answer.results:

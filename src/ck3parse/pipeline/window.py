@@ -171,6 +171,7 @@ class Window:
 
         Raises:
             BrokerError: the broker is gone for too long.
+            Exception: what packing raises; the batch was not sent then.
         """
         if not self._in_flight:
             self._heard_something()
@@ -179,6 +180,9 @@ class Window:
             self._send(which, task_id)
         except BROKER_ERRORS as error:
             self._start_over(error)
+        except BaseException:  # it cannot be packed
+            self._leave(which)
+            raise
 
     def poll(self, timeout_s: float) -> list[Answer]:
         """Return what has come of the batches submitted.

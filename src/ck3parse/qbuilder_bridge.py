@@ -36,6 +36,7 @@ No call waits for ever: a file is killed at its limit, a lost one is sent again 
 where no worker is left its result says so with the error type `WorkerUnavailable`.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from time import perf_counter
 
@@ -245,5 +246,6 @@ def _parse_legacy(request: ParseRequest, timeout: float) -> ParseResult:
     return raise_if_lost(result_of(answer), timeout)
 
 
-def _milliseconds(timeout: float) -> int:
-    return max(int(timeout > 0), round(timeout * 1000))
+def _milliseconds(timeout: float) -> float:
+    milliseconds = timeout * 1000
+    return round(milliseconds) if math.isfinite(milliseconds) else milliseconds

@@ -45,7 +45,7 @@ class _Nobody:
         pass
 
 
-def file_request(path: StrPath, timeout_ms: int, mode: Mode) -> ParseRequest:
+def file_request(path: StrPath, timeout_ms: float, mode: Mode) -> ParseRequest:
     """Return the request for a file: the one that its name means now, by the name as it was given.
 
     Raises:
@@ -70,7 +70,7 @@ def full_path(name: str) -> str:
         return name
 
 
-def text_request(content: str, filename: str, timeout_ms: int, mode: Mode) -> ParseRequest:
+def text_request(content: str, filename: str, timeout_ms: float, mode: Mode) -> ParseRequest:
     """Return the request for a text.
 
     Raises:

@@ -1,8 +1,11 @@
 """The bridge's broker: the one that the settings name, or an embedded one."""
 
+import codecs
+import contextlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +13,7 @@ from celery import Celery
 
 from ck3parse.acceptance import Acceptance
 from ck3parse.application import make_app
+from ck3parse.bridge import forking
 from ck3parse.bridge.seeker import Seeker
 from ck3parse.broker import EmbeddedBroker
 from ck3parse.config import Settings
@@ -58,12 +62,15 @@ class Connector:
             roots = [root for root in of.roots.split(os.pathsep) if root]
             self._embedded = EmbeddedBroker(workers, roots, keep=True)
             self._embedded.start()
-            try:
-                self._embedded.wait_ready(START_LIMIT_S)
-            except BaseException:
-                self._embedded.stop()
-                raise
             of = self._embedded.client_settings(of)
+        try:
+            with forking.held():
+                _import_for(of)
+            if self._embedded:
+                self._embedded.wait_ready(START_LIMIT_S)
+        except BaseException:
+            self.close()
+            raise
         self._of = of
         self._acceptance = Acceptance(origin, own_worker=self._embedded is not None)
         self.seeker = Seeker(self._acceptance)
@@ -88,6 +95,7 @@ class Connector:
             patience_s=self._of.patience_s,
             outlast=outlast,
             say=self._say,
+            sleep=_sleep,
             acceptance=self._acceptance,
         )
 
@@ -132,7 +140,8 @@ class Connector:
         while True:
             self._check()
             try:
-                connected = connect(self._of)
+                with forking.held():
+                    connected = connect(self._of)
             except BrokerError as error:
                 self._say(str(error))
                 outlast(error)
@@ -157,3 +166,23 @@ class Connector:
         if waits_for and not self._waits_for and not self._embedded:
             log.warning("%s", waits_for)
         self._waits_for = waits_for
+
+
+def _import_for(of: Settings) -> None:
+    """Import all that a broker takes to talk to, and make what is made once a process.
+
+    A module that is half imported when another thread forks is so in the child for ever.
+    """
+    app = make_app(of)
+    # What cannot be used is told of once it is.
+    with contextlib.suppress(Exception):
+        app.connection_for_write().transport  # noqa: B018 - properties that import
+        app.amqp.send_task_message, app.backend, app.control.mailbox  # noqa: B018
+        codecs.lookup("unicode_escape")
+        app.finalize()
+    app.close()
+
+
+def _sleep(seconds: float) -> None:
+    with forking.let_go():
+        time.sleep(seconds)

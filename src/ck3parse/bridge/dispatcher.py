@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from ck3parse.bridge import forking
 from ck3parse.bridge.future import Sink, hand_over
 from ck3parse.bridge.seeker import Seeker
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
@@ -104,6 +105,7 @@ class Dispatcher:
         """Tasks whose results are kept no more."""
         self._hurry = False
         self._stopped: str | None = None
+        self._is_copy = False
         self._thread = threading.Thread(target=self._run, name="ck3parse", daemon=True)
         self._thread.start()
 
@@ -205,6 +207,14 @@ class Dispatcher:
         if threading.current_thread() is not self._thread:
             self._thread.join(_STOP_LIMIT_S)
 
+    def forked(self) -> None:
+        """Leave all to the parent: this is a forked copy, and copies of futures know it."""
+        self._is_copy = True
+        self._stopped = "it belongs to the process that this one was forked from"
+        # Threads that only the parent has may have held them.
+        self._changed = threading.Condition()
+        self._seeker.forked()
+
     @property
     def stopped(self) -> bool:
         """Whether it answers nothing any more."""
@@ -234,8 +244,9 @@ class Dispatcher:
             for request_id in list(self._waiting):
                 self._give_up(request_id, reason)
             self._seeker.give_up(reason)
-            if window:
-                window.close()
+            if window and not self._is_copy:
+                with forking.held():
+                    window.close()
 
     def _outlast(self, error: BrokerError) -> None:
         """Answer who has waited for broker or workers for too long, and wait for who still wants.
@@ -251,26 +262,32 @@ class Dispatcher:
                 self._give_up(request_id, str(error))
                 self._dropped = True
         self._seeker.give_up(str(error), asked_before)
-        with self._changed:
+        with forking.let_go(), self._changed:
             # Not stopped: who asks again at once must not be refused.
             while not (self._waiting or self._stopped or self._seeker.interval_s):
                 self._changed.wait()
 
     def _work(self) -> None:
         """Send what is due, and hand out what has come."""
-        for batch in self._due(idle=not self._window.in_flight):
-            self._publish(batch)
-        for answer in self._window.poll(TICK_S):
+        due = self._due(idle=not self._window.in_flight)
+        with forking.held():
+            for batch in due:
+                self._publish(batch)
+            answers = self._window.poll(TICK_S)
+        for answer in answers:
             self._hand_out(answer)
-        # Who must know that the broker is gone is the window.
-        with contextlib.suppress(*BROKER_ERRORS):
-            self._seeker.look()
-            while self._unwanted:
-                self._seeker.app.backend.forget(self._unwanted.popleft())
-        if self._dropped:
-            self._dropped = False
-            # All that nobody waits for, as the requests of a batch can be withdrawn one by one.
-            self._window.discard(self._waiting.__contains__)
+        if self._is_copy:
+            return  # a callback forked
+        with forking.held():
+            # Who must know that the broker is gone is the window.
+            with contextlib.suppress(*BROKER_ERRORS):
+                self._seeker.look()
+                while self._unwanted:
+                    self._seeker.app.backend.forget(self._unwanted.popleft())
+            if self._dropped:
+                self._dropped = False
+                # All that nobody waits for, as a batch's requests can be withdrawn one by one.
+                self._window.discard(self._waiting.__contains__)
 
     def _due(self, *, idle: bool) -> list[_Open]:
         """Return batches to send now; with nothing in flight, wait for some."""
@@ -364,9 +381,11 @@ class Dispatcher:
                 result.error_type = waiting.unread.error_type
                 result.error = waiting.unread.message
             hand_over(waiting.sink, result)
+            if self._is_copy:
+                return
             if waiting.keep and not result.id.startswith(answer.task_id):
                 # It was sent again, as another task: who knows its id only looks here.
-                with contextlib.suppress(*BROKER_ERRORS):
+                with forking.held(), contextlib.suppress(*BROKER_ERRORS):
                     self._seeker.leave(result)
                 self._unwanted.append(answer.task_id)
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from ck3parse.bridge import forking
 from ck3parse.bridge.future import Keeper, Sink
 from ck3parse.bridge.subprocess_engine import Subprocesses
 from ck3parse.config import settings, warn_of_unknown_variables
@@ -77,9 +78,10 @@ class Pipeline:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        # Only here: who keeps to the old way does not import Celery.
-        from ck3parse.bridge.connecting import Connector
-        from ck3parse.bridge.dispatcher import Dispatcher
+        with forking.held():
+            # Only here: who keeps to the old way does not import Celery.
+            from ck3parse.bridge.connecting import Connector
+            from ck3parse.bridge.dispatcher import Dispatcher
 
         warn_of_unknown_variables()
         of = settings()
@@ -124,10 +126,12 @@ class Pipeline:
         """Leave all to the parent: this is a forked copy."""
         self._closed = True
         atexit.unregister(self.close)
+        self._dispatcher.forked()
 
     def worker_list(self) -> list[dict[str, Any]]:
         """Return `id`, `pid`, `alive` and `parse_count` of each worker process."""
-        return self._connector.worker_list()
+        with forking.held():
+            return self._connector.worker_list()
 
 
 _lock = threading.Lock()

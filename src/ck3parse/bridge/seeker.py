@@ -97,6 +97,10 @@ class Seeker:
                 self._forget(sought)
                 hand_over(sought.sink, _unavailable(sought.future_id, reason))
 
+    def forked(self) -> None:
+        """Leave all to the parent: this is a forked copy."""
+        self._lock = threading.Lock()
+
     def _forget(self, sought: Sought) -> None:
         with self._lock:
             self._sought = [other for other in self._sought if other is not sought]

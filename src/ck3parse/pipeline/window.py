@@ -73,6 +73,7 @@ class Window:
         outlast: called now and then once they have been gone for longer, with what is wrong; it
             returns to go on waiting. Default: it raises that.
         say: told what is being waited for, in a few words, and `None` when it is over.
+        sleep: waits for so many seconds while the broker is gone.
         acceptance: what answers must be like.
 
     Attributes:
@@ -93,6 +94,7 @@ class Window:
         patience_s: float = Settings().patience_s,
         outlast: Callable[[BrokerError], None] = _end,
         say: Callable[[str | None], None] = lambda _: None,
+        sleep: Callable[[float], None] = time.sleep,
         acceptance: Acceptance = ANY,
     ) -> None:
         self.dropped = 0
@@ -106,6 +108,7 @@ class Window:
         self._reconnect = reconnect
         self._patience_s = patience_s
         self._outlast = outlast
+        self._sleep = sleep
         self._say = say
         self._in_flight: dict[int, Lease] = {}
         """By `id` of the lease, in order of publishing."""
@@ -405,7 +408,7 @@ class Window:
                     )
                 )
             self._say(f"the broker is gone; trying {max(0.0, left_s):.0f} s more")
-            time.sleep(min(pause_s, left_s) if left_s > 0 else pause_s)
+            self._sleep(min(pause_s, left_s) if left_s > 0 else pause_s)
             pause_s = min(2 * pause_s, _RETRY_LAST_S)
             try:
                 self._resume(self._reconnect())

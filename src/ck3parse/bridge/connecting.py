@@ -64,10 +64,10 @@ class Connector:
             self._embedded.start()
             of = self._embedded.client_settings(of)
         try:
-            with forking.held():
-                _import_for(of)
+            _import_for(of)
             if self._embedded:
-                self._embedded.wait_ready(START_LIMIT_S)
+                with forking.let_go():
+                    self._embedded.wait_ready(START_LIMIT_S)
         except BaseException:
             self.close()
             raise

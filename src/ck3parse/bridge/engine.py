@@ -78,10 +78,14 @@ class Pipeline:
     """
 
     def __init__(self, workers: int | None = None) -> None:
+        # All is imported and made within, in this thread.
         with forking.held():
-            # Only here: who keeps to the old way does not import Celery.
-            from ck3parse.bridge.connecting import Connector
-            from ck3parse.bridge.dispatcher import Dispatcher
+            self._make(workers)
+
+    def _make(self, workers: int | None) -> None:
+        # Only here: who keeps to the old way does not import Celery.
+        from ck3parse.bridge.connecting import Connector
+        from ck3parse.bridge.dispatcher import Dispatcher
 
         warn_of_unknown_variables()
         of = settings()

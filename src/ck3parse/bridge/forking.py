@@ -6,6 +6,8 @@ connections. So a fork waits until no thread is within `held`, for `FORK_LIMIT_S
 call is better than never.
 """
 
+import concurrent.futures.thread
+import logging
 import os
 import threading
 from collections import Counter
@@ -84,6 +86,10 @@ def _after_in_child() -> None:
     for thread in _within.keys() - {threading.get_ident()}:
         del _within[thread]
 
+
+# What these hold for a fork they take after us, as they were imported before us: a thread may need
+# it to come out of `held`.
+_TAKEN_LATER = (logging, concurrent.futures.thread)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

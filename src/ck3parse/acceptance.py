@@ -13,6 +13,7 @@ import zstandard
 
 from ck3parse.errors import OF_THE_CONTENT, Ck3parseError, ErrorType
 from ck3parse.messages import Origin, ParseRequest, ParseResult
+from ck3parse.parser.outcome import is_object
 from ck3parse.reading import too_large
 
 _ERROR_TYPES = frozenset(ErrorType)
@@ -209,8 +210,3 @@ def _fault_of_tree(frame: bytes, unpack: zstandard.ZstdDecompressor) -> str | No
     except (zstandard.ZstdError, MemoryError):
         return "a tree cannot be unpacked"
     return None if is_object(json) else "a tree is no JSON object"
-
-
-def is_object(json: bytes) -> bool:
-    """Return whether a text looks like a JSON object, by how it begins and ends."""
-    return json.startswith(b"{") and json.endswith(b"}")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ck3parse.errors import UsageError
 from ck3parse.messages import Mode
-from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome
+from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome, checked
 
 __all__ = [
     "DEFAULT_MAX_DEPTH",
@@ -125,8 +125,7 @@ def _own_parser(choice: str) -> Parser:
         data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
     ) -> ParseOutcome:
         del max_depth  # the signature asked of an own parser has none
-        outcome: ParseOutcome = own(data, name, mode=mode)
-        return outcome
+        return checked(own(data, name, mode=mode))
 
     def own_text(
         text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH

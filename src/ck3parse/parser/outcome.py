@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ck3parse.errors import OF_THE_CONTENT
 from ck3parse.messages import Count, Diagnostic
 from ck3parse.parser.diagnostics import Recovered, diagnostics_of, error_type_of
 
@@ -32,6 +33,39 @@ class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
     line: Count | None = None
     column: Count | None = None
     diagnostics: list[Diagnostic] = []
+
+
+def checked(given: object) -> ParseOutcome:
+    """Return what a parser of the user's own gave, if that is an outcome.
+
+    Args:
+        given: what it returned.
+
+    Raises:
+        TypeError: it is something else, or one of its fields is.
+        ValueError: its fields contradict each other.
+    """
+    if not isinstance(given, ParseOutcome):
+        raise TypeError(f"the parser returned a {type(given).__name__}, and not a ParseOutcome")
+    try:
+        outcome = msgspec.convert(msgspec.structs.asdict(given), ParseOutcome)
+    except msgspec.ValidationError as error:
+        raise TypeError(f"the parser's outcome is none: {error}") from error
+    if outcome.success and (outcome.ast_json is None or outcome.error_type is not None):
+        raise ValueError("the parser's outcome is a success without a tree, or with an error")
+    if not outcome.success and outcome.error_type not in OF_THE_CONTENT:
+        raise ValueError(
+            f"the parser's outcome has the error type {outcome.error_type!a}, and not"
+            f" {' or '.join(sorted(OF_THE_CONTENT))}"
+        )
+    if outcome.ast_json is not None and not is_object(outcome.ast_json):
+        raise ValueError("the parser's tree is no JSON object")
+    return outcome
+
+
+def is_object(json: bytes) -> bool:
+    """Return whether a text looks like a JSON object, by how it begins and ends."""
+    return json.startswith(b"{") and json.endswith(b"}")
 
 
 def recovered_outcome(recovered: Recovered, max_depth: int) -> ParseOutcome:

@@ -1,0 +1,35 @@
+"""What a parser of the user's own may return."""
+
+from typing import Any
+
+import pytest
+
+from ck3parse.parser.outcome import ParseOutcome, checked
+from ck3parse.parser.reference import parse_bytes
+
+WRONG: dict[str, Any] = {
+    "nothing": None,
+    "a pair": (True, b"{}"),
+    "a success without a tree": ParseOutcome(True),
+    "a success with an error": ParseOutcome(True, b"{}", error_type="ParseError"),
+    "a tree of text": ParseOutcome(True, "{}"),  # type: ignore[arg-type]
+    "a tree that is no object": ParseOutcome(True, b"[]"),
+    "an unknown error type": ParseOutcome(False, error_type="Nonsense"),
+    "a failure without an error type": ParseOutcome(False),
+    "fewer than no nodes": ParseOutcome(True, b"{}", -1),
+    "too many nodes": ParseOutcome(True, b"{}", 2**63),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_no_outcome_is_an_error(what: str) -> None:
+    """Issue 19, line 4: before it is an answer that no client takes."""
+    with pytest.raises((TypeError, ValueError), match="the parser"):
+        checked(WRONG[what])
+
+
+@pytest.mark.parametrize("mode", ["strict", "recover"])
+@pytest.mark.parametrize("text", [b"", b"a = 1", b"a = {", b"\xff"])
+def test_an_outcome_is_as_it_was(text: bytes, mode: Any) -> None:
+    outcome = parse_bytes(text, "a.txt", mode=mode)
+    assert checked(outcome) == outcome

@@ -26,7 +26,7 @@ START_LIMIT_S = 60.0
 RUN_LIMIT_S = 60.0
 MAX_BYTES = 1_000_000
 ROOTS = 4
-ROUNDS = 4
+ROUNDS = 3
 NATIVE = {"CK3PARSE_PARSER": ""}
 TEXTS = [f"key_{number} = {{ a = {number} }}\n" * (number + 1) for number in range(120)]
 

@@ -150,6 +150,7 @@ def _pipeline(task: Task) -> Round:
         EmbeddedBroker(task.workers, spool=True) as broker,
     ):
         # As in `run`: while server and worker come up, this process imports Celery.
+        from ck3parse.acceptance import Acceptance
         from ck3parse.application import make_app
         from ck3parse.pipeline.plan import make_plan
         from ck3parse.pipeline.run import Run
@@ -164,7 +165,9 @@ def _pipeline(task: Task) -> Round:
             run.record_known()
             times: list[float] = []
             done = Round(0, 0, 0, started - began, 0.0, spread(()))
-            with closing(Window(make_app(of), workers=task.workers)) as window:
+            acceptance = Acceptance(of.origin(parser_in_use().version), own_worker=True)
+            window = Window(make_app(of), workers=task.workers, acceptance=acceptance)
+            with closing(window):
                 for outcomes in run.outcomes(window):
                     done.files += len(outcomes)
                     done.size += sum(found.size for found, _ in outcomes)

@@ -36,6 +36,8 @@ def _fail(fault: str, *rest: bytes) -> None:
                 pass
         case "slow":
             threading.Event().wait(0.005)
+        case "sleep":  # healthy, but as slow as the seconds that follow say
+            threading.Event().wait(float(rest[0]))
         case "hang_in_c":  # a call that keeps the interpreter's lock and never returns
             ctypes.PyDLL(None).pause()
         case "once":  # the marker that a comment names says that it has happened

@@ -12,6 +12,8 @@ FAULTS = {
     "twenty": "20 bad files of all kinds among 2,000: 20 failures with their true reasons",
     "once": "A file crashes only the first time: parsed, on the second try",
     "worker": "The worker goes in mid-run, another comes: all results",
+    "slow": "A healthy file takes long: its batch is sent once, whoever has it",
+    "late": "Batches are sent twice: no late answer stays on the server",
     "children": "Every worker process is killed, once a second: all results",
     "broker": "The broker goes in mid-run and comes back: all results",
     "network": "The connection is cut, or stalls: all results",

@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, Self
 
 from redis import Redis
@@ -91,7 +93,7 @@ class Server(_Process):
 
 
 class Worker(_Process):
-    """`celery -A ck3parse worker`, as a user starts it, with two processes.
+    """`celery -A ck3parse worker`, as a user starts it.
 
     Args:
         url: the broker.
@@ -99,6 +101,7 @@ class Worker(_Process):
         name: what Celery calls it.
         env: more of its environment.
         app: the module of its Celery application.
+        processes: how many it has.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Worker(_Process):
         name: str = "one",
         env: Mapping[str, str] | None = None,
         app: str = "ck3parse",
+        processes: int = 2,
     ) -> None:
         self._log = folder / f"{name}.log"
         clean = {k: v for k, v in os.environ.items() if not k.startswith("CK3PARSE_")}
@@ -115,7 +119,7 @@ class Worker(_Process):
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "celery", "-A", app, "worker"),
-                    *("-l", "INFO", "-c", "2", "-n", f"{name}@%h"),
+                    *("-l", "INFO", "-c", str(processes), "-n", f"{name}@%h"),
                 ],
                 env={**clean, **FAULTY, "CK3PARSE_BROKER_URL": url, **(env or {})},
                 stdout=log,
@@ -141,17 +145,22 @@ class Proxy:
 
     Args:
         port: the server's port.
+        delay_s: how long everything takes, each way.
 
     Attributes:
         refused: how many connections it did not accept.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, delay_s: float = 0.0) -> None:
+        self._delay_s = delay_s
+        self._delayed: deque[tuple[float, socket.socket, bytes]] = deque()
+        """In order: when it is due, where it came from, and what it is; nothing for the end."""
         self._to = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
         self._pairs: dict[socket.socket, socket.socket] = {}
         self._silent: set[socket.socket] = set()
+        self._ending: set[socket.socket] = set()
         self._wake, self._woken = socket.socketpair()
         self._lock = threading.Lock()
         self._refuses = self._ended = False
@@ -195,10 +204,10 @@ class Proxy:
     def _forward(self) -> None:
         while not self._ended:
             with self._lock:
-                ends = [end for end in self._pairs if end not in self._silent]
+                ends = [end for end in self._pairs if end not in self._silent | self._ending]
             watched = [self._listener, self._woken, *ends]
             try:
-                readable, _, _ = select.select(watched, [], [], 1)
+                readable, _, _ = select.select(watched, [], [], self._until_due())
             except (OSError, ValueError):  # one was closed just now
                 continue
             with self._lock:
@@ -208,7 +217,14 @@ class Proxy:
                     elif end is self._listener:
                         self._accept()
                     elif end in self._pairs and end not in self._silent:
-                        self._pass_on(end)
+                        self._take(end)
+                while self._delayed and self._delayed[0][0] <= monotonic():
+                    _, end, data = self._delayed.popleft()
+                    if end in self._pairs and end not in self._silent:
+                        self._pass_on(end, data)
+
+    def _until_due(self) -> float:
+        return max(0.0, self._delayed[0][0] - monotonic()) if self._delayed else 1.0
 
     def _accept(self) -> None:
         near, _ = self._listener.accept()
@@ -223,9 +239,18 @@ class Proxy:
             return
         self._pairs[near], self._pairs[far] = far, near
 
-    def _pass_on(self, end: socket.socket) -> None:
+    def _take(self, end: socket.socket) -> None:
         try:
             data = end.recv(1 << 16)
+        except OSError:
+            self._close(end)
+            return
+        if not data:
+            self._ending.add(end)
+        self._delayed.append((monotonic() + self._delay_s, end, data))
+
+    def _pass_on(self, end: socket.socket, data: bytes) -> None:
+        try:
             if data:
                 self._pairs[end].sendall(data)
             else:
@@ -237,5 +262,6 @@ class Proxy:
         if other := self._pairs.pop(end, None):
             self._pairs.pop(other, None)
             self._silent -= {end, other}
+            self._ending -= {end, other}
             end.close()
             other.close()

@@ -14,6 +14,8 @@ from ck3parse.acceptance import NotAcceptedError
 from ck3parse.config import Settings
 
 TASK_NAME = "ck3parse.parse_batch"
+DROP_COMMAND = "ck3parse_drop"
+"""Tells workers of tasks whose answers nobody wants; `task_ids` are its arguments."""
 
 log = logging.getLogger(__name__)
 

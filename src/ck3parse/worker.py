@@ -22,7 +22,7 @@ from celery.utils.log import get_logger
 from celery.worker.control import inspect_command
 from celery.worker.request import Request
 
-from ck3parse import counts
+from ck3parse import counts, unwanted
 from ck3parse.config import LONGEST_TIMEOUT_MS
 from ck3parse.identity import identity
 from ck3parse.prefork import ProcessPool
@@ -80,6 +80,17 @@ class ParseTaskRequest(Request):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.time_limits = _time_limits(self.time_limits)
+
+    @property
+    def store_errors(self) -> bool:
+        """Whether the result backend gets to know that it failed, or was revoked."""
+        return bool(super().store_errors) and not unwanted.is_unwanted(self.id)
+
+    def acknowledge(self) -> None:
+        """Tell the broker that it is done; its answer is on the result backend by now."""
+        super().acknowledge()
+        if unwanted.is_unwanted(self.id):
+            unwanted.forget(self.task.backend, self.id)
 
     def on_failure(
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False

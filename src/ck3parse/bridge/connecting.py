@@ -20,6 +20,7 @@ from ck3parse.config import Settings
 from ck3parse.errors import BrokerError
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.connection import Connected, connect, reach, worker_stats
+from ck3parse.pipeline.evidence import Roster
 from ck3parse.pipeline.transport import Give, by_name, giver
 from ck3parse.pipeline.window import Window
 
@@ -89,7 +90,7 @@ class Connector:
         return Window(
             connected.app,
             workers=connected.workers,
-            nodes=connected.nodes,
+            roster=connected.roster,
             check=self._check,
             reconnect=self._reconnect,
             patience_s=self._of.patience_s,
@@ -117,8 +118,6 @@ class Connector:
         app = reach(self._of)
         try:
             stats = worker_stats(app)
-        except Exception as error:  # each transport has its own errors
-            raise BrokerError(f"the broker cannot be asked for its workers: {error}") from error
         finally:
             app.close()
         found: list[dict[str, Any]] = []
@@ -135,7 +134,7 @@ class Connector:
 
     def _connected(self, outlast: Callable[[BrokerError], None]) -> Connected:
         if self._embedded:
-            return Connected(make_app(self._of), self._workers, 1)
+            return Connected(make_app(self._of), self._workers, Roster(complete=True))
         pause_s = _RETRY_FIRST_S
         while True:
             self._check()

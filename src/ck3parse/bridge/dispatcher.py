@@ -24,8 +24,9 @@ from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import Batch, limit_within
+from ck3parse.pipeline.broker_calls import BrokerCallError
 from ck3parse.pipeline.transport import Give
-from ck3parse.pipeline.window import BROKER_ERRORS, Answer, Window
+from ck3parse.pipeline.window import Answer, Window
 from ck3parse.reading import CannotReadError
 
 MAX_CALLS = 512
@@ -280,10 +281,10 @@ class Dispatcher:
             return  # a callback forked
         with forking.held():
             # Who must know that the broker is gone is the window.
-            with contextlib.suppress(*BROKER_ERRORS):
+            with contextlib.suppress(BrokerCallError):
                 self._seeker.look()
                 while self._unwanted:
-                    self._seeker.app.backend.forget(self._unwanted.popleft())
+                    self._seeker.drop(self._unwanted.popleft())
             if self._dropped:
                 self._dropped = False
                 # All that nobody waits for, as a batch's requests can be withdrawn one by one.
@@ -385,7 +386,7 @@ class Dispatcher:
                 return
             if waiting.keep and not result.id.startswith(answer.task_id):
                 # It was sent again, as another task: who knows its id only looks here.
-                with forking.held(), contextlib.suppress(*BROKER_ERRORS):
+                with forking.held(), contextlib.suppress(BrokerCallError):
                     self._seeker.leave(result)
                 self._unwanted.append(answer.task_id)
 

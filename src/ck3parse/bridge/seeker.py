@@ -17,6 +17,7 @@ from ck3parse.acceptance import Acceptance, NotAcceptedError, OtherOriginError
 from ck3parse.bridge.future import Sink, hand_over
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseResult
+from ck3parse.pipeline.broker_calls import calling_broker
 
 LOOK_INTERVAL_S = 0.05
 LOST_PATIENCE_S = 60.0
@@ -75,13 +76,31 @@ class Seeker:
         return lambda: self._forget(sought)
 
     def leave(self, result: ParseResult) -> None:
-        """Leave a result under its request's id."""
+        """Leave a result under its request's id.
+
+        Raises:
+            BrokerCallError: the backend does not serve.
+        """
         result.origin = self._acceptance.origin
         answers = msgspec.to_builtins([result], builtin_types=(bytes,))
-        self.app.backend.store_result(result.id, answers, "SUCCESS")
+        with calling_broker():
+            self.app.backend.store_result(result.id, answers, "SUCCESS")
+
+    def drop(self, task_id: str) -> None:
+        """Remove a task's result.
+
+        Raises:
+            BrokerCallError: the backend does not serve.
+        """
+        with calling_broker():
+            self.app.backend.forget(task_id)
 
     def look(self) -> None:
-        """Hand out what has come, if it is time to look."""
+        """Hand out what has come, if it is time to look.
+
+        Raises:
+            BrokerCallError: the backend does not serve.
+        """
         if not self._sought or monotonic() - self._looked < LOOK_INTERVAL_S:
             return
         for sought in list(self._sought):
@@ -105,10 +124,15 @@ class Seeker:
         with self._lock:
             self._sought = [other for other in self._sought if other is not sought]
 
+    def _meta(self, task_id: str) -> dict[str, Any]:
+        with calling_broker():
+            meta: dict[str, Any] = self.app.backend.get_task_meta(task_id, cache=False)
+        return meta
+
     def _find(self, sought: Sought) -> ParseResult | None:
         future_id = sought.future_id
         task_id, _, index = future_id.partition(":")
-        meta = self.app.backend.get_task_meta(task_id, cache=False)
+        meta = self._meta(task_id)
         lost = meta["status"] if meta["status"] in ("FAILURE", "REVOKED") else None
         if meta["status"] == "SUCCESS":
             try:
@@ -116,7 +140,7 @@ class Seeker:
             except (NotAcceptedError, OtherOriginError) as reason:
                 lost = reason
         if lost is not None:
-            own = self.app.backend.get_task_meta(future_id, cache=False)
+            own = self._meta(future_id)
             if own["status"] == "SUCCESS":
                 try:
                     return self._nth(own["result"], 0, future_id)

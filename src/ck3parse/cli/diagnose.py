@@ -143,16 +143,20 @@ def _travel(
     from ck3parse.diagnosis.route import queue_findings
     from ck3parse.diagnosis.stages import Traveller, store_times
     from ck3parse.pipeline.connection import connect
+    from ck3parse.pipeline.mailbox import Mailbox
     from ck3parse.pipeline.window import Window
 
-    app, processes, nodes = connect(of)
+    app, processes, roster = connect(of)
     found.reached = True
-    with closing(Window(app, workers=processes, nodes=nodes, patience_s=PATIENCE_S)) as window:
+    with ExitStack() as stack:
+        window = Window(app, workers=processes, roster=roster, patience_s=PATIENCE_S)
+        stack.enter_context(closing(window))
+        mailbox = stack.enter_context(Mailbox(app))
         before = time.time()
-        found.workers = ask_workers(app, nodes)
+        found.workers = ask_workers(mailbox, roster.workers)
         clocks = clock_findings((before, time.time()), found.workers)
         found.findings += worker_findings(found.client, found.workers) + clocks
-        if found.route and (unheard := queue_findings(app, found.route, nodes)):
+        if found.route and (unheard := queue_findings(mailbox, found.route, roster.workers)):
             found.findings += unheard
             return  # an answer would be waited for in vain
         traveller = Traveller(window, app, of, mapped=mapped, one_clock=not clocks)

@@ -307,19 +307,20 @@ def _window(
     from ck3parse.acceptance import Acceptance
     from ck3parse.application import make_app
     from ck3parse.pipeline.connection import connect, reach
+    from ck3parse.pipeline.evidence import Roster
     from ck3parse.pipeline.window import Window
 
     origin = of.origin(parser_in_use().version)
     if embedded:
         embedded.wait_ready(BROKER_START_LIMIT_S)
         of = embedded.client_settings(of)
-        app, workers, nodes = make_app(of), of.worker_count, 1
+        app, workers, roster = make_app(of), of.worker_count, Roster(complete=True)
     else:
-        app, workers, nodes = connect(of, first_is_enough=small, wait=wait, check=check, say=say)
+        app, workers, roster = connect(of, first_is_enough=small, wait=wait, check=check, say=say)
     return Window(
         app,
         workers=workers,
-        nodes=nodes,
+        roster=roster,
         check=check,
         reconnect=lambda: reach(of),
         patience_s=of.patience_s,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -14,9 +14,11 @@ from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, settings
 from ck3parse.errors import BrokerError, UsageError
 from ck3parse.urls import masked, without_passwords
 
+if TYPE_CHECKING:
+    from ck3parse.pipeline.mailbox import Mailbox
+
 RATE_INTERVAL_S = 1.0
 """Rates are what is done between two looks so far apart."""
-_REPLIES_S = 2.0
 _BYTES_PER_MB = 1_000_000
 
 
@@ -113,53 +115,53 @@ def _looks(of: Settings) -> Iterator[Status]:
         BrokerError: the broker cannot be reached, or at first has no worker.
     """
     from ck3parse.pipeline import connection
+    from ck3parse.pipeline.mailbox import Mailbox
 
     app = connection.reach(of)
     try:
-        if not connection.worker_stats(app):
-            raise connection.no_worker(of.broker_url)
-        before, then = _look(app, of), time.monotonic()
-        while True:
-            time.sleep(RATE_INTERVAL_S)
-            status, now = _look(app, of), time.monotonic()
-            done = {worker.name: worker.tasks_done for worker in before.workers}
-            for worker in status.workers:
-                more = worker.tasks_done - done.get(worker.name, worker.tasks_done)
-                worker.tasks_per_second = round(max(0, more) / (now - then), 1)
-            yield status
-            before, then = status, now
+        with Mailbox(app) as mailbox:
+            before, then = _look(app, mailbox, of), time.monotonic()
+            if not before.workers:
+                raise connection.no_worker(of.broker_url)
+            while True:
+                time.sleep(RATE_INTERVAL_S)
+                status, now = _look(app, mailbox, of), time.monotonic()
+                done = {worker.name: worker.tasks_done for worker in before.workers}
+                for worker in status.workers:
+                    more = worker.tasks_done - done.get(worker.name, worker.tasks_done)
+                    worker.tasks_per_second = round(max(0, more) / (now - then), 1)
+                yield status
+                before, then = status, now
     finally:
         app.close()
 
 
-def _look(app: Any, of: Settings) -> Status:
+def _look(app: Any, mailbox: "Mailbox", of: Settings) -> Status:
     from ck3parse.pipeline import connection
-    from ck3parse.pipeline.evidence import queue_lengths
+    from ck3parse.pipeline.broker_calls import BrokerCallError
 
     try:
-        stats = connection.worker_stats(app)
-        # With as many replies as there are workers the wait is over.
-        ask = {"timeout": _REPLIES_S, "limit": len(stats)}
-        active: dict[str, list[Any]] = app.control.inspect(**ask).active() or {}
-        replies = app.control.broadcast("ck3parse_counts", reply=True, **ask) if stats else []
-        counts: dict[str, Any] = {name: told for reply in replies for name, told in reply.items()}
-        queues = queue_lengths(app, (QUEUE_INTERACTIVE, QUEUE_BULK))
+        stats = mailbox.replies_to("stats")
+        active = mailbox.replies_to("active", known=stats) if stats else {}
+        counts = mailbox.replies_to("ck3parse_counts", known=stats) if stats else {}
+        queues = mailbox.queue_lengths((QUEUE_INTERACTIVE, QUEUE_BULK))
         memory = _memory_mb(app)
-    except Exception as error:  # each transport has its own errors
+    except BrokerCallError as error:
         reason = without_passwords(str(error), of.broker_url, of.result_backend)
         raise BrokerError(
             f"the broker {masked(of.broker_url)} does not answer any more: {reason}"
         ) from error
     workers = []
-    for name, told in sorted(stats.items()):
-        in_hand = len(active.get(name, ()))
+    for name, reply in sorted(stats.items()):
+        told = reply.body
+        in_hand = len(active[name].body) if name in active else 0
         workers.append(
             WorkerStatus(
                 name,
                 connection.process_count(told),
                 told.get("pool", {}).get("processes", []),
                 max(0, sum(told.get("total", {}).values()) - in_hand),
-                counts.get(name, {}).get("failed", 0),
+                counts[name].body.get("failed", 0) if name in counts else 0,
                 in_hand,
             )
         )
@@ -167,12 +169,14 @@ def _look(app: Any, of: Settings) -> Status:
 
 
 def _memory_mb(app: Any) -> float | None:
-    with app.connection_for_read() as connection:
+    from redis.exceptions import ResponseError
+
+    from ck3parse.pipeline.broker_calls import calling_broker
+
+    with calling_broker(), app.pool.acquire(block=True) as connection:
         client = getattr(connection.default_channel, "client", None)
         if client is None:
             return None
-        from redis.exceptions import ResponseError
-
         try:
             used: int = client.info("memory")["used_memory"]
         except ResponseError:  # its user may not ask

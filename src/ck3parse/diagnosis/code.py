@@ -1,38 +1,31 @@
 """Step C: that the code in use is the code meant, here and in each worker."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import msgspec
-from celery import Celery
 
 from ck3parse.diagnosis.report import Finding
 from ck3parse.identity import Identity
 from ck3parse.parser import parser_in_use
+from ck3parse.pipeline.mailbox import Mailbox
 
 MAX_CLOCK_DIFFERENCE_S = 0.05
-_REPLY_LIMIT_S = 2.0
 _SAMPLE = b"""# every kind of node
 @limit = 5
 feast = { type = "grand" 1 2 trigger = { age >= @limit culture = { "x" a } } color = rgb { 1 2 3 } }
 """
 
 
-def ask_workers(app: Celery, nodes: int) -> dict[str, Identity | None]:
+def ask_workers(mailbox: Mailbox, workers: Collection[str]) -> dict[str, Identity | None]:
     """Return what each worker says it runs, by its name; `None` for one that cannot say.
 
     Args:
-        app: the application to ask with.
-        nodes: how many workers there are; with their replies the wait ends at once.
+        mailbox: to ask with.
+        workers: names of the workers there; with their replies the wait ends at once.
     """
-    replies: list[dict[str, Any]] = (
-        app.control.broadcast(
-            "ck3parse_version", reply=True, timeout=_REPLY_LIMIT_S, limit=max(1, nodes)
-        )
-        or []
-    )
-    return {name: _identity(told) for reply in replies for name, told in reply.items()}
+    replies = mailbox.replies_to("ck3parse_version", known=workers)
+    return {worker: _identity(reply.body) for worker, reply in replies.items()}
 
 
 def _identity(told: object) -> Identity | None:

@@ -1,10 +1,8 @@
 """Step D: the way of a request, function by function, with its queues and addresses."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
-
-from celery import Celery
 
 from ck3parse import reading
 from ck3parse.answer import answerer
@@ -12,7 +10,7 @@ from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
 from ck3parse.diagnosis.report import Finding, Route, Stop
 from ck3parse.parser import parser_in_use
-from ck3parse.pipeline.evidence import queue_lengths
+from ck3parse.pipeline.mailbox import Mailbox
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.pipeline.run import Run
 from ck3parse.pipeline.window import Window
@@ -21,7 +19,6 @@ from ck3parse.tasks import parse_batch
 from ck3parse.urls import masked
 
 _QUEUES = (QUEUE_INTERACTIVE, QUEUE_BULK)
-_REPLY_LIMIT_S = 1.0
 
 
 def route_of(of: Settings) -> Route:
@@ -56,19 +53,17 @@ def _place(function: Callable[..., Any]) -> str:
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
 
 
-def queue_findings(app: Celery, route: Route, nodes: int) -> list[Finding]:
+def queue_findings(mailbox: Mailbox, route: Route, workers: Collection[str]) -> list[Finding]:
     """Note what waits in the queues, and return which of them nobody listens to.
 
     Args:
-        app: the application to ask with.
+        mailbox: to ask with.
         route: what gets the lengths of the queues.
-        nodes: how many workers there are; with their replies the wait ends at once.
+        workers: names of the workers there; with their replies the wait ends at once.
     """
-    route.waiting = queue_lengths(app, _QUEUES)
-    replies: Mapping[str, list[dict[str, Any]]] = (
-        app.control.inspect(timeout=_REPLY_LIMIT_S, limit=max(1, nodes)).active_queues() or {}
-    )
-    heard = {queue["name"] for queues in replies.values() for queue in queues}
+    route.waiting = mailbox.queue_lengths(_QUEUES)
+    replies = mailbox.replies_to("active_queues", known=workers)
+    heard = {queue["name"] for reply in replies.values() for queue in reply.body}
     return [
         Finding(
             "D", "error", f"No worker listens to the queue {queue}: {route.waiting[queue]:,} wait.",

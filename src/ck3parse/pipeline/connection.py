@@ -1,5 +1,6 @@
 """Reaching a broker and its workers, with errors that say what to start."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,11 +11,11 @@ from ck3parse.application import make_app
 from ck3parse.cluster import REFUSAL, is_cluster
 from ck3parse.config import Settings
 from ck3parse.errors import BrokerError, UsageError
+from ck3parse.pipeline.broker_calls import GONE, BrokerCallError, calling_broker, one_line
+from ck3parse.pipeline.evidence import Roster
+from ck3parse.pipeline.mailbox import Mailbox
 from ck3parse.urls import masked, without_passwords
 
-_REPLIES_WINDOW_S = 0.3
-"""Workers answer within milliseconds; this is how long to listen for more after the first."""
-_REPLIES_ROUNDS = 8
 _RETRY_INTERVAL_S = 0.5
 
 
@@ -24,12 +25,12 @@ class Connected(NamedTuple):
     Attributes:
         app: the application to send with.
         workers: how many worker processes listen there.
-        nodes: how many workers they belong to.
+        roster: the workers that they belong to, as far as they are known.
     """
 
     app: Celery
     workers: int
-    nodes: int
+    roster: Roster
 
 
 def connect(
@@ -57,31 +58,35 @@ def connect(
     while True:
         check()
         try:
-            connected = _connect(of, 1 if first_is_enough else None)
-        except BrokerError:
+            connected = _connect(of, check, first_is_enough=first_is_enough)
+        except BrokerError as error:
             if not wait:
                 raise
-            say("there is no broker or no worker yet; waiting")
+            if isinstance(error, BrokerCallError) and error.trouble is not GONE:
+                say(f"{error.trouble.who} is {error.trouble.state}; waiting")
+            else:
+                say("there is no broker or no worker yet; waiting")
             time.sleep(_RETRY_INTERVAL_S)
         else:
             say(None)
             return connected
 
 
-def _connect(of: Settings, limit: int | None) -> Connected:
+def _connect(of: Settings, check: Callable[[], None], *, first_is_enough: bool) -> Connected:
     app = reach(of)
-    try:
-        stats = worker_stats(app, limit)
-    except Exception as error:
-        app.close()
-        raise BrokerError(
-            f"the broker {masked(of.broker_url)} cannot be used ({_one_line(error, of)}): if it is"
-            " full, make room or raise its limit, and run again"
-        ) from error
-    if not stats:
-        app.close()
-        raise no_worker(of.broker_url)
-    return Connected(app, sum(map(process_count, stats.values())), len(stats))
+    with contextlib.ExitStack() as stack:
+        stack.callback(app.close)
+        try:
+            with Mailbox(app) as mailbox:
+                replies = mailbox.replies_to("stats", first_is_enough=first_is_enough, check=check)
+        except BrokerCallError as error:
+            raise _not_served(of, error) from error
+        if not replies:
+            raise no_worker(of.broker_url)
+        stack.pop_all()
+    processes = sum(process_count(reply.body) for reply in replies.values())
+    reply_s = max(reply.seconds for reply in replies.values())
+    return Connected(app, processes, Roster(replies, reply_s=reply_s))
 
 
 def reach(of: Settings) -> Celery:
@@ -96,25 +101,50 @@ def reach(of: Settings) -> Celery:
     """
     app = make_app(of)
     try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
-            clustered = False
-            if of.result_backend:  # else it is the same server
-                clustered = is_cluster(getattr(connection.default_channel, "client", None))
-        if client := getattr(app.backend, "client", None):
-            client.ping()
-            clustered = clustered or is_cluster(client)
+        with calling_broker():
+            with app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
+                clustered = False
+                if of.result_backend:  # else it is the same server
+                    clustered = is_cluster(getattr(connection.default_channel, "client", None))
+            if client := getattr(app.backend, "client", None):
+                client.ping()
+                clustered = clustered or is_cluster(client)
+    except BrokerCallError as error:
+        app.close()
+        raise _not_served(of, error) from error
     except Exception as error:
-        # Each transport has its own errors, and an URL can be wrong in as many ways.
-        raise BrokerError(
-            f"the broker {masked(of.broker_url)} cannot be reached ({_one_line(error, of)}): check"
-            " the URL, start one with `ck3parse serve`, or leave --broker out to use an embedded"
-            " one"
-        ) from error
+        # An URL can be wrong in as many ways as there are transports.
+        app.close()
+        raise BrokerError(_unreachable(of, one_line(error))) from error
     if clustered:
         app.close()
         raise UsageError(REFUSAL)
     return app
+
+
+def _not_served(of: Settings, error: BrokerCallError) -> BrokerCallError:
+    """Return an error that says which broker it is."""
+    who, state, remedy = error.trouble
+    reason = without_passwords(error.reason, of.broker_url, of.result_backend)
+    if error.trouble is GONE:
+        message = _unreachable(of, reason)
+    elif who == GONE.who:
+        message = f"the broker {masked(of.broker_url)} is {state} ({reason}): {remedy}"
+    else:
+        message = (
+            f"the broker {masked(of.broker_url)} cannot be reached, as {who} is {state}"
+            f" ({reason}): {remedy}"
+        )
+    return BrokerCallError(error.trouble, reason, message)
+
+
+def _unreachable(of: Settings, reason: str) -> str:
+    reason = without_passwords(reason, of.broker_url, of.result_backend)
+    return (
+        f"the broker {masked(of.broker_url)} cannot be reached ({reason}): check the URL, start"
+        " one with `ck3parse serve`, or leave --broker out to use an embedded one"
+    )
 
 
 def process_count(stats: dict[str, Any]) -> int:
@@ -122,23 +152,19 @@ def process_count(stats: dict[str, Any]) -> int:
     return int(stats.get("pool", {}).get("max-concurrency", 1))
 
 
-def worker_stats(app: Celery, limit: int | None = None) -> dict[str, dict[str, Any]]:
+def worker_stats(app: Celery) -> dict[str, dict[str, Any]]:
     """Return each worker's statistics by its name, as `celery inspect stats` has them.
 
-    Empty if none answers within three seconds.
+    Empty if none answers.
 
     Args:
         app: the application to ask with.
-        limit: how many workers to hear, at once; default: all that answer, and that there are no
-            more takes `_REPLIES_WINDOW_S` to know.
+
+    Raises:
+        BrokerCallError: the broker does not serve.
     """
-    for _ in range(_REPLIES_ROUNDS):
-        replies: dict[str, dict[str, Any]] | None = app.control.inspect(
-            timeout=_REPLIES_WINDOW_S, limit=limit
-        ).stats()
-        if replies:
-            return replies
-    return {}
+    with Mailbox(app) as mailbox:
+        return {worker: reply.body for worker, reply in mailbox.replies_to("stats").items()}
 
 
 def no_worker(url: str) -> BrokerError:
@@ -148,8 +174,3 @@ def no_worker(url: str) -> BrokerError:
         f" `CK3PARSE_BROKER_URL={masked(url)} celery -A ck3parse worker`, or leave"
         " --broker out to use an embedded one"
     )
-
-
-def _one_line(error: Exception, of: Settings) -> str:
-    text = without_passwords(str(error), of.broker_url, of.result_backend)
-    return " ".join(text.split()) or type(error).__name__

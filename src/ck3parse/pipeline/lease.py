@@ -11,6 +11,7 @@ from ck3parse.acceptance import OtherOriginError
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import Batch
+from ck3parse.pipeline.broker_calls import calling_broker
 from ck3parse.pipeline.evidence import Evidence
 
 MAX_TRIES = 3
@@ -49,6 +50,8 @@ class Lease(msgspec.Struct, eq=False):
         missed: in how many looks in a row it was nowhere.
         sent: when it was sent last, in seconds of `time.monotonic`.
         answers_before: how many answers from its queue had come then.
+        holder: the worker that had it in the last look in which one had it since then.
+        resumed: whether the broker went while it was in flight, and may deliver a task twice.
     """
 
     batch: Batch
@@ -61,11 +64,20 @@ class Lease(msgspec.Struct, eq=False):
     missed: int = 0
     sent: float = 0.0
     answers_before: int = 0
+    holder: str | None = None
+    resumed: bool = False
 
     @property
     def alone(self) -> bool:
         """Whether it is one file, which can be blamed."""
         return len(self.batch.requests) == 1
+
+    def spare_ids(self) -> list[str]:
+        """Return the tasks of it that may yet be answered, once one was and it has ended."""
+        if len(self.replies) == 1 and not self.resumed:
+            return []
+        # Of one to be kept others know the first.
+        return [reply.id for reply in self.replies[1 if self.keep else 0 :]]
 
     def after_failure(self, reason: BaseException) -> Step:
         """Say what is next, as its task failed."""
@@ -100,14 +112,22 @@ class Lease(msgspec.Struct, eq=False):
     def is_lost(self, evidence: Evidence, *, overtaken: bool) -> bool:
         """Take a look at it into account, and say whether it is lost.
 
+        It is not as long as the one that had it last, or anybody if that is not known, may have it
+        and has not replied.
+
         Args:
             evidence: what workers and queues say; at least one worker does.
             overtaken: whether so many later ones were answered that no queue can have it.
         """
-        held = any(reply.id in evidence.held for reply in self.replies)
-        queued = evidence.queued > 0 and not overtaken
-        self.missed = 0 if held or queued else self.missed + 1
-        return self.missed >= MISSED_LOOKS
+        holders = [evidence.holders[r.id] for r in self.replies if r.id in evidence.holders]
+        if holders:
+            self.holder = holders[-1]
+        if holders or (evidence.queued > 0 and not overtaken):
+            self.missed = 0
+            return False
+        self.missed += 1
+        unheard = self.holder in evidence.silent if self.holder else bool(evidence.silent)
+        return self.missed >= MISSED_LOOKS and not unheard
 
 
 def end(replies: Sequence[AsyncResult], *, keep: bool = False) -> None:
@@ -121,14 +141,15 @@ def end(replies: Sequence[AsyncResult], *, keep: bool = False) -> None:
         keep: leave them on the result backend.
 
     Raises:
-        Exception: what the backend raises if it cannot be reached. They are let go even so.
+        BrokerCallError: the backend does not serve. They are let go even so.
     """
     try:
-        for reply in replies:
-            if keep:
-                reply.backend.remove_pending_result(reply)
-            else:
-                reply.forget()
+        with calling_broker():
+            for reply in replies:
+                if keep:
+                    reply.backend.remove_pending_result(reply)
+                else:
+                    reply.forget()
     finally:
         let_go(replies)
 

@@ -5,6 +5,8 @@ import contextlib
 from celery import Celery
 from kombu.exceptions import ContentDisallowed, DecodeError
 
+from ck3parse.pipeline.broker_calls import calling_broker
+
 _MESSAGE_LIMIT_S = 10.0
 """How long the rest of a message may take whose beginning is there."""
 
@@ -21,8 +23,13 @@ def listen(app: Celery, timeout_s: float) -> None:
         timeout_s: seconds to wait for one.
 
     Raises:
-        Exception: what the backend raises if it cannot be reached.
+        BrokerCallError: the backend does not serve.
     """
+    with calling_broker():
+        _listen(app, timeout_s)
+
+
+def _listen(app: Celery, timeout_s: float) -> None:
     consumer = app.backend.result_consumer
     # Celery has no name for others to use for this connection; without it, it waits as it does.
     connection = getattr(getattr(consumer, "_pubsub", None), "connection", None)

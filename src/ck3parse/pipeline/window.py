@@ -16,18 +16,18 @@ from typing import NamedTuple
 from celery import Celery
 from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from ck3parse.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
-from ck3parse.application import TASK_NAME
+from ck3parse.application import DROP_COMMAND, TASK_NAME
 from ck3parse.config import COMPRESSION, QUEUE_BULK, SERIALIZER, Settings
 from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.batch import Batch
-from ck3parse.pipeline.evidence import look_for
+from ck3parse.pipeline.broker_calls import BrokerCallError, calling_broker
+from ck3parse.pipeline.evidence import Evidence, Look, Roster
 from ck3parse.pipeline.lease import PIECE_FILES, Lease, Step, end, failed, let_go
 from ck3parse.pipeline.listening import listen
+from ck3parse.pipeline.mailbox import Mailbox
 
 BATCHES_PER_WORKER = 4
 """In flight for each worker process: one in hand, the rest so that it never waits for the next."""
@@ -37,12 +37,10 @@ FIRST_LOOK_S = 1.0
 """After so long without an answer workers and queues are asked where the batches are."""
 LAST_LOOK_S = 8.0
 """As long as nothing is wrong the next look is twice as far away, up to this."""
+_MAX_DROPPED = 1000
 _POLL_S = 0.05
 _RETRY_FIRST_S = 0.2
 _RETRY_LAST_S = 2.0
-
-BROKER_ERRORS = (OperationalError, RedisError, OSError, RuntimeError)
-"""What Celery, kombu and redis-py raise when a server goes, stalls or is full."""
 
 
 class Answer(NamedTuple):
@@ -64,7 +62,7 @@ class Window:
     Args:
         app: the Celery application to send with.
         workers: worker processes there are, which bounds what is in flight.
-        nodes: workers there are, each with its processes.
+        roster: workers that are known; default: none yet.
         queue: the queue to send to.
         check: called whenever nothing has come for a while; raises to end the run.
         reconnect: makes an application anew once the broker can be reached again, and raises
@@ -87,7 +85,7 @@ class Window:
         app: Celery,
         *,
         workers: int,
-        nodes: int = 1,
+        roster: Roster | None = None,
         queue: str = QUEUE_BULK,
         check: Callable[[], None] = lambda: None,
         reconnect: Callable[[], Celery] | None = None,
@@ -102,7 +100,7 @@ class Window:
         self._acceptance = acceptance
         self._app = app
         self.limit = max(2, workers * BATCHES_PER_WORKER)
-        self._nodes = nodes
+        self._roster = roster or Roster()
         self._queue = queue
         self._check = check
         self._reconnect = reconnect
@@ -121,6 +119,13 @@ class Window:
         self._answer_counts: Counter[str] = Counter()
         self._heard = self._looked = self._last_look = monotonic()
         self._look_interval_s = FIRST_LOOK_S
+        self._dropped: deque[str] = deque(maxlen=_MAX_DROPPED)
+        """Tasks that may be answered although their batch was."""
+        self._workers_mailbox: Mailbox | None = None
+        """To ask and tell workers with, once that is needed."""
+        self._look: Look | None = None
+        self._looked_for: list[tuple[Lease, str]] = []
+        """What the look under way is for: leases, and the last task of each when it began."""
 
     @property
     def in_flight(self) -> int:
@@ -181,7 +186,7 @@ class Window:
         which = self._enter(batch, queue or self._queue, keep=keep)
         try:
             self._send(which, task_id)
-        except BROKER_ERRORS as error:
+        except BrokerCallError as error:
             self._start_over(error)
         except BaseException:  # it cannot be packed
             self._leave(which)
@@ -205,9 +210,8 @@ class Window:
                 self._take(self._came.popleft())
             if self._in_flight and not self._answers:
                 self._check()
-                if self._is_time_to_look():
-                    self._look()
-        except BROKER_ERRORS as error:
+                self._look_around()
+        except BrokerCallError as error:
             self._start_over(error)
         answers, self._answers = self._answers, []
         return answers
@@ -219,26 +223,34 @@ class Window:
                 if not any(is_wanted(request.id) for request in which.batch.requests):
                     self._leave(which)
                     try:
-                        self._app.control.revoke([reply.id for reply in which.replies])
+                        self._drop([reply.id for reply in which.replies])
                     finally:
                         end(which.replies)
-        except BROKER_ERRORS as error:
+        except BrokerCallError as error:
             self._start_over(error)
 
     def close(self) -> None:
         """Withdraw what is in flight, as nobody waits for it any more, and hang up."""
         leases = list(self._in_flight.values())
         unwanted = [reply for which in leases if not which.keep for reply in which.replies]
-        if unwanted:
+        if unwanted or self._dropped:
             with (
                 contextlib.suppress(Exception),  # the broker may be what ended the run
                 self._app.connection_for_write() as connection,
             ):
                 # A connection that Celery makes itself it tries for minutes.
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
-                self._app.control.revoke([reply.id for reply in unwanted], connection=connection)
+                self._app.control.broadcast(
+                    DROP_COMMAND,
+                    {"task_ids": [*self._dropped, *(reply.id for reply in unwanted)]},
+                    connection=connection,
+                )
                 end(unwanted)
+                # A worker that was not there to be told may have answered.
+                for task_id in self._dropped:
+                    self._app.backend.forget(task_id)
         let_go(reply for which in leases for reply in which.replies)
+        self._end_looks()
         self._in_flight.clear()
         self._by_task.clear()
         # Before the interpreter ends: a connection closed later than that complains.
@@ -259,24 +271,27 @@ class Window:
     def _send(self, which: Lease, task_id: str | None = None) -> None:
         first = which.batch.requests[0]
         which.missed = 0
+        which.holder = None
         which.sent = monotonic()
         which.answers_before = self._answer_counts[which.queue]
-        reply = self._app.send_task(
-            TASK_NAME,
-            args=(which.batch.requests,),
-            queue=which.queue,
-            task_id=task_id,
-            time_limit=first.timeout_ms / 1000,
-            serializer=SERIALIZER,
-            compression=None if first.content is None else COMPRESSION,
-            argsrepr=f"({len(which.batch.requests)} files, {first.path or first.name!r})",
-        )
+        with calling_broker():
+            reply = self._app.send_task(
+                TASK_NAME,
+                args=(which.batch.requests,),
+                queue=which.queue,
+                task_id=task_id,
+                time_limit=first.timeout_ms / 1000,
+                serializer=SERIALIZER,
+                compression=None if first.content is None else COMPRESSION,
+                argsrepr=f"({len(which.batch.requests)} files, {first.path or first.name!r})",
+            )
+        which.replies.append(reply)
         self._await(which, reply)
 
     def _await(self, which: Lease, reply: AsyncResult) -> None:
-        which.replies.append(reply)
         self._by_task[reply.id] = which
-        reply.then(self._came.append)
+        with calling_broker():
+            reply.then(self._came.append)
 
     def _heard_something(self) -> None:
         self._heard = self._looked = monotonic()
@@ -287,7 +302,8 @@ class Window:
         which = self._by_task.get(reply.id)
         if which is None:
             return  # another task for the same batch was first
-        answer = reply.result
+        with calling_broker():
+            answer = reply.result
         if isinstance(answer, TaskRevokedError):
             self._renew(which, which.after_loss(), "its task was revoked")
         elif isinstance(answer, BaseException) and not isinstance(answer, NotAcceptedError):
@@ -322,7 +338,12 @@ class Window:
         self._heard_something()
         self._answer_counts[which.queue] += 1
         self._answers.append(Answer(task_id, results))
+        self._end(which)
+
+    def _end(self, which: Lease) -> None:
+        spare = which.spare_ids()
         end(which.replies, keep=which.keep)
+        self._drop(spare)
 
     def _renew(self, which: Lease, step: Step, reason: BaseException | str) -> None:
         self._heard_something()
@@ -335,7 +356,7 @@ class Window:
                 self._enter(piece, which.queue, keep=which.keep, tries=which.tries)
                 for piece in which.batch.pieces(PIECE_FILES if step is Step.PIECES else 1)
             ]
-            end(which.replies, keep=which.keep)
+            self._end(which)
             for piece in entered:
                 self._send(piece)
         else:
@@ -350,28 +371,44 @@ class Window:
         patience_s = FIRST_LOOK_S if oldest.missed else LAST_LOOK_S
         return now - max(oldest.sent, self._last_look) >= patience_s
 
-    def _look(self) -> None:
-        """Ask workers and queues where the batches are, and renew those that are nowhere."""
-        leases = list(self._in_flight.values())
-        evidence = look_for(
-            self._app,
-            [reply.id for which in leases for reply in which.replies],
-            {which.queue for which in leases},
-            workers=self._nodes,
-        )
-        self._looked = self._last_look = monotonic()
-        if not evidence.workers:
-            self._wait_for_workers()
+    def _look_around(self) -> None:
+        """Look for what is in flight, if it is time to, and renew what is nowhere.
+
+        A look waits for replies and holds nothing up: each call goes on with the one under way.
+        """
+        if self._look is None:
+            if not self._is_time_to_look():
+                return
+            leases = list(self._in_flight.values())
+            self._looked = self._last_look = monotonic()
+            mailbox = self._mailbox()
+            self._looked_for = [(which, which.replies[-1].id) for which in leases]
+            self._look = Look(
+                mailbox,
+                [[reply.id for reply in which.replies] for which in leases],
+                {which.queue for which in leases},
+                self._roster,
+            )
+        evidence = self._look.evidence()
+        if evidence is None:
             return
-        self._say(None)
-        self._nodes = evidence.workers
-        self._heard = self._looked
+        self._look = None
+        if evidence.replied:
+            self._say(None)
+            self._judge(evidence)
+        else:
+            self._wait_for_workers()
+
+    def _judge(self, evidence: Evidence) -> None:
+        self._heard = monotonic()
         self._look_interval_s = min(2 * self._look_interval_s, LAST_LOOK_S)
-        for which in leases:
+        for which, last_id in self._looked_for:
+            if id(which) not in self._in_flight or which.replies[-1].id != last_id:
+                continue  # answered or sent again since
             # Of its own queue: those of one overtake nothing in another.
             answers_since = self._answer_counts[which.queue] - which.answers_before
             if which.is_lost(evidence, overtaken=answers_since > 2 * self.limit):
-                if done := [reply for reply in which.replies if reply.ready()]:
+                if done := self._ready(which):
                     self._came.extend(done)  # it came, and nobody was told
                 else:
                     seen = "neither the queue nor any worker had it"
@@ -379,8 +416,30 @@ class Window:
             elif which.missed:
                 self._look_interval_s = FIRST_LOOK_S
 
+    def _ready(self, which: Lease) -> list[AsyncResult]:
+        with calling_broker():
+            return [reply for reply in which.replies if reply.ready()]
+
+    def _mailbox(self) -> Mailbox:
+        if self._workers_mailbox is None:
+            self._workers_mailbox = Mailbox(self._app)
+        return self._workers_mailbox
+
+    def _drop(self, task_ids: list[str]) -> None:
+        """Have workers drop tasks, and the answers of those that they have done."""
+        if task_ids:
+            self._dropped.extend(task_ids)
+            self._mailbox().tell(DROP_COMMAND, {"task_ids": task_ids})
+
+    def _end_looks(self) -> None:
+        self._look = None
+        if self._workers_mailbox:
+            with contextlib.suppress(BrokerCallError):
+                self._workers_mailbox.close()
+            self._workers_mailbox = None
+
     def _wait_for_workers(self) -> None:
-        gone_s = self._looked - self._heard
+        gone_s = monotonic() - self._heard
         left_s = self._patience_s - gone_s
         if left_s < 0:
             self._outlast(
@@ -391,8 +450,8 @@ class Window:
             )
         self._say(f"no worker answers; waiting {max(0.0, left_s):.0f} s more")
 
-    def _start_over(self, error: Exception) -> None:
-        """Wait for the broker to come back, and send what was in flight again."""
+    def _start_over(self, error: BrokerCallError) -> None:
+        """Wait for the broker to serve again, and send what was in flight again."""
         if self._reconnect is None:
             raise error
         gone_since = monotonic()
@@ -400,19 +459,20 @@ class Window:
         while True:
             self._check()
             left_s = self._patience_s - (monotonic() - gone_since)
+            who, state, remedy = error.trouble
             if left_s <= 0:
                 self._outlast(
                     BrokerError(
-                        f"the broker has been gone for {self._patience_s:.0f} s ({error}): bring it"
-                        " back, and run again to go on from here"
+                        f"{who} has been {state} for {self._patience_s:.0f} s ({error.reason}):"
+                        f" {remedy}, and run again to go on from here"
                     )
                 )
-            self._say(f"the broker is gone; trying {max(0.0, left_s):.0f} s more")
+            self._say(f"{who} is {state}; trying {max(0.0, left_s):.0f} s more")
             self._sleep(min(pause_s, left_s) if left_s > 0 else pause_s)
             pause_s = min(2 * pause_s, _RETRY_LAST_S)
             try:
                 self._resume(self._reconnect())
-            except (BrokerError, *BROKER_ERRORS) as again:
+            except BrokerCallError as again:
                 error = again
             else:
                 break
@@ -420,14 +480,17 @@ class Window:
         self._heard_something()
 
     def _resume(self, app: Celery) -> None:
+        self._end_looks()
         self._app.close()
         self._app = app
         self._came.clear()
         self._by_task.clear()
         for which in self._in_flight.values():
-            sent, which.replies = which.replies, []
-            let_go(sent)
-            for reply in sent:  # it may have been answered before the broker went
-                self._await(which, AsyncResult(reply.id, app=app))
-            if not any(reply.ready() for reply in which.replies):
+            which.resumed = True
+            let_go(which.replies)
+            # Each may have been answered before the broker went.
+            which.replies = [AsyncResult(reply.id, app=app) for reply in which.replies]
+            for reply in which.replies:
+                self._await(which, reply)
+            if not self._ready(which):
                 self._send(which)

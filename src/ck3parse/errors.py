@@ -35,7 +35,11 @@ class ExitCode:
     SOME_FAILED = 1
     USAGE = 2
     UNAVAILABLE = 3
+    OUTPUT = 4
+    """The report cannot be written."""
     INTERRUPTED = 130
+    READER_GONE = 141
+    """Nobody reads the report any more: what a shell says of a tool that SIGPIPE ended."""
 
 
 class Ck3parseError(Exception):
@@ -60,3 +64,15 @@ class BrokerError(Ck3parseError):
     """No broker, no result backend or no worker can be reached."""
 
     exit_code = ExitCode.UNAVAILABLE
+
+
+class OutputError(Ck3parseError):
+    """A report cannot be written."""
+
+    exit_code = ExitCode.OUTPUT
+
+
+class ReaderGoneError(Ck3parseError):
+    """Nobody reads the report any more."""
+
+    exit_code = ExitCode.READER_GONE

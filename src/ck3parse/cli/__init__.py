@@ -8,8 +8,9 @@ from typing import NoReturn
 import click
 
 from ck3parse import __version__
+from ck3parse.cli import streams
 from ck3parse.config import unknown_variables
-from ck3parse.errors import Ck3parseError, ExitCode
+from ck3parse.errors import Ck3parseError, ExitCode, OutputError, ReaderGoneError
 
 COMMANDS = {
     "run": "Parse script files, and keep each syntax tree in a store.",
@@ -48,7 +49,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 
         parser = parser_in_use()
         python = ".".join(map(str, sys.version_info[:3]))
-        click.echo(
+        streams.write(
             f"ck3parse {__version__} (parser: {parser.name}, {parser.version}; Python {python})"
         )
         ctx.exit()
@@ -66,7 +67,7 @@ Examples:
 
 \b
 Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or
-worker, 130 interrupted.""",
+worker, 4 the output cannot be written, 130 interrupted, 141 nobody reads the output.""",
 )
 @click.option(
     "--version",
@@ -82,17 +83,32 @@ def group() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that `ExitCode` tells of."""
+    streams.set_up()
     for sentence in unknown_variables(os.environ):
-        click.echo(f"ck3parse: warning: {sentence}", err=True)
+        streams.say(f"ck3parse: warning: {sentence}")
     try:
-        code = group.main(prog_name="ck3parse", standalone_mode=False)
+        code = _called()
+        streams.flush()
     except click.Abort:
-        click.echo("ck3parse: interrupted", err=True)
+        streams.say("ck3parse: interrupted")
         code = ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except Ck3parseError as error:
-        click.echo(f"ck3parse: {error}", err=True)
+    except (OutputError, ReaderGoneError) as error:
+        streams.give_up()
+        if isinstance(error, OutputError):
+            streams.say(f"ck3parse: {error}")
         code = error.exit_code
-    sys.exit(code or ExitCode.OK)
+    except Ck3parseError as error:
+        streams.say(f"ck3parse: {error}")
+        code = error.exit_code
+    sys.exit(code)
+
+
+def _called() -> int:
+    try:
+        code = group.main(prog_name="ck3parse", standalone_mode=False)
+    except SystemExit as ended:  # what was held back has yet to be written
+        code = ended.code
+    return code or ExitCode.OK

@@ -10,8 +10,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from ck3parse.cli import streams
 from ck3parse.config import MOST_WORKERS, settings
-from ck3parse.errors import UsageError
+from ck3parse.errors import OutputError, UsageError
 from ck3parse.measure.machine import Machine, this_machine
 from ck3parse.measure.plot import Bar, Panel, bar_chart
 from ck3parse.measure.processes import Use
@@ -109,7 +110,8 @@ pipeline has an embedded broker, a worker and a store of its own in the temporar
 folder; its start is told apart, and is part of what is projected.
 
 \b
-Exit codes: 0 measured, 2 wrong usage, 3 the broker or the worker could not be started.""",
+Exit codes: 0 measured, 2 wrong usage, 3 the broker or the worker could not be started,
+4 the output cannot be written, 141 nobody reads it.""",
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
@@ -164,9 +166,9 @@ def command(
         try:
             plot.write_text(_plot(bench), encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"the plot cannot be written: {error}") from error
+            raise OutputError(f"{plot} cannot be written: {error.strerror}") from error
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(bench)))
+        streams.write_json(bench)
     else:
         _print(bench)
 
@@ -186,7 +188,7 @@ def _measured(
     for number in range(rounds + 1):
         for way in _WAYS:
             stage = f"round {number} of {rounds}" if number else "warming up"
-            click.echo(f"{stage}: {_TITLES[way]}", err=True)
+            streams.say(f"{stage}: {_TITLES[way]}")
             if number:
                 taken[way].append(measure(tasks[way]))
             elif way == "subprocess":

@@ -10,8 +10,9 @@ from ck3parse.check.checking import Check, Checked, cache
 from ck3parse.check.codes import chosen
 from ck3parse.check.configuration import configuration_of
 from ck3parse.check.formats import FORMATS, statistics, summary
+from ck3parse.cli import streams
 from ck3parse.config import settings
-from ck3parse.errors import ExitCode, UsageError
+from ck3parse.errors import ExitCode, OutputError, UsageError
 from ck3parse.parser import parser_in_use
 
 _STDIN = "-"
@@ -39,7 +40,8 @@ PATH or above it may set select, extend-select, ignore, include and exclude.
 `# ck3parse: ignore[E008]` silences a code on its line.
 
 \b
-Exit codes: 0 nothing found, 1 something found, 2 wrong usage.""",
+Exit codes: 0 nothing found, 1 something found, 2 wrong usage, 4 the output cannot be written,
+141 nobody reads it.""",
 )
 @click.argument("paths", metavar="PATH...", nargs=-1)
 @click.option(
@@ -115,7 +117,7 @@ def command(
     check = Check(of, parser_in_use(), codes)
     data = b""
     if from_stdin:
-        data = sys.stdin.buffer.read(of.max_file_bytes + 1)
+        data = streams.read(of.max_file_bytes)
         if len(data) > of.max_file_bytes:
             raise UsageError(f"standard input has more than {of.max_file_bytes:,} bytes")
         checked = [check.text_of(data, name)]
@@ -132,24 +134,26 @@ def command(
         if counted
         else FORMATS[output](checked, lambda path: data if from_stdin else path)
     )
-    _write(shown, output_file)
+    _write(shown, output_file, output if not counted else "text")
     _end(checked)
 
 
-def _write(shown: str, output_file: Path | None) -> None:
-    try:
-        if output_file:
+def _write(shown: str, output_file: Path | None, form: str) -> None:
+    if output_file:
+        try:
             output_file.write_text(shown, "utf-8", newline="\n")
-        else:
-            sys.stdout.buffer.write(shown.encode("utf-8", "backslashreplace"))
-            sys.stdout.buffer.flush()
-    except OSError as error:
-        raise UsageError(
-            f"{output_file or 'standard output'} cannot be written: {error}"
-        ) from error
+        except OSError as error:
+            raise OutputError(f"{output_file} cannot be written: {error.strerror}") from error
+    elif form in ("json", "sarif", "gitlab"):
+        streams.write_bytes(streams.ascii_json(shown))
+    elif form == "github":  # which reads UTF-8 from whatever system
+        streams.write_bytes(shown.encode("utf-8", "backslashreplace"))
+    else:
+        sys.stdout.write(shown)
+        streams.flush()
 
 
 def _end(checked: Sequence[Checked]) -> None:
-    click.echo(summary(checked), err=True)
+    streams.say(summary(checked))
     if any(each.diagnostics for each in checked):
         sys.exit(ExitCode.SOME_FAILED)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ck3parse.broker import EmbeddedBroker
+from ck3parse.cli import streams
 from ck3parse.cli.excerpt import printable
 from ck3parse.config import Settings, settings
 from ck3parse.diagnosis.report import Diagnosis, Finding
@@ -49,7 +50,8 @@ The steps:
 
 \b
 Exit codes: 0 all is well (there may be warnings), 1 something is wrong, such as a worker
-of another version, 2 wrong usage, 3 no broker or worker.""",
+of another version, 2 wrong usage, 3 no broker or worker, 4 the output cannot be written,
+141 nobody reads it.""",
 )
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path())
 @click.option(
@@ -90,7 +92,7 @@ def command(
             found.findings.append(Finding("B", "error", _sentence(error), remedy))
     if as_json:
         told = msgspec.to_builtins(found) | {"ok": not found.exit_code}
-        click.echo(msgspec.json.format(msgspec.json.encode(told)))
+        streams.write_json(told)
     else:
         _print(found)
     sys.exit(found.exit_code)

@@ -5,6 +5,7 @@ import textwrap
 import click
 
 from ck3parse.check.codes import PREFIX, RULES
+from ck3parse.cli import streams
 
 _WIDTH = 80
 
@@ -22,16 +23,16 @@ def command(code: str | None) -> None:
     """Tell what CODE means, with an example; without CODE, list all of them."""
     if code is None:
         for each, rule in RULES.items():
-            click.echo(f"{each}  {rule.title}{'' if rule.on else ' (off by default)'}")
+            streams.write(f"{each}  {rule.title}{'' if rule.on else ' (off by default)'}")
         return
     full = PREFIX + code.upper().removeprefix(PREFIX)
     if full not in RULES:
         raise click.UsageError(f"{code!r} is not a code: `ck3parse explain` lists them")
     rule = RULES[full]
-    click.echo(f"{full}: {rule.title}{'' if rule.on else ' (off by default)'}\n")
-    click.echo(textwrap.fill(rule.why, _WIDTH))
+    streams.write(f"{full}: {rule.title}{'' if rule.on else ' (off by default)'}\n")
+    streams.write(textwrap.fill(rule.why, _WIDTH))
     for head, example in (("For example", rule.bad), ("Instead", rule.good)):
         if example:
-            click.echo(f"\n{head}:\n")
-            click.echo(textwrap.indent(example.expandtabs(4), "    "))
-    click.echo(f"\nHelp: {rule.help}.")
+            streams.write(f"\n{head}:\n")
+            streams.write(textwrap.indent(example.expandtabs(4), "    "))
+    streams.write(f"\nHelp: {rule.help}.")

@@ -5,7 +5,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import click
+from ck3parse.cli import streams
 
 if TYPE_CHECKING:
     from ck3parse.cli.bar import Bar
@@ -75,18 +75,17 @@ class RunProgress:
             self._bar.describe(waiting or "parsing")
         elif waiting and monotonic() - self._last_line >= 1.0:
             self._last_line = monotonic()
-            click.echo(waiting, err=True)
+            streams.say(waiting)
 
     def _print_line(self) -> None:
         elapsed = self._last_line - self._began
         rate = self._done_files / elapsed
         done = work(self._done_files, self._done_size)
         left = elapsed * (work(self._files, self._size) - done) / done if done else 0
-        click.echo(
+        streams.say(
             f"{self._done_files:,} of {self._files:,} files,"
             f" {self._done_size / _MB:,.1f} of {self._size / _MB:,.1f} MB,"
-            f" {rate:,.0f} files/s, {self._failed:,} failed, about {left:,.0f} s left",
-            err=True,
+            f" {rate:,.0f} files/s, {self._failed:,} failed, about {left:,.0f} s left"
         )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -68,34 +69,32 @@ class Report(msgspec.Struct):
             )
         return found
 
-    def as_json(self, *, verbose: bool) -> bytes:
-        """Return the report as a JSON object.
+    def as_builtins(self, *, verbose: bool) -> dict[str, Any]:
+        """Return the report as the JSON object that it is for scripts.
 
         Args:
             verbose: whether to name each file that was skipped.
         """
-        return msgspec.json.format(
-            msgspec.json.encode(
-                {
-                    "files": self.files,
-                    **self.counts._asdict(),
-                    "seconds": round(self.seconds, 3),
-                    "megabytes": round(self.megabytes, 3),
-                    "megabytes_per_s": round(self.megabytes_per_s, 3),
-                    "parser": self.parser,
-                    "store": self.store,
-                    "interrupted": self.interrupted,
-                    "error": self.error,
-                    "answers_dropped": self.dropped,
-                    "warnings": self.warnings(),
-                    "failures": [
-                        msgspec.to_builtins(failure) | {"excerpt": failure.excerpt()}
-                        for failure in self.failures
-                    ],
-                }
-                | ({"skipped_files": _skipped_entries(self.skipped)} if verbose else {})
-            )
-        )
+        told: dict[str, Any] = {
+            "files": self.files,
+            **self.counts._asdict(),
+            "seconds": round(self.seconds, 3),
+            "megabytes": round(self.megabytes, 3),
+            "megabytes_per_s": round(self.megabytes_per_s, 3),
+            "parser": self.parser,
+            "store": self.store,
+            "interrupted": self.interrupted,
+            "error": self.error,
+            "answers_dropped": self.dropped,
+            "warnings": self.warnings(),
+            "failures": [
+                msgspec.to_builtins(failure) | {"excerpt": failure.excerpt()}
+                for failure in self.failures
+            ],
+        }
+        if verbose:
+            told["skipped_files"] = _skipped_entries(self.skipped)
+        return told
 
 
 def _skipped_entries(skipped: Sequence[Skipped]) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from ck3parse.allocator import keep_freed_memory
+from ck3parse.cli import streams
 from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
 from ck3parse.cli.report import Report
@@ -63,8 +64,9 @@ files, checksum_manifest.txt, hidden files, and the folders gfx/, map_data/ and 
 
 \b
 Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or no
-worker, or none that parses as this command would, 130 interrupted. However a run ends,
-what was done is in the store and in the report; run again to go on.""",
+worker, or none that parses as this command would, 4 the report cannot be written,
+130 interrupted, 141 nobody reads the report. However a run ends, what was done is in
+the store and in the report; run again to go on.""",
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
@@ -220,7 +222,7 @@ def command(
         with contextlib.suppress(StoreError) if error else contextlib.nullcontext():
             store.end_run(run_id, report.counts, exit_code)
     if as_json:
-        click.echo(report.as_json(verbose=verbose))
+        streams.write_json(report.as_builtins(verbose=verbose))
     else:
         from rich.console import Console
 
@@ -230,9 +232,9 @@ def command(
         if interrupted or error:
             left = plan.file_count - tally.files
             why = "interrupted" if interrupted else "ended early"
-            click.echo(f"{why}: {left:,} files are left; run again to go on", err=True)
+            streams.say(f"{why}: {left:,} files are left; run again to go on")
     for warning in report.warnings():
-        click.echo(f"ck3parse: {warning}", err=True)
+        streams.say(f"ck3parse: {warning}")
     # The interpreter looks for garbage once more as it ends: for 40 ms in a plan of 92,000 files.
     gc.freeze()
     if error:

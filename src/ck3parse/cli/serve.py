@@ -10,9 +10,9 @@ from types import FrameType
 from typing import NoReturn
 
 import click
-import msgspec
 
 from ck3parse.broker import EmbeddedBroker
+from ck3parse.cli import streams
 from ck3parse.config import MOST_WORKERS, settings
 from ck3parse.errors import BrokerError, ExitCode
 
@@ -37,7 +37,8 @@ Elsewhere, with the URL that it prints:
 
 \b
 Exit codes: 0 ended by SIGTERM, 2 wrong usage, 3 the server or the worker could not be
-started or kept running, 130 ended by Ctrl-C.""",
+started or kept running, 4 the URL cannot be written, 130 ended by Ctrl-C, 141 nobody
+reads the URL.""",
 )
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True))
 @click.option(
@@ -67,9 +68,9 @@ def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
         _say(f"ready, {count} worker processes, for {where}; Ctrl-C ends it")
         url = broker.broker_url
         if as_json:
-            click.echo(msgspec.json.encode({"broker_url": url, "pid": os.getpid()}))
+            streams.write_json({"broker_url": url, "pid": os.getpid()}, indent=0)
         else:
-            click.echo(f"{url}\nck3parse run --broker {shlex.quote(url)} PATH")
+            streams.write(f"{url}\nck3parse run --broker {shlex.quote(url)} PATH")
         told = 0
         while not (reason := broker.failure(_LOOK_INTERVAL_S)):
             for notice in broker.notices[told:]:
@@ -80,7 +81,7 @@ def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
 
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # the terminal may be gone while runs go on
-        click.echo(f"ck3parse: {text}", err=True)
+        streams.say(f"ck3parse: {text}")
 
 
 def _end(signum: int, frame: FrameType | None) -> NoReturn:

@@ -1,6 +1,5 @@
 """`ck3parse show`: the AST of one file."""
 
-import io
 import os
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from ck3parse.cli import streams
 from ck3parse.cli.excerpt import excerpt, printable
 from ck3parse.config import settings
 from ck3parse.errors import ExitCode
@@ -102,6 +102,8 @@ def command(file: str, output: str | None, depth: int | None, name: str | None) 
     if output is None:
         output = "tree" if depth is not None or sys.stdout.isatty() else "json"
     default_name = "<stdin>" if file == _STDIN else printable_name(file).replace(os.sep, "/")
+    # What is drawn is text; the AST's JSON has names of any bytes.
+    name = printable_name(name) if name is not None and output == "tree" else name
     limits = settings()
     data = _read(file, limits.max_file_bytes)
     outcome = parse_bytes(data, default_name if name is None else name, max_depth=limits.max_depth)
@@ -109,8 +111,7 @@ def command(file: str, output: str | None, depth: int | None, name: str | None) 
         _fail(default_name, data, outcome)
     if output == "json":
         # Not joined: it can be a gigabyte.
-        sys.stdout.buffer.writelines([outcome.ast_json, b"\n"])
-        sys.stdout.buffer.flush()
+        streams.write_bytes(outcome.ast_json, b"\n")
     else:
         _draw(outcome.ast_json, outcome.node_count, depth)
 
@@ -121,14 +122,14 @@ def _read(file: str, max_bytes: int) -> bytes:
             return read_script(file, max_bytes=max_bytes)
     except CannotReadError as error:
         _stop(f"{printable_name(file)}: {error.message}")
-    data = sys.stdin.buffer.read(max_bytes + 1)
+    data = streams.read(max_bytes)
     if len(data) > max_bytes:
         _stop(f"standard input has more than {max_bytes:,} bytes (CK3PARSE_MAX_FILE_BYTES)")
     return data
 
 
 def _stop(sentence: str) -> NoReturn:
-    click.echo(printable(sentence), err=True)
+    streams.say(printable(sentence))
     sys.exit(ExitCode.SOME_FAILED)
 
 
@@ -137,9 +138,9 @@ def _fail(shown_name: str, data: bytes, outcome: ParseOutcome) -> NoReturn:
     if line is None or column is None:
         _stop(f"{shown_name}: {outcome.error_type}: {outcome.error}")
     place = f"{shown_name}:{line}:{column}"
-    click.echo(printable(f"{place}: {outcome.error_type}: {outcome.error}"), err=True)
+    streams.say(printable(f"{place}: {outcome.error_type}: {outcome.error}"))
     for text in excerpt(data, line, column):
-        click.echo(f"  {text}", err=True)
+        streams.say(f"  {text}")
     sys.exit(ExitCode.SOME_FAILED)
 
 
@@ -149,8 +150,6 @@ def _draw(ast_json: bytes, node_count: int, depth: int | None) -> None:
     except RecursionError:
         _stop("its braces are nested too deeply to be drawn: use --format json")
     tree, drawn = _tree(root, depth)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
     terminal = sys.stdout.isatty()
     console = Console(highlight=False, width=None if terminal else _PIPE_WIDTH)
     console.print(tree)

@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from ck3parse.cli import streams
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, settings
 from ck3parse.errors import BrokerError, UsageError
 from ck3parse.urls import masked, without_passwords
@@ -69,8 +70,8 @@ Examples:
   CK3PARSE_BROKER_URL=redis://localhost:6379/0 ck3parse status --json
 
 \b
-Exit codes: 0 there is a worker, 2 wrong usage, 3 no broker or no worker, 130 --watch was
-ended by Ctrl-C.""",
+Exit codes: 0 there is a worker, 2 wrong usage, 3 no broker or no worker, 4 the output cannot
+be written, 130 --watch was ended by Ctrl-C, 141 nobody reads the output.""",
 )
 @click.option(
     "--broker",
@@ -96,12 +97,12 @@ def command(broker: str | None, watch: bool, as_json: bool) -> None:
     if not watch:
         status = next(looks)
         if as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode(status)))
+            streams.write_json(status)
         else:
             Console().print(_shown(status))
     elif as_json:
         for status in looks:
-            click.echo(msgspec.json.encode(status))
+            streams.write_json(status, indent=0)
     else:
         with Live(auto_refresh=False) as live:
             for status in looks:

@@ -19,12 +19,12 @@ from celery.result import AsyncResult
 
 from ck3parse.config import QUEUE_INTERACTIVE, Settings
 from ck3parse.diagnosis.report import Stages
-from ck3parse.errors import BrokerError
+from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import ZSTD_LEVEL, ParseRequest, ParseResult
 from ck3parse.parser import parse_bytes, parser_in_use
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.pathmap import PathMap
-from ck3parse.pipeline.walk import Found
+from ck3parse.pipeline.walk import Found, printable_name
 from ck3parse.pipeline.window import Answer, Window
 from ck3parse.reading import CannotReadError, read_script
 from ck3parse.store import Store
@@ -57,12 +57,17 @@ def local_way(path: str, of: Settings) -> Local:
         path: the file; empty for a made-up text.
         of: settings with the limits.
     """
-    stages = Stages(path)
-    result = ParseResult("", path)
+    shown = printable_name(path)
+    stages = Stages(shown)
+    result = ParseResult("", shown)
     times = stages.local_ms
     data = _MADE_UP
     compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
     compress(parse_bytes(b"", "").ast_json or b"")  # what only a first use takes is not the file's
+    if path and path != shown:
+        stages.error_type = result.error_type = ErrorType.PATH_NOT_ALLOWED
+        stages.error = result.error = "its name is not UTF-8: rename it"
+        return Local(stages, None, result)
     if path:
         began = perf_counter()
         with suppress(OSError, ValueError):  # the reading says why

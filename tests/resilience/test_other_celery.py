@@ -20,6 +20,7 @@ from reliability import Case
 from servers import Server, Worker
 
 ON = {SWITCH: "1", "CK3PARSE_WORKERS": "1"}
+OURS = {"CK3PARSE_PARSER": ""}
 VARIABLES = (
     "CELERY_BROKER_URL",
     "CELERY_BROKER_READ_URL",
@@ -102,7 +103,7 @@ def test_its_variables_steer_nothing_of_ours(tmp_path: Path, case: Case) -> None
     with (
         Server(tmp_path) as server,
         Server(tmp_path / "other") as other,
-        Worker(server.url, tmp_path, env={"CK3PARSE_PARSER": ""}) as worker,
+        Worker(server.url, tmp_path, env=OURS) as worker,
         bridge({**ON, "CK3PARSE_BROKER_URL": server.url}) as patch,
     ):
         worker.wait_ready()
@@ -142,7 +143,7 @@ def test_a_worker_by_hand_takes_celery_s_own_option(tmp_path: Path, how: str) ->
 @pytest.mark.parametrize("broker", ["one for both", "an embedded one"])
 def test_its_messages_stay_its_own(tmp_path: Path, broker: str) -> None:
     """Issue 19, line 18."""
-    with Server(tmp_path) as server, Worker(server.url, tmp_path) as worker:
+    with Server(tmp_path) as server, Worker(server.url, tmp_path, env=OURS) as worker:
         worker.wait_ready()
         (tmp_path / "host.py").write_text(HOST.replace("{url!r}", repr(server.url)))
         env = {**ON, "PYTHONPATH": str(tmp_path)}
@@ -154,7 +155,7 @@ def test_its_messages_stay_its_own(tmp_path: Path, broker: str) -> None:
 
 def test_clients_of_others_send_plain_msgpack(tmp_path: Path) -> None:
     """Issue 19, line 18: what any Celery client knows is all that it takes."""
-    with Server(tmp_path) as server, Worker(server.url, tmp_path) as worker:
+    with Server(tmp_path) as server, Worker(server.url, tmp_path, env=OURS) as worker:
         worker.wait_ready()
         code = (
             "import sys\nfrom celery import Celery\n"

@@ -109,10 +109,14 @@ class ParsePool:
 
     def shutdown(self) -> None:
         """End its processes; more than one call does no harm, and `start` starts it again."""
+        if self._pid != os.getpid():
+            # A thread that only the parent has may have held the lock.
+            self._started, self._engine = False, None
+            return
         with self._lock:
             self._started = False
             engine, self._engine = self._engine, None
-        if engine and self._pid == os.getpid():
+        if engine:
             self._end(engine)
 
     def __enter__(self) -> Self:

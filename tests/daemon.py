@@ -111,7 +111,7 @@ class Daemon:
         if not is_pool_enabled():
             return parse_file(path, timeout=self._timeout_s)
         result = get_pool().parse_file(path, timeout_ms=self._timeout_s * 1000)
-        if result.error_type == "ParseTimeout":
+        if result.error_type == "ParseTimeoutError":
             raise ParseTimeoutError(str(path), self._timeout_s)
         if result.error_type == "WorkerCrashed":
             raise ParseSubprocessError(str(path), result.error or "")

@@ -74,6 +74,8 @@ def _parse(
     in_use: parser.Parser,
 ) -> parser.ParseOutcome:
     mode, max_depth = request.mode, of.max_depth
+    if request.max_depth is not None:
+        max_depth = min(max_depth, request.max_depth)
     if request.timeout_ms > of.max_timeout_ms:
         raise CannotReadError(
             ErrorType.WORKER_UNAVAILABLE,

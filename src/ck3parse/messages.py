@@ -47,6 +47,8 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         mode: `strict` stops at the first error; `recover` goes on after it.
         content: the file's bytes, for a worker that does not see the file, and parsed as one would
             be that does; `None` if `path` or `text` is given.
+        max_depth: how deep braces may nest, where that is less than the worker allows; `None`: as
+            deep as it allows.
     """
 
     id: str
@@ -56,6 +58,7 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     mode: Mode = "strict"
     content: bytes | None = None
+    max_depth: Count | None = None
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):

@@ -36,17 +36,19 @@ No call waits for ever: a file is killed at its limit, a lost one is sent again 
 where no worker is left its result says so with the error type `WorkerUnavailable`.
 """
 
-import math
+import os
 from collections.abc import Iterable, Iterator
 from time import perf_counter
 
 from ck3parse import legacy
 from ck3parse.bridge import ahead, calls
+from ck3parse.bridge.arguments import DEFAULT_PARSE_TIMEOUT, MAX_PARSE_TIMEOUT, limit_ms, sendable
 from ck3parse.bridge.calls import StrPath
-from ck3parse.bridge.engine import engine, switched_on
+from ck3parse.bridge.engine import Pipeline, engine, switched_on
 from ck3parse.bridge.future import ParseFuture, as_completed, gather
-from ck3parse.bridge.pool import ParsePool, get_pool, shutdown_pool
+from ck3parse.bridge.pool import DEFAULT_NUM_WORKERS, ParsePool, get_pool, shutdown_pool
 from ck3parse.bridge.results import (
+    ParseDiagnostic,
     ParseResult,
     ParseSubprocessError,
     ParseTimeoutError,
@@ -55,10 +57,14 @@ from ck3parse.bridge.results import (
 )
 from ck3parse.config import settings
 from ck3parse.log import event_log
-from ck3parse.messages import DEFAULT_TIMEOUT_MS, Diagnostic, Mode, ParseRequest
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, Mode, ParseRequest
 
 __all__ = [
-    "Diagnostic",
+    "DEFAULT_NUM_WORKERS",
+    "DEFAULT_PARSE_TIMEOUT",
+    "DEFAULT_TIMEOUT_MS",
+    "MAX_PARSE_TIMEOUT",
+    "ParseDiagnostic",
     "ParseFuture",
     "ParsePool",
     "ParseResult",
@@ -77,21 +83,19 @@ __all__ = [
     "shutdown_pool",
 ]
 
-DEFAULT_PARSE_TIMEOUT = 30
-"""Seconds that one file may take."""
-
 
 def is_pool_enabled() -> bool:
     """Return whether `QBUILDER_PERSISTENT_PARSE` is 1, true, yes or on."""
     return switched_on()
 
 
-def parse_file(filepath: StrPath, timeout: float = DEFAULT_PARSE_TIMEOUT) -> ParseResult:
+def parse_file(filepath: StrPath, timeout: float | None = DEFAULT_PARSE_TIMEOUT) -> ParseResult:
     """Parse a file and wait for it.
 
     Args:
         filepath: the file; the root's `filename` is this path as given.
-        timeout: seconds after which the process that parses it is killed.
+        timeout: seconds after which the process that parses it is killed, `MAX_PARSE_TIMEOUT` at
+            most and for `None`; with 0 or less it fails at once.
 
     Returns:
         The result; a file that cannot be read or is no valid script is one without `success`.
@@ -100,30 +104,31 @@ def parse_file(filepath: StrPath, timeout: float = DEFAULT_PARSE_TIMEOUT) -> Par
         ParseTimeoutError: it was killed at its limit.
         ParseSubprocessError: its process died, or no worker answered for it.
         BrokerError: an embedded broker cannot be started.
-        UsageError: the time limit is too short or too long, or a setting cannot be used.
+        UsageError: a setting cannot be used.
     """
-    request = calls.file_request(filepath, _milliseconds(timeout), "strict")
+    timeout_ms = limit_ms(os.fspath(filepath), timeout)
+    request = calls.file_request(filepath, timeout_ms, "strict")
     if not switched_on():
-        return _parse_legacy(request, timeout)
+        return _parse_legacy(request)
     pipeline = engine()
     result = ahead.take(request, pipeline)
     if result is None:
         result = calls.ask(request, pipeline, urgent=True).result()
-    return raise_if_lost(result, timeout)
+    return raise_if_lost(result, timeout_ms)
 
 
 def parse_text(
     content: str,
     filename: str = "<inline>",
-    timeout: float = DEFAULT_PARSE_TIMEOUT,
+    timeout: float | None = DEFAULT_PARSE_TIMEOUT,
     recovering: bool = False,
 ) -> ParseResult:
     """Parse a text as it is and wait for it: no byte order mark removed, no line ends changed.
 
     Args:
-        content: the script.
+        content: the script; a lone surrogate in it is read as U+FFFD.
         filename: what the root's `filename` says.
-        timeout: seconds after which the process that parses it is killed.
+        timeout: seconds after which the process that parses it is killed, as that of `parse_file`.
         recovering: go on after an error, for a tree of what is sound and all diagnostics.
 
     Returns:
@@ -133,13 +138,14 @@ def parse_text(
         ParseTimeoutError: as `parse_file`.
         ParseSubprocessError: as `parse_file`.
         BrokerError: as `parse_file`.
-        UsageError: as `parse_file`, and for a text that is no Unicode text.
+        UsageError: as `parse_file`.
     """
     mode: Mode = "recover" if recovering else "strict"
-    request = calls.text_request(content, filename, _milliseconds(timeout), mode)
+    timeout_ms = limit_ms(filename, timeout)
+    request = calls.text_request(sendable(content), sendable(filename), timeout_ms, mode)
     if not switched_on():
-        return _parse_legacy(request, timeout)
-    return raise_if_lost(calls.ask(request, engine(), urgent=True).result(), timeout)
+        return _parse_legacy(request)
+    return raise_if_lost(calls.ask(request, engine(), urgent=True).result(), timeout_ms)
 
 
 def enqueue_parse(
@@ -221,7 +227,7 @@ def prefetch(paths: Iterable[StrPath]) -> None:
 
     A call for one of them gets what was parsed ahead, unless the file's size or time of change is
     another by then. What is ahead is bounded: 64 MB of source and 4,096 files; as results are
-    taken, more is parsed. With the legacy way chosen it does nothing.
+    taken, more is parsed. Without the pipeline it does nothing.
 
     Args:
         paths: the files in the order in which they will be asked for, written as they will be
@@ -231,11 +237,11 @@ def prefetch(paths: Iterable[StrPath]) -> None:
     Raises:
         BrokerError: as `enqueue_parse`.
     """
-    if switched_on():
-        ahead.prefetch(paths, engine())
+    if switched_on() and isinstance(pipeline := engine(), Pipeline):
+        ahead.prefetch(paths, pipeline)
 
 
-def _parse_legacy(request: ParseRequest, timeout: float) -> ParseResult:
+def _parse_legacy(request: ParseRequest) -> ParseResult:
     answer = calls.unsendable(request, settings().max_file_bytes)
     if answer is None:
         log, began = event_log(), perf_counter()
@@ -243,9 +249,4 @@ def _parse_legacy(request: ParseRequest, timeout: float) -> ParseResult:
         answer.path = request.name
         if log:
             calls.write_outcome(log, answer, (perf_counter() - began) * 1000)
-    return raise_if_lost(result_of(answer), timeout)
-
-
-def _milliseconds(timeout: float) -> float:
-    milliseconds = timeout * 1000
-    return round(milliseconds) if math.isfinite(milliseconds) else milliseconds
+    return raise_if_lost(result_of(answer), request.timeout_ms)

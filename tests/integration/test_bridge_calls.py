@@ -121,7 +121,7 @@ def test_a_pool_returns_what_functions_raise(tmp_path: Path) -> None:
     pool = get_pool()
     assert pool is get_pool()
     path = tmp_path / "bad.txt"
-    for fault, error_type in [("hang", "ParseTimeout"), ("segfault", "WorkerCrashed")]:
+    for fault, error_type in [("hang", "ParseTimeoutError"), ("segfault", "WorkerCrashed")]:
         path.write_text(f"fault = {fault} ")
         result = pool.parse_file(path, timeout_ms=500)
         assert (result.success, result.ast_json, result.error_type) == (False, None, error_type)
@@ -170,7 +170,7 @@ def test_a_bad_file_costs_its_batch_nothing(files: list[Path]) -> None:
     files[9].write_text("fault = hang")
     results = gather([enqueue_parse(path, timeout_ms=1000) for path in files[:40]])
     assert [result.error_type for result in results] == [
-        {7: "WorkerCrashed", 9: "ParseTimeout"}.get(number) for number in range(40)
+        {7: "WorkerCrashed", 9: "ParseTimeoutError"}.get(number) for number in range(40)
     ]
 
 
@@ -178,7 +178,7 @@ def test_as_completed(files: list[Path]) -> None:
     busy = hang()
     futures = [enqueue_parse(path) for path in files[:10]]
     done = [future.result().error_type for future in as_completed([*busy, *futures], LIMIT_S)]
-    assert sorted(map(str, done)) == ["None"] * 10 + ["ParseTimeout"] * 2
+    assert sorted(map(str, done)) == ["None"] * 10 + ["ParseTimeoutError"] * 2
 
 
 def test_a_result_that_is_not_there_in_time() -> None:
@@ -186,7 +186,7 @@ def test_a_result_that_is_not_there_in_time() -> None:
     with pytest.raises(TimeoutError):
         busy.result(timeout=0.05)
     assert not busy.done()
-    assert busy.result().error_type == "ParseTimeout"
+    assert busy.result().error_type == "ParseTimeoutError"
 
 
 def test_callbacks(files: list[Path]) -> None:
@@ -231,7 +231,7 @@ def test_awaiting(files: list[Path]) -> None:
         slow = enqueue_parse_text("fault = hang", timeout_ms=400)
         results = await asyncio.gather(*(enqueue_parse(path) for path in files[:50]))
         assert [result.path for result in results] == list(map(str, files[:50]))
-        assert (await slow).error_type == "ParseTimeout"
+        assert (await slow).error_type == "ParseTimeoutError"
         assert beats > 100
         waiting = asyncio.wrap_future(enqueue_parse_text("fault = hang", timeout_ms=400))
         waiting.cancel()

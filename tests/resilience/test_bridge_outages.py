@@ -12,9 +12,11 @@ import pytest
 
 from bridging import bridge, program
 from ck3parse.bridge.engine import SWITCH
+from ck3parse.errors import UsageError
 from ck3parse.parser import reference
 from ck3parse.qbuilder_bridge import (
     ParseSubprocessError,
+    enqueue_many,
     enqueue_parse_text,
     gather,
     get_pool,
@@ -158,7 +160,29 @@ def test_a_broker_without_a_worker_is_waited_for(tmp_path: Path, case: Case) -> 
                 waiting.result(timeout=0.5)
             with Worker(server.url, tmp_path):
                 assert waiting.result(LIMIT_S).success
+                for worker in get_pool().workers:
+                    with pytest.raises(UsageError, match="belongs to a worker elsewhere"):
+                        worker.kill()
     case.saw(2, 2, 0, "parsed; without one, WorkerUnavailable says what to start")
+
+
+def test_a_broker_that_restarts_before_a_queue_was_used(
+    mod: Path, tmp_path: Path, case: Case
+) -> None:
+    """Issue 19, line 19: kombu went on with a channel that its own retry had closed."""
+    case.of("outage", "broker restarts, and the first files for a queue come meanwhile")
+    paths = sorted(mod.iterdir())[:5]
+    with (
+        Server(tmp_path) as server,
+        Worker(server.url, tmp_path).wait_ready(),
+        bridge(env_of(server.url)),
+    ):
+        assert parse_text("a = 1").success
+        server.kill()
+        coming = enqueue_many(paths)
+        server.start()
+        assert all(result.success for result in coming)
+    case.saw(5, 5, 0, "all parsed")
 
 
 def test_shutting_down_ends_a_wait() -> None:

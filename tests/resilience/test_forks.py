@@ -100,7 +100,7 @@ def fork(_):
 enqueue_parse_text("b = 1").add_done_callback(fork)
 assert parse_text("c = 1").success
 assert os.waitpid(pids[0], 0)[1] == 0
-assert undone.result(60).error_type == "ParseTimeout"
+assert undone.result(60).error_type == "ParseTimeoutError"
 print("all")
 """
 IMPORTS = """

@@ -74,7 +74,9 @@ def test_the_bridge_gives_none_of_it(tmp_path: Path, case: Case) -> None:
         found = [ParseFuture.from_id(futures[0].id), *futures]
         results = [*gather(found, END_LIMIT_S), *enqueue_many(paths)]
     assert len(results) == 1 + 2 * len(files)
-    assert {(result.error_type, result.ast) for result in results} == {("WorkerUnavailable", None)}
+    assert {(result.error_type, result.ast_json) for result in results} == {
+        ("WorkerUnavailable", None)
+    }
     for words in ("faulty@", "CK3PARSE_PARSER", FAULTY["CK3PARSE_PARSER"]):
         assert all(words in (result.error or "") for result in results)
     case.saw(len(results), len(results), 0.0, "WorkerUnavailable, with what differs")

@@ -11,6 +11,7 @@ from typing import cast, get_args
 from ck3parse.bridge import engine as engines
 from ck3parse.bridge.engine import Engine
 from ck3parse.bridge.future import ParseFuture, Sink, endless_wait
+from ck3parse.bridge.json_depth import max_braces
 from ck3parse.bridge.results import ParseResult, result_of
 from ck3parse.config import checked_timeout_ms, settings
 from ck3parse.errors import ErrorType, UsageError
@@ -56,8 +57,9 @@ def file_request(path: StrPath, timeout_ms: float, mode: Mode) -> ParseRequest:
     name = _str(
         os.fspath(path), "a path is a str, or an object that stands for one: use os.fsdecode"
     )
-    limit = checked_timeout_ms(timeout_ms)
-    return ParseRequest("", full_path(name), name=name, timeout_ms=limit, mode=_mode(mode))
+    limit, mode, depth = checked_timeout_ms(timeout_ms), _mode(mode), max_braces()
+    path = full_path(name)
+    return ParseRequest("", path, name=name, timeout_ms=limit, mode=mode, max_depth=depth)
 
 
 def full_path(name: str) -> str:
@@ -84,8 +86,10 @@ def text_request(content: str, filename: str, timeout_ms: float, mode: Mode) -> 
     for text in (content, filename):
         if not _is_text(text):
             raise UsageError("a text or name with lone surrogates cannot be sent to a worker")
-    limit = checked_timeout_ms(timeout_ms)
-    return ParseRequest("", text=content, name=filename, timeout_ms=limit, mode=_mode(mode))
+    limit, mode, depth = checked_timeout_ms(timeout_ms), _mode(mode), max_braces()
+    return ParseRequest(
+        "", text=content, name=filename, timeout_ms=limit, mode=mode, max_depth=depth
+    )
 
 
 def ask(

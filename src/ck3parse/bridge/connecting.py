@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from celery import Celery
 
@@ -15,6 +14,7 @@ from ck3parse.acceptance import Acceptance
 from ck3parse.application import make_app
 from ck3parse.bridge import forking
 from ck3parse.bridge.seeker import Seeker
+from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.broker import EmbeddedBroker
 from ck3parse.config import Settings
 from ck3parse.errors import BrokerError
@@ -109,8 +109,8 @@ class Connector:
         if self._embedded:
             self._embedded.stop()
 
-    def worker_list(self) -> list[dict[str, Any]]:
-        """Return `id`, `pid`, `alive` and `parse_count` of each process of each worker.
+    def worker_list(self) -> list[WorkerProcess]:
+        """Return each process of each worker.
 
         Raises:
             BrokerError: the broker cannot be reached.
@@ -120,16 +120,14 @@ class Connector:
             stats = worker_stats(app)
         finally:
             app.close()
-        found: list[dict[str, Any]] = []
+        found: list[WorkerProcess] = []
         for _, worker in sorted(stats.items()):
             pool = worker.get("pool", {})
             raw = pool.get("writes", {}).get("raw", "")
             counts = [int(count) for count in raw.split(",") if count.strip()]
             for place, pid in enumerate(pool.get("processes", [])):
-                parse_count = counts[place] if place < len(counts) else 0
-                found.append(
-                    {"id": len(found), "pid": pid, "alive": True, "parse_count": parse_count}
-                )
+                count = counts[place] if place < len(counts) else 0
+                found.append(WorkerProcess(len(found), pid, count, self._embedded is not None))
         return found
 
     def _connected(self, outlast: Callable[[BrokerError], None]) -> Connected:

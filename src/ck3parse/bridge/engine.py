@@ -6,18 +6,23 @@ its own.
 
 import atexit
 import contextlib
+import logging
 import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from ck3parse.bridge import forking
 from ck3parse.bridge.future import Keeper, Sink
 from ck3parse.bridge.subprocess_engine import Subprocesses
+from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.config import settings, warn_of_unknown_variables
+from ck3parse.errors import NoEmbeddedBrokerError
 from ck3parse.log import event_log
 from ck3parse.messages import ParseRequest
+
+log = logging.getLogger(__name__)
 
 SWITCH = "QBUILDER_PERSISTENT_PARSE"
 _ON = frozenset({"1", "true", "yes", "on"})
@@ -62,8 +67,8 @@ class Engine(Keeper, Protocol):
     def close(self) -> None:
         """Answer nothing any more, and end every process of it."""
 
-    def worker_list(self) -> list[dict[str, Any]]:
-        """Return `id`, `pid`, `alive` and `parse_count` of each worker process."""
+    def worker_list(self) -> list[WorkerProcess]:
+        """Return each worker process."""
 
 
 class Pipeline:
@@ -132,8 +137,8 @@ class Pipeline:
         atexit.unregister(self.close)
         self._dispatcher.forked()
 
-    def worker_list(self) -> list[dict[str, Any]]:
-        """Return `id`, `pid`, `alive` and `parse_count` of each worker process."""
+    def worker_list(self) -> list[WorkerProcess]:
+        """Return each worker process."""
         with forking.held():
             return self._connector.worker_list()
 
@@ -144,10 +149,15 @@ _subprocesses: Subprocesses | None = None
 _pipelines: list[Pipeline] = []
 _of_parent: list[Pipeline] = []
 """After a fork: what belongs to the parent, kept so that it is not tidied up here."""
+_told = False
+"""Whether it was said that there can be no pipeline here."""
 
 
 def engine() -> Engine:
-    """Return this process's engine, made on first use: the pipeline, unless it is switched off.
+    """Return this process's engine, made on first use.
+
+    It is the pipeline, unless that is switched off or there can be none: without a broker's URL,
+    where no embedded one can run.
 
     Raises:
         BrokerError: an embedded broker cannot be started.
@@ -166,7 +176,7 @@ def new_engine(workers: int) -> Engine:
         BrokerError: as `engine`.
         UsageError: as `engine`.
     """
-    return Subprocesses(workers) if switched_off() else Pipeline(workers)
+    return _where_possible(lambda: Pipeline(workers)) or Subprocesses(workers)
 
 
 def shared_engine(workers: int) -> Engine:
@@ -204,11 +214,25 @@ def shut_down() -> None:
 def _engine(make: Callable[[], Pipeline]) -> Engine:
     global _subprocesses
     with _lock:
-        if not switched_off():
-            return _shared_pipeline(make)
+        if pipeline := _where_possible(lambda: _shared_pipeline(make)):
+            return pipeline
         if _subprocesses is None:
             _subprocesses = Subprocesses()
         return _subprocesses
+
+
+def _where_possible(make: Callable[[], Pipeline]) -> Pipeline | None:
+    """Return the pipeline, or `None` where it is switched off, or there can be none."""
+    global _told
+    if switched_off():
+        return None
+    try:
+        return make()
+    except NoEmbeddedBrokerError as error:
+        if not _told:
+            _told = True
+            log.warning("%s. Until then each file is parsed in a slow process of its own", error)
+        return None
 
 
 def _shared_pipeline(make: Callable[[], Pipeline]) -> Pipeline:

@@ -8,13 +8,16 @@ from typing import Any, Self
 
 from ck3parse.bridge import ahead
 from ck3parse.bridge import engine as engines
+from ck3parse.bridge.arguments import MAX_PARSE_TIMEOUT, limit_ms, sendable
 from ck3parse.bridge.calls import StrPath, ask, file_request, text_request
 from ck3parse.bridge.engine import Engine
-from ck3parse.bridge.results import ParseResult, failed
+from ck3parse.bridge.results import TIMEOUT, ParseResult, ParseTimeoutError, failed
+from ck3parse.bridge.worker_process import WorkerProcess
+from ck3parse.cpus import usable_cpus
 from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, ParseRequest
 
-NUM_WORKERS = 4
+DEFAULT_NUM_WORKERS = min(usable_cpus(), 4)
 
 
 class ParsePool:
@@ -29,7 +32,7 @@ class ParsePool:
         num_workers: processes of the embedded worker.
     """
 
-    def __init__(self, num_workers: int = NUM_WORKERS) -> None:
+    def __init__(self, num_workers: int = DEFAULT_NUM_WORKERS) -> None:
         self.num_workers = num_workers
         self._lock = threading.Lock()
         self._engine: Engine | None = None
@@ -50,41 +53,64 @@ class ParsePool:
             self._started = False
             raise
 
-    def parse_file(self, filepath: StrPath, timeout_ms: int = DEFAULT_TIMEOUT_MS) -> ParseResult:
+    def parse_file(
+        self, filepath: StrPath, timeout_ms: float | None = DEFAULT_TIMEOUT_MS
+    ) -> ParseResult:
         """Parse a file and wait for it. It does not raise for what happens to the file.
 
         Args:
             filepath: the file; the root's `filename` is this path as given.
-            timeout_ms: milliseconds after which the process that parses it is killed.
+            timeout_ms: milliseconds after which the process that parses it is killed, those of
+                `MAX_PARSE_TIMEOUT` at most and for `None`; with 0 or less it fails at once.
 
         Returns:
-            The result; its `error_type` is `ParseTimeout` for a file that was killed at its limit,
-            `WorkerCrashed` for one whose process died, and `WorkerUnavailable` if the pool is not
-            running, or its broker or workers were gone for `CK3PARSE_PATIENCE_S`.
-
-        Raises:
-            UsageError: the time limit is too short or too long.
+            The result; its `error_type` is `ParseTimeoutError` for a file that was killed at its
+            limit, `WorkerCrashed` for one whose process died, and `WorkerUnavailable` if the pool
+            is not running, or its broker or workers were gone for `CK3PARSE_PATIENCE_S`.
         """
-        request = file_request(filepath, timeout_ms, "strict")
-        return self._parse(request, lambda engine: ahead.take(request, engine))
+        return self._parse(
+            os.fspath(filepath),
+            timeout_ms,
+            lambda limit: file_request(filepath, limit, "strict"),
+            ahead.take,
+        )
 
     def parse_text(
-        self, content: str, filename: str = "<inline>", timeout_ms: int = DEFAULT_TIMEOUT_MS
+        self,
+        content: str,
+        filename: str = "<inline>",
+        timeout_ms: float | None = DEFAULT_TIMEOUT_MS,
     ) -> ParseResult:
         """Parse a text as it is and wait for it: no byte order mark removed, no line ends changed.
 
         Args:
-            content: the script.
+            content: the script; a lone surrogate in it is read as U+FFFD.
             filename: what the root's `filename` says.
-            timeout_ms: milliseconds after which the process that parses it is killed.
+            timeout_ms: as that of `parse_file`.
 
         Returns:
             The result, as that of `parse_file`.
-
-        Raises:
-            UsageError: the time limit is too short or too long, or the text is no Unicode text.
         """
-        return self._parse(text_request(content, filename, timeout_ms, "strict"), lambda _: None)
+        content, filename = sendable(content), sendable(filename)
+        return self._parse(
+            filename,
+            timeout_ms,
+            lambda limit: text_request(content, filename, limit, "strict"),
+            lambda _, __: None,
+        )
+
+    @property
+    def workers(self) -> list[WorkerProcess]:
+        """Its worker processes, asked for anew each time; none while it is not running.
+
+        Nor are there any for a pool that parses each file in a process of its own.
+        """
+        if not (self._started and self._engine):
+            return []
+        try:
+            return self._running().worker_list()
+        except BrokerError:
+            return []
 
     def get_stats(self) -> dict[str, Any]:
         """Return what there is of workers.
@@ -94,12 +120,15 @@ class ParsePool:
             `workers`: for each its `id`, `pid`, `alive` and `parse_count` (batches it was given;
             each call of this pool is one).
         """
-        workers: list[dict[str, Any]] = []
-        if self._started and self._engine:
-            try:
-                workers = self._running().worker_list()
-            except BrokerError:
-                workers = []
+        workers = [
+            {
+                "id": worker.worker_id,
+                "pid": worker.pid,
+                "alive": worker.alive,
+                "parse_count": worker.parse_count,
+            }
+            for worker in self.workers
+        ]
         return {
             "num_workers": len(workers),
             "target_workers": self.num_workers,
@@ -149,16 +178,27 @@ class ParsePool:
             return self._engine
 
     def _parse(
-        self, request: ParseRequest, take: Callable[[Engine], ParseResult | None]
+        self,
+        source: str,
+        timeout_ms: float | None,
+        request_within: Callable[[int], ParseRequest],
+        take: Callable[[ParseRequest, Engine], ParseResult | None],
     ) -> ParseResult:
-        source = request.name
+        if timeout_ms is None:
+            timeout_ms = MAX_PARSE_TIMEOUT * 1000
         if not self._started:
             return failed(source, ErrorType.WORKER_UNAVAILABLE, "the parse pool is not running")
         try:
+            request = request_within(limit_ms(source, timeout_ms / 1000))
             engine = self._running()
-            return take(engine) or ask(request, engine, urgent=True).result()
+            result = take(request, engine) or ask(request, engine, urgent=True).result()
+        except ParseTimeoutError:
+            result = failed(source, TIMEOUT, "")
         except BrokerError as error:
-            return failed(source, ErrorType.WORKER_UNAVAILABLE, str(error))
+            result = failed(source, ErrorType.WORKER_UNAVAILABLE, str(error))
+        if result.error_type == TIMEOUT:
+            result.error = f"Parse timeout after {timeout_ms}ms: {source}"
+        return result
 
 
 class SharedPool(ParsePool):

@@ -1,13 +1,20 @@
 """What the bridge gives back and raises."""
 
-import msgspec
+from dataclasses import dataclass, field
+
 import zstandard
 
 from ck3parse import messages
 from ck3parse.errors import Ck3parseError, ErrorType
-from ck3parse.messages import Diagnostic
+
+TIMEOUT = "ParseTimeoutError"
+"""The `error_type` of a file that was killed at its limit, as qbuilder calls it."""
 
 _NOT_THE_FILE = frozenset({ErrorType.WORKER_CRASHED, ErrorType.WORKER_UNAVAILABLE})
+_WITH_PLACE: dict[str, str] = {
+    ErrorType.LEXER_ERROR: "Lexer error",
+    ErrorType.PARSE_ERROR: "Parse error",
+}
 
 
 class ParseTimeoutError(Ck3parseError):
@@ -55,84 +62,124 @@ class ParseSubprocessError(Ck3parseError):
         return f"Parse subprocess failed ({self.returncode}): {self.error}"
 
 
-class ParseResult(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass
+class ParseDiagnostic:
+    """One thing that is wrong at one place of a file; lines and columns count from 1."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    message: str
+    code: str = "PARSE_ERROR"
+    severity: str = "error"
+
+
+class _AstJson:
+    """The attribute `ast_json`: what comes as a zstd frame is unpacked whenever it is read.
+
+    Results that wait to be read take a fifteenth of the memory so.
+    """
+
+    def __get__(self, result: "ParseResult | None", owner: type | None = None) -> str | None:
+        if result is None:
+            return None  # the field's default
+        kept: str | bytes | None = vars(result)["ast_json"]
+        return zstandard.decompress(kept).decode("ascii") if isinstance(kept, bytes) else kept
+
+    def __set__(self, result: "ParseResult", given: str | bytes | None) -> None:
+        vars(result)["ast_json"] = given
+
+
+@dataclass
+class ParseResult:
     """What came of one file or text.
 
     Attributes:
         success: whether there is a syntax tree of the whole file.
-        path: the file's path as it was given, or the text's name.
+        ast_json: the syntax tree as JSON text (ASCII only), or `None` if there is none.
         node_count: nodes in the syntax tree, the root included.
-        error: one sentence on what is wrong, or `None`.
-        error_type: `None`, or one of the names in `ck3parse.errors.ErrorType`, such as
-            `ParseError`, `FileNotFoundError`, `ParseTimeout` or `WorkerUnavailable`.
+        error: one sentence on what is wrong, with its place if it has one, or `None`.
+        error_type: `None`, `ParseTimeoutError` for what was killed at its limit, or else one of the
+            names in `ck3parse.errors.ErrorType`, such as `ParseError`, `FileNotFoundError` or
+            `WorkerUnavailable`.
+        diagnostics: each thing found wrong, in order of place.
+        path: the file's path as it was given, or the text's name.
         line: line of the error, from 1, or `None` where it has no place.
         column: column of the error in code points, from 1, or `None`.
-        diagnostics: each thing found wrong, in order of place.
         content_hash: SHA-256 of the file's bytes in hex, or `None` if it was not read.
         duration_ms: milliseconds that the worker needed for it.
-        ast: the syntax tree's JSON as a zstd frame, or `None`; see `ast_json`.
     """
 
     success: bool
-    path: str
+    ast_json: _AstJson = _AstJson()
     node_count: int = 0
     error: str | None = None
     error_type: str | None = None
+    diagnostics: list[ParseDiagnostic] = field(default_factory=list)
+    path: str = ""
     line: int | None = None
     column: int | None = None
-    diagnostics: list[Diagnostic] = []
     content_hash: str | None = None
     duration_ms: float = 0.0
-    ast: bytes | None = None
-
-    @property
-    def ast_json(self) -> str | None:
-        """The syntax tree as JSON text (ASCII only), or `None` if there is none."""
-        if self.ast is None:
-            return None
-        return zstandard.decompress(self.ast).decode("ascii")
 
 
 def result_of(answer: messages.ParseResult) -> ParseResult:
     """Return a worker's answer as the bridge gives it back."""
-    diagnostics = answer.diagnostics
-    if not diagnostics and answer.line is not None and answer.column is not None:
-        place = (answer.line, answer.column)
-        code, message = answer.error_type or "", answer.error or ""
-        diagnostics = [Diagnostic(*place, *place, "error", code, message)]
-    return ParseResult(
-        success=answer.ok,
+    result = ParseResult(
+        answer.ok,
+        answer.ast,
+        answer.node_count,
         path=answer.path,
-        node_count=answer.node_count,
-        error=answer.error,
-        error_type=answer.error_type,
-        line=answer.line,
-        column=answer.column,
-        diagnostics=diagnostics,
         content_hash=answer.content_hash,
         duration_ms=answer.duration_ms,
-        ast=answer.ast,
     )
+    if not answer.ok:
+        _tell_failure(result, answer)
+    return result
 
 
-def failed(path: str, error_type: ErrorType, error: str) -> ParseResult:
+def _tell_failure(result: ParseResult, answer: messages.ParseResult) -> None:
+    error_type, error = answer.error_type, answer.error
+    result.line, result.column = answer.line, answer.column
+    result.error_type = TIMEOUT if error_type == ErrorType.PARSE_TIMEOUT else error_type
+    result.error = error
+    if answer.line is None or answer.column is None:
+        return
+    if kind := _WITH_PLACE.get(error_type or ""):
+        result.error = f"{kind} at line {answer.line}, column {answer.column}: {error}"
+    result.diagnostics = [
+        ParseDiagnostic(
+            found.line,
+            found.column,
+            found.end_line,
+            found.end_column,
+            found.message,
+            found.code,
+            found.severity,
+        )
+        for found in answer.diagnostics
+    ] or [ParseDiagnostic(*(answer.line, answer.column) * 2, error or "", error_type or "")]
+
+
+def failed(path: str, error_type: str, error: str) -> ParseResult:
     """Return the result of a file that has none."""
-    return ParseResult(success=False, path=path, error_type=error_type, error=error)
+    return ParseResult(False, error=error, error_type=str(error_type), path=path)
 
 
-def raise_if_lost(result: ParseResult, timeout_s: float) -> ParseResult:
+def raise_if_lost(result: ParseResult, timeout_ms: int) -> ParseResult:
     """Return a result, unless what it tells of is not the file's fault.
 
     Args:
         result: what came of a file.
-        timeout_s: the limit that it had, in seconds.
+        timeout_ms: the limit that it had.
 
     Raises:
         ParseTimeoutError: it was killed at its limit.
         ParseSubprocessError: its process died, or no worker answered for it.
     """
-    if result.error_type == ErrorType.PARSE_TIMEOUT:
-        raise ParseTimeoutError(result.path, timeout_s)
+    if result.error_type == TIMEOUT:
+        raise ParseTimeoutError(result.path, timeout_ms / 1000)
     if result.error_type in _NOT_THE_FILE:
         raise ParseSubprocessError(result.path, result.error or "")
     return result

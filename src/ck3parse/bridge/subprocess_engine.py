@@ -5,12 +5,12 @@ import queue
 import subprocess
 import threading
 from time import monotonic
-from typing import Any
 
 import msgspec
 
 from ck3parse import legacy
 from ck3parse.bridge.future import Sink, hand_over
+from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.config import settings
 from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
@@ -105,7 +105,7 @@ class Subprocesses:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - monotonic()))
 
-    def worker_list(self) -> list[dict[str, Any]]:
+    def worker_list(self) -> list[WorkerProcess]:
         """Return nothing: no process outlives its file."""
         return []
 

@@ -280,6 +280,8 @@ class Window:
                 args=(which.batch.requests,),
                 queue=which.queue,
                 task_id=task_id,
+                # It is sent again here. kombu goes on with a channel that its own retry has closed.
+                retry=False,
                 time_limit=first.timeout_ms / 1000,
                 serializer=SERIALIZER,
                 compression=None if first.content is None else COMPRESSION,

@@ -15,6 +15,9 @@ import pytest
 
 from reliability import PROPERTY, Case, write_table
 
+# What checks on behalf of tests says as much as they do when it fails.
+pytest.register_assert_rewrite("bridging", "embedded", "servers", "services", "trial")
+
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
 _cases: list[tuple[tuple[str, int], Case]] = []
 """With the file and line of the test, by which they are sorted."""

@@ -56,6 +56,7 @@ def cgroup(cpus: float) -> Iterator[Callable[[], None]]:
         folder.rmdir()
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 @pytest.mark.skipif(_OS_CPUS < 2, reason="the machine has one CPU")
 def test_an_affinity_for_one_cpu_makes_two_processes(broker: str, tmp_path: Path) -> None:
@@ -72,6 +73,7 @@ def test_an_affinity_for_one_cpu_makes_two_processes(broker: str, tmp_path: Path
     assert stats["pool"]["max-concurrency"] == 2
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.skipif(_OS_CPUS < 2, reason="the machine has one CPU")
 @pytest.mark.parametrize(("cpus", "processes"), [(0.5, 2), (1, 2), (1.5, 3)])
 def test_a_cgroup_s_quota_counts(cpus: float, processes: int) -> None:

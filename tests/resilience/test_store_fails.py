@@ -66,6 +66,7 @@ def state_of(store: Path) -> dict[str, int]:
         }
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_full_disk_is_an_error_and_the_next_run_goes_on(
     small_disk: SmallDisk, slow: Mod, tmp_path: Path, case: Case
 ) -> None:

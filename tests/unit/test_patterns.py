@@ -81,7 +81,8 @@ def patterns() -> dict[str, str | bytes]:
                 ):
                     found[f"{path.name}:{node.lineno}"] = text
     for module in pkgutil.walk_packages([str(FOLDER)], "ck3parse."):
-        if module.name.rpartition(".")[2] not in ("__main__", "_native"):
+        # The native parser has none, and may not be there.
+        if module.name.rpartition(".")[2] not in ("__main__", "_native", "native"):
             for name, value in vars(importlib.import_module(module.name)).items():
                 for number, pattern in enumerate(compiled(value)):
                     found[f"{module.name}.{name} {number}"] = verbose(pattern)

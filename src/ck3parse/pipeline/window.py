@@ -320,7 +320,7 @@ class Window:
                 raise answer
             results = self._acceptance.results(which.batch.requests, answer)
         except NotAcceptedError as reason:
-            self.dropped += 1
+            self.dropped += answer is not None  # a result's file that is gone, which no one sent
             self._by_task.pop(reply.id)
             self._renew(which, which.after_loss(), f"the answer was dropped: {reason}")
         except OtherOriginError as reason:

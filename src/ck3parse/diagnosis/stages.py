@@ -213,7 +213,7 @@ def store_times(results: Sequence[tuple[Stages, ParseResult]]) -> None:
 
 def _without_times(result: ParseResult, path: str) -> ParseResult:
     ast = result.ast and zstandard.decompress(result.ast)
-    return msgspec.structs.replace(result, id="", path=path, ast=ast, duration_ms=0.0)
+    return msgspec.structs.replace(result, id="", path=path, ast=ast, duration_ms=0.0, origin=None)
 
 
 def _ms_since(began: float) -> float:

@@ -1,13 +1,14 @@
-"""Files that take long with workers that a run has not heard of yet: healthy, and parsed once."""
+"""Files that take long with workers that a run has not heard of yet: healthy, and sent once."""
 
 import contextlib
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from ck3parse.config import QUEUE_BULK
+from embedded import client, hang_a_child
 from polling import wait_until
 from reliability import Case
-from servers import Server, Worker
+from servers import Proxy, Server, Worker
 from trial import Trial, written
 
 END_LIMIT_S = 60.0
@@ -15,45 +16,42 @@ SLOW_S = 7
 """Long enough for a run to look for a batch several times, and to send it again if it is lost."""
 OWN_BATCH_BYTES = 600_000
 """A file of this size travels alone."""
+DELAY_S = 0.05
 
 
 def slow_file(size: int = 0) -> str:
     return f"fault = sleep {SLOW_S}\n".ljust(size, "#")
 
 
-def workers(
-    stack: contextlib.ExitStack, server: Server, folder: Path, names: Sequence[str]
-) -> list[Worker]:
-    """Start workers of one process each, that write down what they parse."""
-    env = {"FAULTY_JOURNAL": str(folder / "journal")}
-    started = [
-        stack.enter_context(Worker(server.url, folder, name, env=env, processes=1))
-        for name in names
-    ]
-    for worker in started:
-        worker.wait_ready()
-    return started
-
-
-def parsed(folder: Path) -> Counter[str]:
-    """Return how often each file was parsed."""
-    return Counter((folder / "journal").read_text().splitlines())
+def sent(server: Server, workers: Sequence[Worker]) -> int:
+    """Return how many batches workers have received or can still receive."""
+    received = sum(worker.log().count("] received") for worker in workers)
+    with server.client() as redis:
+        waiting: int = redis.llen(QUEUE_BULK)
+    return received + waiting
 
 
 def test_a_slow_file_with_a_worker_that_did_not_answer_first(tmp_path: Path, case: Case) -> None:
     """Issue 19, line 33: a short run goes on with the worker that answers first."""
-    case.of("slow", f"one of seven files takes {SLOW_S} s, with one of four workers")
+    case.of("slow", f"one of seven files takes {SLOW_S} s, with the worker that answers second")
     files = {f"f{number}.txt": f"a = {number}\n" for number in range(6)}
+    blocker = tmp_path / "blocker.txt"
+    blocker.write_text("fault = sleep 60")
     with (
         Server(tmp_path) as server,
-        contextlib.ExitStack() as stack,
+        Proxy(server.port, DELAY_S) as proxy,
+        Worker(server.url, tmp_path, "near", processes=1).wait_ready() as near,
+        client(server.url) as app,
         written(tmp_path / "mod", {**files, "slow.txt": slow_file()}) as mod,
     ):
-        workers(stack, server, tmp_path, ("one", "two", "three", "four"))
-        with Trial(tmp_path, mod, broker=server.url) as trial:
+        hang_a_child(app, blocker)  # so that the other gets the batch
+        with (
+            Worker(proxy.url, tmp_path, "far", processes=1).wait_ready() as far,
+            Trial(tmp_path, mod, broker=server.url) as trial,
+        ):
             report = trial.end(END_LIMIT_S)
+            assert sent(server, [near, far]) == 2
     assert (report["parsed"], report["failed"]) == (7, 0)
-    assert parsed(tmp_path) == dict.fromkeys([*files, "slow.txt"], 1)
     case.did(report, trial.seconds)
 
 
@@ -66,11 +64,15 @@ def test_slow_files_with_workers_that_join_later(tmp_path: Path, case: Case) -> 
         contextlib.ExitStack() as stack,
         written(tmp_path / "mod", files) as mod,
     ):
-        (first,) = workers(stack, server, tmp_path, ("one",))
+
+        def started(name: str) -> Worker:
+            return stack.enter_context(Worker(server.url, tmp_path, name, processes=1))
+
+        workers = [started("one").wait_ready()]
         with Trial(tmp_path, mod, broker=server.url) as trial:
-            wait_until(lambda: "received" in first.log(), END_LIMIT_S, "the first has a file")
-            workers(stack, server, tmp_path, ("two", "three"))
+            wait_until(lambda: sent(server, workers) == 3, END_LIMIT_S, "all are sent")
+            workers += [started("two"), started("three")]
             report = trial.end(END_LIMIT_S)
+            assert sent(server, workers) == 3
     assert (report["parsed"], report["failed"]) == (3, 0)
-    assert parsed(tmp_path) == dict.fromkeys(files, 1)
     case.did(report, trial.seconds)

@@ -1,8 +1,9 @@
 """Time on hostile input: `python benchmarks/hostile.py PATH... [--parser native] [--size 10]`.
 
 Reads the `*.txt` files below the paths, joins them up to the size, and compares the processor time
-a byte takes in each hostile text with what it takes there. A time that grows faster than the input
-shows in the last column: the same text at half the size.
+a byte takes in each hostile text with what it takes there: in the parser, or with `--check` in
+`check` and its report. A time that grows faster than the input shows in the last column: the same
+text at half the size.
 """
 
 import argparse
@@ -14,7 +15,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ck3parse.parser import ParseOutcome
+from ck3parse.check.checking import Check
+from ck3parse.check.codes import RULES
+from ck3parse.check.formats import FORMATS
+from ck3parse.config import Settings
+from ck3parse.parser import ParseOutcome, Parser
 
 MEGA = 1_000_000
 DEPTH = 1_000_000
@@ -49,33 +54,69 @@ HOSTILE = {
     "invalid UTF-8 in comments": b"#\xe5\x90\xff\xc3\n",
 }
 
+HOSTILE_TO_CHECK = {
+    "operators": b"= < > <= >= != == ?= ",
+    "=": b"=",
+    "==": b"== ",
+    "== {": b"== { ",
+    "{ a {": b"{ a { ",
+    "# { a {": b"#{ a { ",
+    "a b": b"a b ",
+    "a b, a line each": b"= a\nb c\nd = 1\n",
+    "blanks": b" \t",
+    "mixed indentation": b" \ta\n",
+    "comments": b"#\n",
+    "ignore": b"# ck3parse: ignore[E003]",
+    "ignore, a line each": b"= = # ck3parse: ignore[E003]\n",
+    "nearly ignore": b"#ck3parse:  ",
+    "NUL": b"\0",
+    "\\": b"\\\n",
+    "a={ b": b"a={ b\n",
+    "one key": b"a = 1 ",
+}
+
 
 def main() -> int:
-    """Time each text and print a line for it; return 1 if one takes over ten times as long."""
+    """Time each text and print a line for it.
+
+    Returns:
+        1 if the parser takes over ten times as long for one as for real files, or `check` twice as
+        long for a byte of one as at half the size; else 0.
+    """
     options = argparse.ArgumentParser(description="Time on hostile input, beside real files.")
     options.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     options.add_argument("--parser", choices=["native", "python"], default="native")
     options.add_argument("--size", type=float, default=10, help="of each text, in MB")
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--check", action="store_true", help="time check instead of the parser")
     given = options.parse_args()
 
     module = "ck3parse.parser.native" if given.parser == "native" else "ck3parse.parser.reference"
-    parse: Callable[..., ParseOutcome] = importlib.import_module(module).parse_bytes
+    parse_strictly: Callable[..., ParseOutcome] = importlib.import_module(module).parse_bytes
+    parse = parse_strictly
+    hostile = HOSTILE
+    if given.check:
+        parse = partial(check, parse)
+        hostile = HOSTILE | HOSTILE_TO_CHECK
     size = int(given.size * MEGA)
-    real = seconds_a_byte(partial(parse, joined(given.paths, parse, size), ""), size, given.rounds)
+    sound = joined(given.paths, parse_strictly, size)
+    real = seconds_a_byte(partial(parse, sound, ""), size, given.rounds)
     print(f"{'real files':26} {real * 1e9:8.2f} ns a byte")
 
-    worst = 0.0
-    for title, text in texts(size):
+    worst = steepest = 0.0
+    for title, text in texts(hostile, size):
         whole = seconds_a_byte(partial(parse, text, ""), len(text), given.rounds)
         half_text = text[: len(text) // 2]
         half = seconds_a_byte(partial(parse, half_text, ""), len(half_text), given.rounds)
         worst = max(worst, whole / real)
+        steepest = max(steepest, whole / half)
         print(
             f"{title:26} {whole * 1e9:8.2f} ns a byte {whole / real:6.2f} x real files"
             f" {whole / half:6.2f} x half the size"
         )
 
+    if given.check:
+        return 0 if steepest < 2 else 1
     nested = b"a={" * DEPTH + b"}" * DEPTH
     started = time.process_time()
     outcome = parse(nested, "", max_depth=DEPTH)
@@ -84,9 +125,16 @@ def main() -> int:
     return 0 if worst <= 10 and outcome.success else 1
 
 
-def texts(size: int) -> Iterator[tuple[str, bytes]]:
+def check(parse: Callable[..., ParseOutcome], data: bytes, name: str) -> ParseOutcome:
+    """Check a content with every code, and write the report with its excerpts."""
+    found = Check(Settings(), Parser("", "", parse, parse), frozenset(RULES)).text_of(data, name)
+    FORMATS["text"]([found], lambda _: data)
+    return ParseOutcome(not found.diagnostics)
+
+
+def texts(hostile: dict[str, bytes], size: int) -> Iterator[tuple[str, bytes]]:
     """Yield each hostile text with its title."""
-    for title, piece in HOSTILE.items():
+    for title, piece in hostile.items():
         yield title, piece * (size // len(piece))
 
 

@@ -275,3 +275,42 @@ def test_hostile_text_returns(parser: ModuleType, opening: str, repeated: str) -
     outcome = parser.parse_text(text, "a.txt", mode="recover")
 
     assert outcome.ast_json is not None
+
+
+@pytest.mark.timeout(120)
+def test_many_blocks_that_end_before_many_lines(parser: ModuleType) -> None:
+    """Issue 19, line 7."""
+    lines = "\t\t# b\n\n" * 150_000
+    text = "a = {\n\tb " + "{ " * 100_000 + "c\n" + lines
+
+    outcome = parser.parse_text(text, "a.txt", mode="recover", max_depth=200_000)
+
+    places = {(each.code, each.line, each.column) for each in outcome.diagnostics[:-1]}
+    assert places == {("CK3-E008", 300_001, 6)}
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    lines=st.lists(
+        st.tuples(st.sampled_from(["", " ", "\t", "\t\t", "\t\t\t"]), st.sampled_from(["", "# c"])),
+        max_size=12,
+    ),
+    indent=st.sampled_from(["", "\t", "\t\t"]),
+)
+def test_the_last_line_of_a_block(
+    parser: ModuleType, lines: list[tuple[str, str]], indent: str
+) -> None:
+    """Issue 19, line 7: what is indented by more, up to a line that is not."""
+    block = f"{indent}a = {{ b\n"
+    text = block + "".join(f"{blanks}{comment}\n" for blanks, comment in lines)
+    expected = 1, len(block)
+    for number, (blanks, comment) in enumerate(lines, 2):
+        if len(blanks.replace("\t", "    ")) > len(indent) * 4:
+            expected = number, len(blanks + comment if comment else "") + 1
+        elif comment:
+            break
+
+    outcome = parser.parse_text(text, "a.txt", mode="recover")
+
+    [found] = outcome.diagnostics
+    assert (found.line, found.column) == expected

@@ -1,5 +1,7 @@
 import os
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,21 @@ def test_a_second_run_parses_only_what_changed(mod: Path) -> None:
     write(mod, {"a.txt": "a = 22"})
     assert counts(run(mod, code=1)) == (1, 1, 0, 1)
     assert stored(mod) == asts_of(mod, "a.txt", "b.txt")
+
+
+def test_what_an_older_parser_stored_is_parsed_again(mod: Path) -> None:
+    """Issue 19, line 0: under `ck3raven/1`, some lists of numbers were misread."""
+    write(mod, {"a.txt": "x = { 10 20\n30 }", "b.txt": "b = {"})
+    run(mod, code=1)
+    with closing(sqlite3.connect(mod.parent / STORE)) as db, db:
+        db.execute("UPDATE parser_versions SET version = 'ck3raven/1'")
+        db.execute("UPDATE asts SET ast_blob = x'00'")
+
+    assert counts(run(mod, code=1)) == (1, 0, 0, 1)
+
+    assert stored(mod) == asts_of(mod, "a.txt")
+    with closing(sqlite3.connect(mod.parent / STORE)) as db:
+        assert db.execute("SELECT count(*) FROM asts").fetchone() == (2,)
 
 
 def test_a_touched_file_is_not_parsed_again(mod: Path, tmp_path: Path) -> None:

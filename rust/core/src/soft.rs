@@ -75,6 +75,8 @@ pub(crate) struct SoftTokens<'t> {
     pub line_starts: Vec<usize>,
     pub list: Vec<Soft>,
     pub faults: Vec<Fault>,
+    /// The index that `last_line_within` was asked of last, and the lines before it.
+    between: (usize, Vec<(u32, usize)>),
 }
 
 impl SoftTokens<'_> {
@@ -141,23 +143,42 @@ impl SoftTokens<'_> {
 
     /// The end of the last line before a token's that is indented by more than a block, or of the
     /// token before if no more such lines follow it.
-    pub fn last_line_within(&self, index: usize, indent: u32) -> usize {
-        let mut end = self.list[index - 1].end;
-        let mut line = self.line_of(end);
-        while line + 1 < self.list[index].line as usize {
-            line += 1;
+    pub fn last_line_within(&mut self, index: usize, indent: u32) -> usize {
+        if self.between.0 != index {
+            self.between = (index, self.lines_before(index));
+        }
+        let lines = &self.between.1;
+        let at = lines.partition_point(|&(below, _)| below <= indent);
+        lines
+            .get(at)
+            .map_or(self.list[index - 1].end, |&(_, end)| end)
+    }
+
+    /// What `last_line_within` says of each indent, for many blocks may end before one token: the
+    /// ends of lines, each for indents below a number and not below the one before.
+    fn lines_before(&self, index: usize) -> Vec<(u32, usize)> {
+        let mut lines: Vec<(u32, usize)> = Vec::new();
+        let first = self.line_of(self.list[index - 1].end) + 1;
+        for line in (first..self.list[index].line as usize).rev() {
             let start = self.line_starts[line - 1];
             let mut after = self.line_starts[line] - 1;
             while after > start && is_blank(self.text[after - 1]) {
                 after -= 1;
             }
-            if indent_of(self.text, start) > indent {
-                end = after;
-            } else if after > start {
-                break;
+            let indent = indent_of(self.text, start);
+            if after > start {
+                // It ends the blocks that are indented no less: no line after it is theirs.
+                while let Some((_, end)) = lines.pop_if(|&mut (below, _)| below > indent) {
+                    if lines.last().map_or(0, |&(below, _)| below) < indent {
+                        lines.push((indent, end));
+                    }
+                }
+            }
+            if lines.last().map_or(0, |&(below, _)| below) < indent {
+                lines.push((indent, after));
             }
         }
-        end
+        lines
     }
 
     /// The line of an offset, from 1.
@@ -189,6 +210,7 @@ pub(crate) fn tokens(text: &[u8]) -> SoftTokens<'_> {
             line_starts,
             list: Vec::new(),
             faults: Vec::new(),
+            between: (0, Vec::new()),
         },
         last_line: 0,
         indented: (0, 0),

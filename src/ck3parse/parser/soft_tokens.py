@@ -131,6 +131,9 @@ class SoftTokens:
         self._line = self._indent = 0
         self._string_known = {'"': (0, -1), "'": (0, -1)}
         self._script_known = (0, -1)
+        self._between = 0
+        self._below: list[int] = []
+        self._ends: list[int] = []
         self._read(reader)
         for _ in range(4):
             self._add(Sort.END, len(text), len(text))
@@ -170,18 +173,39 @@ class SoftTokens:
         Returns:
             An offset, that of the end of the token before if no more lines follow it.
         """
-        end = self.end[index - 1]
-        line = bisect_right(self.line_starts, end)
-        while line + 1 < self.line[index]:
-            line += 1
+        if self._between != index:
+            self._between = index
+            self._below, self._ends = self._lines_before(index)
+        at = bisect_right(self._below, indent)
+        return self._ends[at] if at < len(self._ends) else self.end[index - 1]
+
+    def _lines_before(self, index: int) -> tuple[list[int], list[int]]:
+        """Return what `last_line_within` says of each indent, as many blocks may end at one token.
+
+        Returns:
+            Indents, ascending, and the ends of lines, each for what is indented by less than its
+            indent and not by less than the one before.
+        """
+        below: list[int] = []
+        ends: list[int] = []
+        first = bisect_right(self.line_starts, self.end[index - 1]) + 1
+        for line in range(self.line[index] - 1, first - 1, -1):
             start, after = self.line_starts[line - 1], self.line_starts[line] - 1
             while after > start and self.text[after - 1] in " \t\r":
                 after -= 1
-            if self._indent_of(line) > indent:
-                end = max(after, start)
-            elif after > start:
-                break
-        return end
+            indent = self._indent_of(line)
+            if after > start:
+                # It ends the blocks that are indented no less: no line after it is theirs.
+                while below and below[-1] > indent:
+                    below.pop()
+                    end = ends.pop()
+                    if (below[-1] if below else 0) < indent:
+                        below.append(indent)
+                        ends.append(end)
+            if (below[-1] if below else 0) < indent:
+                below.append(indent)
+                ends.append(after)
+        return below, ends
 
     def inline_end(self, index: int) -> tuple[int, bool]:
         """Return where an inline expression ends.

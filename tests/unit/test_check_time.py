@@ -1,0 +1,77 @@
+"""Texts that `check` once took minutes or hours for, and now takes as long as for others."""
+
+import pytest
+
+from ck3parse.check.checking import Check, Checked
+from ck3parse.check.codes import RULES
+from ck3parse.check.formats import FORMATS
+from ck3parse.check.warnings import source_of, warnings_of, without_ignored
+from ck3parse.config import Settings
+from ck3parse.messages import Diagnostic
+from ck3parse.parser import ParseOutcome, parser_in_use
+
+SIZE = 1_500_000
+OPTIONAL = frozenset({"CK3-W005", "CK3-W006"})
+
+HOSTILE = {
+    "operators": "= < > <= >= != == ?= ",
+    "equals": "=",
+    "keys before braces on one line": "{ a { ",
+    "keys before braces in one comment": "#{ a { ",
+    "braces that close": "} ",
+    "values without operators": "= a\nb c\nd = 1\n",
+    "blanks": " \t",
+    "blanks after an equals": "== ",
+    "quotes": '"',
+    "escaped quotes": '"\\',
+    "comments": "#",
+    "lines of comment": "#\n",
+    "comments of no use": "# ck3parse:  ",
+    "comments that ignore all": "# ck3parse: ignore[A,",
+    "indentation": " \ta\n",
+    "NUL": "\0",
+    "names": "é",
+    "keys": "a.b:c ",
+    "line ends": "\r",
+}
+
+
+def found_in(data: bytes) -> list[Diagnostic]:
+    """Return the warnings, with an error at each end that has a line of its own to be ignored."""
+    source = source_of(data, ParseOutcome(False))
+    return without_ignored(warnings_of(source, OPTIONAL), source.text)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("title", HOSTILE)
+def test_warnings_take_linear_time(title: str) -> None:
+    """Issue 19, line 7."""
+    piece = HOSTILE[title].encode()
+    data = b"a == { b c { " + piece * (SIZE // len(piece)) + b"\n# ck3parse: ignore\n"
+
+    found = found_in(data)
+
+    assert len([each for each in found if each.code == "CK3-W004"]) == ("ignore" not in title)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("output", FORMATS)
+def test_many_warnings_at_the_end_of_one_long_line(output: str) -> None:
+    """Issue 19, line 7."""
+    data = b"a = { " + b"'\xe5\x90' " * 200 + b"a " * SIZE + b'== "b" ' * 200 + b"# ck3parse:"
+    found = found_in(data)
+
+    report = FORMATS[output]([Checked("events/a.txt", found)], lambda _: data)
+
+    assert len(found) == 201
+    assert report.count("CK3-W004") >= 100
+
+
+@pytest.mark.timeout(120)
+def test_the_operators_of_the_issue() -> None:
+    """Issue 19, line 7."""
+    check = Check(Settings(), parser_in_use(), frozenset(RULES))
+
+    checked = check.text_of(b"= < > <= >= != == ?= " * 30_000, "events/a.txt")
+
+    assert {each.code for each in checked.diagnostics} >= {"CK3-E003", "CK3-W001"}

@@ -16,6 +16,8 @@ from ck3parse.config import Settings
 TASK_NAME = "ck3parse.parse_batch"
 DROP_COMMAND = "ck3parse_drop"
 """Tells workers of tasks whose answers nobody wants; `task_ids` are its arguments."""
+TRANSIENT_HEADER = "ck3parse_transient"
+"""Set in a task's message whose result nobody waits for but the client that sends it."""
 
 log = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -103,7 +104,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_timeout_ms: the longest time limit that a request may have. A Redis broker hands a task
             to a second process once it has not been acknowledged for twice as long and a minute:
             client and workers need the same value.
-        result_expires_s: seconds after which the result backend drops what nobody fetched.
+        result_expires_s: seconds after which the result backend drops what nobody fetched; results
+            that only the client waits for which asked are dropped sooner (`transient_expires_s`).
+        server_memory_mb: MB that an embedded server may use. Past it the oldest results that nobody
+            fetched go first, and clients wait if there are none.
         spool_dir: a folder in which workers leave large results as files, for clients that have the
             same folder here; empty: all come through the result backend.
         alive_file: a file that a worker writes every few seconds while it is well; empty: none.
@@ -122,7 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # The parsers count lines and columns in 32 bits.
     max_file_bytes: Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)] = 64 * 1024 * 1024
     max_depth: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = DEFAULT_MAX_DEPTH
-    max_files_per_child: _Count = 50_000
+    max_files_per_child: _Count = 5000
     max_tasks_per_child: _Count = 5000
     max_memory_per_child_mb: _Megabytes = 300
     max_address_space_mb: _Megabytes = 2048
@@ -131,6 +135,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         10 * 60 * 1000
     )
     result_expires_s: Annotated[int, msgspec.Meta(ge=1, le=365 * 24 * 60 * 60)] = 3600
+    server_memory_mb: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
     spool_dir: str = ""
     alive_file: str = ""
     watchdog_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
@@ -175,6 +180,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """How many processes a worker has, unless its command line says."""
         # One more than can work at once: between two tasks each waits for its worker.
         return self.workers or usable_cpus() + 1
+
+    @property
+    def transient_expires_s(self) -> int:
+        """Seconds after which a result is dropped that only one client waits for.
+
+        One that lives takes it in milliseconds, or once it has reached its broker again, for which
+        it has `patience_s`. One that was killed never does.
+        """
+        return min(self.result_expires_s, math.ceil(2 * self.patience_s))
 
     @property
     def visibility_timeout_s(self) -> int:

@@ -21,7 +21,7 @@ from celery.signals import worker_before_create_process, worker_init, worker_pro
 
 from ck3parse.allocator import keep_freed_memory
 from ck3parse.answer import answerer
-from ck3parse.application import TASK_NAME, make_app
+from ck3parse.application import TASK_NAME, TRANSIENT_HEADER, make_app
 from ck3parse.config import Settings, settings, warn_of_unknown_variables
 from ck3parse.errors import UsageError
 from ck3parse.messages import ParseRequest
@@ -61,11 +61,14 @@ class Child:
     Attributes:
         answer: answers one request.
         origin: what its answers are made under, without the worker's name.
+        expires_s: seconds after which a task's answer is dropped that nobody fetched, by whether it
+            is transient.
     """
 
     def __init__(self, of: Settings) -> None:
         self.answer = answerer(of)
         self.origin = of.origin(parser_in_use().version)
+        self.expires_s = {True: of.transient_expires_s, False: of.result_expires_s}
         self._max_files = of.max_files_per_child
         self._files_done = 0
 
@@ -147,5 +150,8 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         worker = parse_batch.request.hostname or ""
         first.origin = msgspec.structs.replace(child.origin, worker=worker)
     child.count(len(wanted))
+    # Celery has no other way to say it for one result; it stores this one next.
+    transient = parse_batch.request.get(TRANSIENT_HEADER) is True
+    parse_batch.backend.expires = child.expires_s[transient]
     answers: list[dict[str, Any]] = msgspec.to_builtins(results, builtin_types=(bytes,))
     return answers

@@ -18,7 +18,7 @@ from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 
 from ck3parse.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
-from ck3parse.application import DROP_COMMAND, TASK_NAME
+from ck3parse.application import DROP_COMMAND, TASK_NAME, TRANSIENT_HEADER
 from ck3parse.config import COMPRESSION, QUEUE_BULK, SERIALIZER, Settings
 from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
@@ -285,6 +285,7 @@ class Window:
                 time_limit=first.timeout_ms / 1000,
                 serializer=SERIALIZER,
                 compression=None if first.content is None else COMPRESSION,
+                headers=None if which.keep else {TRANSIENT_HEADER: True},
                 argsrepr=f"({len(which.batch.requests)} files, {first.path or first.name!r})",
             )
         which.replies.append(reply)

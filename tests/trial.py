@@ -178,7 +178,7 @@ def assert_right(
     """
     failures = failures or {}
     told = {os.path.basename(f["path"]): f["error_type"] for f in report["failures"]}
-    assert told == failures
+    assert told == failures, told.items() ^ failures.items()
     files = len(mod.asts) + len(failures) + also_parsed
     assert report["files"] == files
     assert report["parsed"] + report["unchanged"] == files - len(failures)

@@ -211,25 +211,17 @@ def test_an_embedded_run_with_a_log_that_cannot_be_written_completes(place: Path
 
 
 def test_standard_input_that_cannot_be_read_is_a_usage_error(place: Path) -> None:
-    for redirection in ("<&-", "< ."):
-        for args in ("show -", "check -"):
-            done = subprocess.run(
-                [
-                    "bash",
-                    "-c",
-                    f'"$@" {args} {redirection}',
-                    "bash",
-                    sys.executable,
-                    "-m",
-                    "ck3parse",
-                ],
-                cwd=place,
-                env=_ENV,
-                capture_output=True,
-                timeout=60,
-            )
-            assert done.returncode == 2
-            assert b"standard input cannot be read: " in done.stderr
+    for args in ("show -", "check -"):
+        given = f'"$@" {args} <&-'
+        done = subprocess.run(
+            ["bash", "-c", given, "bash", sys.executable, "-m", "ck3parse"],
+            cwd=place,
+            env=_ENV,
+            capture_output=True,
+            timeout=120,
+        )
+        assert done.returncode == 2
+        assert b"standard input cannot be read: " in done.stderr
 
 
 def test_an_output_file_that_cannot_be_written_has_the_same_exit_code(place: Path) -> None:

@@ -64,7 +64,7 @@ assert first.result(30).success
 print("all")
 """
 COPIES = """
-import logging, os, signal, warnings
+import logging, os, signal, threading, warnings
 logging.disable()
 from ck3parse.errors import BrokerError
 from ck3parse.qbuilder_bridge import enqueue_parse_text, gather, parse_text
@@ -89,16 +89,18 @@ def in_child():
 assert os.waitpid(os.fork() or in_child(), 0)[1] == 0
 
 # A callback that forks, in the thread that brings results.
-pids = []
+pids, forked = [], threading.Event()
 def fork(_):
     pid = os.fork()
     if not pid:
         signal.alarm(40)
         os._exit(0 if parse_text("a = 1").success else 1)
     pids.append(pid)
+    forked.set()
 
 enqueue_parse_text("b = 1").add_done_callback(fork)
 assert parse_text("c = 1").success
+assert forked.wait(60)
 assert os.waitpid(pids[0], 0)[1] == 0
 assert undone.result(60).error_type == "ParseTimeoutError"
 print("all")

@@ -175,7 +175,8 @@ def _import_for(of: Settings) -> None:
     with contextlib.suppress(Exception):
         app.connection_for_write().transport  # noqa: B018 - properties that import
         app.amqp.send_task_message, app.backend, app.control.mailbox  # noqa: B018
-        codecs.lookup("unicode_escape")
+        for codec in ("unicode_escape", "idna"):  # of names of hosts and tasks
+            codecs.lookup(codec)
         app.finalize()
     app.close()
 

@@ -210,30 +210,37 @@ def test_a_path_is_that_of_the_moment_when_it_was_asked_for(
 ) -> None:
     """Issue 19, line 11."""
     case.of("program", f"changes its folder right after {how}")
-    for folder in ("here", "there"):
+    for folder in ("first", "second"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.txt").write_text(f"{folder} = yes")
     name = "a.txt"
-    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "first")
+    # Nothing is sent before the folder has changed.
+    held, moved = threading.Event(), threading.Event()
+    holding = enqueue_parse_text("a = 1")
+    holding.add_done_callback(lambda _: (held.set(), moved.wait(LIMIT_S)))
+    holding.flush()
+    assert held.wait(LIMIT_S)
+    threading.Timer(0.3, moved.set).start()
     if how == "enqueue_parse":
         future = enqueue_parse(name)
-        os.chdir(tmp_path / "there")
+        os.chdir(tmp_path / "second")
         result = future.result(LIMIT_S)
     elif how == "enqueue_many":
         coming = enqueue_many([name])
-        os.chdir(tmp_path / "there")
+        os.chdir(tmp_path / "second")
         (result,) = coming
     elif how == "prefetch":
         prefetch([name])
-        os.chdir(tmp_path / "there")
-        assert "there" in (parse_file(name).ast_json or "")
-        os.chdir(tmp_path / "here")
+        os.chdir(tmp_path / "second")
+        assert "second" in (parse_file(name).ast_json or "")
+        os.chdir(tmp_path / "first")
         result = parse_file(name)
     else:
         result = get_pool().parse_file(name)
-        os.chdir(tmp_path / "there")
-        assert "there" in (get_pool().parse_file(name).ast_json or "")
-    assert "here" in (result.ast_json or "")
+        os.chdir(tmp_path / "second")
+        assert "second" in (get_pool().parse_file(name).ast_json or "")
+    assert "first" in (result.ast_json or "")
     assert result.path == name
     assert '"filename": "a.txt"' in (result.ast_json or "").replace('":"', '": "')
     case.saw(1, 1, 0.0, "the tree of the file that was meant, by the name it was given")

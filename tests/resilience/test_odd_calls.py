@@ -218,7 +218,12 @@ def test_a_path_is_that_of_the_moment_when_it_was_asked_for(
     # Nothing is sent before the folder has changed.
     held, moved = threading.Event(), threading.Event()
     holding = enqueue_parse_text("a = 1")
-    holding.add_done_callback(lambda _: (held.set(), moved.wait(LIMIT_S)))
+
+    def hold(_: object) -> None:
+        held.set()
+        moved.wait(LIMIT_S)
+
+    holding.add_done_callback(hold)
     holding.flush()
     assert held.wait(LIMIT_S)
     threading.Timer(0.3, moved.set).start()

@@ -12,7 +12,7 @@ from servers import Server, Worker
 from trial import Mod, Trial, assert_right
 
 END_LIMIT_S = 60.0
-GONE_LIMIT_S = 10.0
+GONE_LIMIT_S = 30.0
 
 
 def assert_none_stays(server: Server) -> None:

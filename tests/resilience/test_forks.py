@@ -13,7 +13,7 @@ from servers import Server, Worker
 
 ON = {SWITCH: "1", "CK3PARSE_WORKERS": "1"}
 OURS = {"CK3PARSE_PARSER": ""}
-DELAYS_MS = [0, 1, 3, 7, 13, 20, 40, 120]
+DELAYS_MS = [0, 2, 5, 10, 15, 20, 30, 50]
 ROUNDS = 3
 """In each program; only in the first one something is imported."""
 FORKING = """

@@ -38,7 +38,7 @@ LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000
 """What `max_timeout_ms` may be at most: a day."""
 
 LONGEST_PATIENCE_S = 7 * 24 * 60 * 60
-"""What `patience_s` may be at most: a week."""
+"""What `patience_s` and `watchdog_s` may be at most: a week."""
 
 MOST_WORKERS = 1024
 """What `workers` may be at most."""
@@ -138,7 +138,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server_memory_mb: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
     spool_dir: str = ""
     alive_file: str = ""
-    watchdog_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    watchdog_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_PATIENCE_S)] = 10.0
     log_dir: str = ""
 
     @classmethod

@@ -55,7 +55,7 @@ def test_a_user_with_a_password_and_no_more_rights_than_it_needs(mod: Path) -> N
         for refused in (wrong, f"redis://127.0.0.1:{port}/0"):
             done = ck3parse("run", mod, "--broker", refused, "--out", "n.sqlite", cwd=mod.parent)
             assert done.returncode == 3
-            assert "cannot be reached" in done.stderr
+            assert "closed to this user and password" in done.stderr
             assert PASSWORD not in done.stderr + done.stdout + shown.stdout
 
 

@@ -158,6 +158,8 @@ def command(
     """
     if plot and plot.suffix.lower() != ".svg":
         raise UsageError(f"--plot writes SVG: name a file that ends in .svg, not {plot.name}")
+    if plot and not plot.parent.is_dir():
+        raise UsageError(f"{plot} cannot be written: make the folder {plot.parent} first")
     found = [entry for entry in walk(paths) if isinstance(entry, Found)]
     if not found:
         raise UsageError("there are no script files under the paths given")

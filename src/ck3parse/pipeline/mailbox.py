@@ -205,8 +205,14 @@ class Mailbox:
         Raises:
             BrokerCallError: the broker does not serve.
         """
-        with calling_broker():
-            self._resources.close()
+        with calling_broker(), contextlib.closing(self._resources):
+            # The connection goes back to a pool that all applications of a process share. It may be
+            # waiting for a reply, and would for a second take nothing from the next mailbox's queue.
+            self._connection.Producer(self._channel, auto_declare=False).publish(
+                "", routing_key=self._queue.name, serializer=self._app.control.mailbox.serializer
+            )
+            with contextlib.suppress(TimeoutError):
+                self._connection.drain_events(timeout=_SLICE_S)
 
     @property
     def _reply_to(self) -> dict[str, Any]:

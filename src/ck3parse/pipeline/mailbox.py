@@ -206,8 +206,8 @@ class Mailbox:
             BrokerCallError: the broker does not serve.
         """
         with calling_broker(), contextlib.closing(self._resources):
-            # The connection goes back to a pool that all applications of a process share. It may be
-            # waiting for a reply, and would for a second take nothing from the next mailbox's queue.
+            # The connection goes back to a pool that all applications of a process share. If it
+            # still waits for a reply, it takes nothing from the next mailbox's queue for a second.
             self._connection.Producer(self._channel, auto_declare=False).publish(
                 "", routing_key=self._queue.name, serializer=self._app.control.mailbox.serializer
             )

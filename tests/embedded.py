@@ -57,8 +57,8 @@ def broker_directory(owner: int) -> Path:
     """Return the directory of the embedded broker that a process has."""
     for child in children_of(owner):
         command = Path(f"/proc/{child}/cmdline").read_bytes()
-        if match := re.search(rb"[^\0]*/ck3parse-[^/\0]+", command):
-            return Path(os.fsdecode(match[0]))
+        if match := re.search(rb"\0([^\0]*/ck3parse-[^/\0]+)\0", command):
+            return Path(os.fsdecode(match[1]))
     raise AssertionError("no embedded broker")
 
 

@@ -13,7 +13,7 @@ from trial import Mod, Trial, assert_right
 
 END_LIMIT_S = 60.0
 GONE_LIMIT_S = 150.0
-"""A worker that did not hear what to drop leaves its answer for two minutes; others keep an hour."""
+"""A worker that did not hear what to drop leaves its answer for two minutes, and not an hour."""
 
 
 def assert_none_stays(server: Server) -> None:

@@ -69,11 +69,13 @@ def certificates(tmp_path: Path) -> Path:
         subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
 
     new = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj")
-    # From Python 3.13 on a CA that does not say that it may sign certificates is refused.
+    # From Python 3.13 on a CA is refused that does not say that it may sign certificates, and so is
+    # a server that is said to be a CA, which it is by default.
     may_sign = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
     openssl(*new, "/CN=test CA", "-keyout", "ca.key", "-out", "ca.crt", *may_sign)
     name = ("-addext", "subjectAltName=IP:127.0.0.1", "-CA", "ca.crt", "-CAkey", "ca.key")
-    openssl(*new, "/CN=127.0.0.1", "-keyout", "server.key", "-out", "server.crt", *name)
+    no_ca = ("-addext", "basicConstraints=critical,CA:FALSE")
+    openssl(*new, "/CN=127.0.0.1", "-keyout", "server.key", "-out", "server.crt", *name, *no_ca)
     return folder
 
 

@@ -87,8 +87,7 @@ def main() -> NoReturn:
     for sentence in unknown_variables(os.environ):
         streams.say(f"ck3parse: warning: {sentence}")
     try:
-        code = _called()
-        streams.flush()
+        code = group.main(prog_name="ck3parse", standalone_mode=False) or ExitCode.OK
     except click.Abort:
         streams.say("ck3parse: interrupted")
         code = ExitCode.INTERRUPTED
@@ -96,7 +95,6 @@ def main() -> NoReturn:
         error.show()
         code = error.exit_code
     except (OutputError, ReaderGoneError) as error:
-        streams.give_up()
         if isinstance(error, OutputError):
             streams.say(f"ck3parse: {error}")
         code = error.exit_code
@@ -104,11 +102,3 @@ def main() -> NoReturn:
         streams.say(f"ck3parse: {error}")
         code = error.exit_code
     sys.exit(code)
-
-
-def _called() -> int:
-    try:
-        code = group.main(prog_name="ck3parse", standalone_mode=False)
-    except SystemExit as ended:  # what was held back has yet to be written
-        code = ended.code
-    return code or ExitCode.OK

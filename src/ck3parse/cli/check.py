@@ -150,7 +150,6 @@ def _write(shown: str, output_file: Path | None, form: str) -> None:
         streams.write_bytes(shown.encode("utf-8", "backslashreplace"))
     else:
         sys.stdout.write(shown)
-        streams.flush()
 
 
 def _end(checked: Sequence[Checked]) -> None:

@@ -7,7 +7,6 @@ the middle of work: reports come when all is stored.
 """
 
 import codecs
-import contextlib
 import io
 import json
 import os
@@ -47,14 +46,11 @@ def write(text: str) -> None:
         ReaderGoneError: nobody reads it.
     """
     sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
 
 
 def write_bytes(*parts: bytes) -> None:
     """Write bytes to standard output as they are; raises as `write`."""
-    sys.stdout.flush()
     sys.stdout.buffer.writelines(parts)
-    sys.stdout.buffer.flush()
 
 
 def write_json(value: Any, *, indent: int = 2) -> None:
@@ -76,7 +72,6 @@ def ascii_json(text: str) -> bytes:
 def say(text: str) -> None:
     """Write a line to standard error, if it can be written."""
     sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
 
 
 def read(max_bytes: int) -> bytes:
@@ -92,47 +87,40 @@ def read(max_bytes: int) -> bytes:
         raise UsageError(f"standard input cannot be read: {error.strerror}") from error
 
 
-def flush() -> None:
-    """Write what was held back; raises as `write`."""
-    sys.stdout.flush()
+class _Stream(io.FileIO):
+    """A stream that keeps nothing back: a signal would make a buffer write the same once more."""
+
+    def write(self, data: Any, /) -> int:
+        left = memoryview(data).cast("B")
+        while left:
+            written = super().write(left)
+            # Another program may have set the pipe to say that it is full, rather than to wait.
+            if written is None:
+                select.select([], [self.fileno()], [])
+            left = left[written or 0 :]
+        return len(data)
 
 
-def give_up() -> None:
-    """Drop what standard output still holds, so that the interpreter does not try once more."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, _OUT)
-    os.close(null)
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-
-
-class _Output(io.FileIO):
+class _Output(_Stream):
     """Standard output."""
 
     def write(self, data: Any, /) -> int:
         try:
-            return _write(super().write, self.fileno(), data)
+            return super().write(data)
         except BrokenPipeError as error:
             raise ReaderGoneError("nobody reads what is written") from error
         except OSError as error:
             raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
 
-class _Messages(io.FileIO):
+class _Messages(_Stream):
     """Standard error."""
 
     def write(self, data: Any, /) -> int:
         try:
-            return _write(super().write, self.fileno(), data)
+            return super().write(data)
         except OSError:
             return len(data)
-
-
-def _write(write: Any, fd: int, data: Any) -> int:
-    # Another program may have set the pipe to say that it is full, rather than to wait.
-    while (written := write(data)) is None:
-        select.select([], [fd], [])
-    return int(written)
 
 
 def _replaced(stream: IO[str] | None, raw: io.FileIO) -> Any:
@@ -140,11 +128,11 @@ def _replaced(stream: IO[str] | None, raw: io.FileIO) -> Any:
         return stream  # a console, which takes every character
     errors = getattr(stream, "errors", None) or "strict"
     return io.TextIOWrapper(
-        io.BufferedWriter(raw),
+        raw,
         encoding=getattr(stream, "encoding", None) or "utf-8",
         # Others were asked for by PYTHONIOENCODING.
         errors=_SHOWN if errors in ("strict", "surrogateescape", "backslashreplace") else errors,
-        line_buffering=raw.isatty(),
+        write_through=True,
     )
 
 

@@ -146,9 +146,9 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     child = _child or Child(settings())
     wanted = msgspec.convert(requests, list[ParseRequest])
     results = [child.answer(request) for request in wanted]
-    for first in results[:1]:
+    if results:
         worker = parse_batch.request.hostname or ""
-        first.origin = msgspec.structs.replace(child.origin, worker=worker)
+        results[0].origin = msgspec.structs.replace(child.origin, worker=worker)
     child.count(len(wanted))
     # Celery has no other way to say it for one result; it stores this one next.
     transient = parse_batch.request.get(TRANSIENT_HEADER) is True

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import zstandard
 
-from ck3parse.allocator import keep_freed_memory
 from ck3parse.messages import ZSTD_LEVEL
 from ck3parse.parser import parse_bytes
+from ck3parse.worker.malloc import keep_freed_memory
 from peers import files_of, warm
 from playset import make_playset
 from result import Result, Row, show

@@ -18,7 +18,7 @@ from time import perf_counter
 os.environ["QBUILDER_PERSISTENT_PARSE"] = "1"
 
 from ck3parse.bridge.engine import SWITCH
-from ck3parse.cpus import usable_cpus
+from ck3parse.config.cpus import usable_cpus
 from ck3parse.parser import parser_in_use
 from ck3parse.qbuilder_bridge import (
     ParseResult,

@@ -16,12 +16,12 @@ from time import perf_counter
 import msgspec
 from celery import Celery
 
-from ck3parse.application import TASK_NAME, make_app
-from ck3parse.broker import EmbeddedBroker
+from ck3parse.bench.plot import Bar, Panel, bar_chart
 from ck3parse.config import QUEUE_BULK, Settings
-from ck3parse.cpus import usable_cpus
-from ck3parse.measure.plot import Bar, Panel, bar_chart
+from ck3parse.config.cpus import usable_cpus
+from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.messages import ParseRequest
+from ck3parse.messaging.app import TASK_NAME, make_app
 from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, Batch
 from ck3parse.pipeline.window import Window
 from peers import files_of, pool_s, warm

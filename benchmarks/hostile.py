@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ck3parse.check.checking import Check
-from ck3parse.check.codes import RULES
+from ck3parse.check.checker import Check
 from ck3parse.check.formats import FORMATS
+from ck3parse.check.rules import RULES
 from ck3parse.config import Settings
 from ck3parse.parser import ParseOutcome, Parser
 

@@ -16,12 +16,12 @@ from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 
-from ck3parse.application import make_app
-from ck3parse.broker import EmbeddedBroker
+from ck3parse.bench.percentiles import spread
+from ck3parse.bench.plot import Bar, Panel, bar_chart
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
-from ck3parse.measure.plot import Bar, Panel, bar_chart
-from ck3parse.measure.spread import spread
+from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.messages import ParseRequest
+from ck3parse.messaging.app import make_app
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.window import Window
 from playset import make_playset

@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ck3parse.config import Settings
-from ck3parse.cpus import usable_cpus
+from ck3parse.config.cpus import usable_cpus
 from ck3parse.parser import parse_bytes, parser_in_use
 
 

@@ -15,10 +15,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from ck3parse.bench.plot import Bar, Panel, bar_chart
+from ck3parse.bench.processes import Ran, Use, run_watched
 from ck3parse.config import Settings
-from ck3parse.cpus import usable_cpus
-from ck3parse.measure.plot import Bar, Panel, bar_chart
-from ck3parse.measure.processes import Ran, Use, run_watched
+from ck3parse.config.cpus import usable_cpus
 from peers import files_of, floor_s, pool_s, warm
 from playset import FILES, MEGABYTES, make_playset
 from result import Result, Row, show

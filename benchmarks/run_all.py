@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
-from ck3parse.measure.machine import this_machine
+from ck3parse.bench.machine import this_machine
 from playset import make_playset
 from result import Result, markdown, show
 

@@ -10,10 +10,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from ck3parse.bench.plot import Line, line_chart
+from ck3parse.bench.runs import Task
+from ck3parse.bench.runs import measure as measure_way
 from ck3parse.config import Settings
-from ck3parse.measure.plot import Line, line_chart
-from ck3parse.measure.ways import Task
-from ck3parse.measure.ways import measure as measure_way
 from peers import files_of, warm
 from playset import make_playset
 from result import Result, Row, show

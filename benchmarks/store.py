@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
+from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
-from ck3parse.pipeline.walk import Found
 from ck3parse.store import PAGE_BYTES, Store
 from result import Result, Row, show
 

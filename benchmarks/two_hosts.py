@@ -23,7 +23,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ck3parse.broker import _server_binary
+from ck3parse.embedded.broker import _server_binary
 from ck3parse.parser import parse_bytes, parser_in_use
 from ck3parse.store import Store
 

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from celery import Celery
 
-from ck3parse.application import TASK_NAME, make_app
 from ck3parse.config import QUEUE_BULK, Settings
+from ck3parse.messaging.app import TASK_NAME, make_app
 from polling import wait_until
 
 START_LIMIT_S = 30.0

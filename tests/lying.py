@@ -9,7 +9,7 @@ from typing import Any
 import zstandard
 from celery.exceptions import Ignore
 
-from ck3parse.application import TASK_NAME
+from ck3parse.messaging.app import TASK_NAME
 from ck3parse.tasks import ParseTask, app, parse_batch
 
 Answer = Mapping[str, Any]

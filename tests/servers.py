@@ -18,7 +18,7 @@ from typing import Any, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from ck3parse.broker import _server_binary
+from ck3parse.embedded.broker import _server_binary
 from command import FAULTY
 from polling import wait_until
 from services import free_port

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ck3parse.application import make_app
-from ck3parse.broker import _server_binary
 from ck3parse.config import Settings
+from ck3parse.embedded.broker import _server_binary
+from ck3parse.messaging.app import make_app
 from ck3parse.pipeline.connection import process_count, worker_stats
 from polling import wait_until
 

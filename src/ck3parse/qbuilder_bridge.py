@@ -40,13 +40,13 @@ import os
 from collections.abc import Iterable, Iterator
 from time import perf_counter
 
-from ck3parse import legacy
-from ck3parse.bridge import ahead, calls
+from ck3parse.bridge import prefetch as prefetched
+from ck3parse.bridge import requests, subprocess_parser
 from ck3parse.bridge.arguments import DEFAULT_PARSE_TIMEOUT, MAX_PARSE_TIMEOUT, limit_ms, sendable
-from ck3parse.bridge.calls import StrPath
 from ck3parse.bridge.engine import Pipeline, engine, switched_on
 from ck3parse.bridge.future import ParseFuture, as_completed, gather
 from ck3parse.bridge.pool import DEFAULT_NUM_WORKERS, ParsePool, get_pool, shutdown_pool
+from ck3parse.bridge.requests import StrPath
 from ck3parse.bridge.results import (
     ParseDiagnostic,
     ParseResult,
@@ -56,7 +56,7 @@ from ck3parse.bridge.results import (
     result_of,
 )
 from ck3parse.config import settings
-from ck3parse.log import event_log
+from ck3parse.event_log import event_log
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, Mode, ParseRequest
 
 __all__ = [
@@ -107,13 +107,13 @@ def parse_file(filepath: StrPath, timeout: float | None = DEFAULT_PARSE_TIMEOUT)
         UsageError: a setting cannot be used.
     """
     timeout_ms = limit_ms(os.fspath(filepath), timeout)
-    request = calls.file_request(filepath, timeout_ms, "strict")
+    request = requests.file_request(filepath, timeout_ms, "strict")
     if not switched_on():
         return _parse_legacy(request)
     pipeline = engine()
-    result = ahead.take(request, pipeline)
+    result = prefetched.take(request, pipeline)
     if result is None:
-        result = calls.ask(request, pipeline, urgent=True).result()
+        result = requests.ask(request, pipeline, urgent=True).result()
     return raise_if_lost(result, timeout_ms)
 
 
@@ -142,10 +142,10 @@ def parse_text(
     """
     mode: Mode = "recover" if recovering else "strict"
     timeout_ms = limit_ms(filename, timeout)
-    request = calls.text_request(sendable(content), sendable(filename), timeout_ms, mode)
+    request = requests.text_request(sendable(content), sendable(filename), timeout_ms, mode)
     if not switched_on():
         return _parse_legacy(request)
-    return raise_if_lost(calls.ask(request, engine(), urgent=True).result(), timeout_ms)
+    return raise_if_lost(requests.ask(request, engine(), urgent=True).result(), timeout_ms)
 
 
 def enqueue_parse(
@@ -168,7 +168,7 @@ def enqueue_parse(
         BrokerError: an embedded broker cannot be started.
         UsageError: the time limit is too short or too long, or a setting cannot be used.
     """
-    return calls.ask(calls.file_request(path, timeout_ms, mode), engine(), keep=True)
+    return requests.ask(requests.file_request(path, timeout_ms, mode), engine(), keep=True)
 
 
 def enqueue_parse_text(
@@ -193,8 +193,8 @@ def enqueue_parse_text(
         BrokerError: as `enqueue_parse`.
         UsageError: as `enqueue_parse`, and for a text that is no Unicode text.
     """
-    request = calls.text_request(content, filename, timeout_ms, mode)
-    return calls.ask(request, engine(), keep=True)
+    request = requests.text_request(content, filename, timeout_ms, mode)
+    return requests.ask(request, engine(), keep=True)
 
 
 def enqueue_many(
@@ -218,8 +218,8 @@ def enqueue_many(
         BrokerError: as `enqueue_parse`.
         UsageError: as `enqueue_parse`.
     """
-    requests = (calls.file_request(path, timeout_ms, mode) for path in paths)
-    return calls.ask_many(requests, engine())
+    wanted = (requests.file_request(path, timeout_ms, mode) for path in paths)
+    return requests.ask_many(wanted, engine())
 
 
 def prefetch(paths: Iterable[StrPath]) -> None:
@@ -238,15 +238,15 @@ def prefetch(paths: Iterable[StrPath]) -> None:
         BrokerError: as `enqueue_parse`.
     """
     if switched_on() and isinstance(pipeline := engine(), Pipeline):
-        ahead.prefetch(paths, pipeline)
+        prefetched.prefetch(paths, pipeline)
 
 
 def _parse_legacy(request: ParseRequest) -> ParseResult:
-    answer = calls.unsendable(request, settings().max_file_bytes)
+    answer = requests.unsendable(request, settings().max_file_bytes)
     if answer is None:
         log, began = event_log(), perf_counter()
-        answer = legacy.parse(request)
+        answer = subprocess_parser.parse(request)
         answer.path = request.name
         if log:
-            calls.write_outcome(log, answer, (perf_counter() - began) * 1000)
+            requests.write_outcome(log, answer, (perf_counter() - began) * 1000)
     return raise_if_lost(result_of(answer), request.timeout_ms)

@@ -19,14 +19,14 @@ import msgspec
 from celery import Task
 from celery.signals import worker_before_create_process, worker_init, worker_process_init
 
-from ck3parse.allocator import keep_freed_memory
-from ck3parse.answer import answerer
-from ck3parse.application import TASK_NAME, TRANSIENT_HEADER, make_app
 from ck3parse.config import Settings, settings, warn_of_unknown_variables
 from ck3parse.errors import UsageError
 from ck3parse.messages import ParseRequest
+from ck3parse.messaging.app import TASK_NAME, TRANSIENT_HEADER, make_app
 from ck3parse.parser import parser_in_use
-from ck3parse.prefork import leave_after_task
+from ck3parse.worker.handler import answerer
+from ck3parse.worker.malloc import keep_freed_memory
+from ck3parse.worker.prefork import leave_after_task
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +50,9 @@ except UsageError as error:
     # Whoever imports this is a worker, which would show a page of Celery's for one sentence.
     raise SystemExit(f"ck3parse: {error}") from error
 app.set_current()
-app.steps["worker"].add("ck3parse.worker:ChildrenWatch")
-app.steps["consumer"].add("ck3parse.alive:AliveFile")
-app.steps["consumer"].add("ck3parse.watchdog:Watchdog")
+app.steps["worker"].add("ck3parse.worker.request:ChildrenWatch")
+app.steps["consumer"].add("ck3parse.worker.liveness_file:AliveFile")
+app.steps["consumer"].add("ck3parse.worker.watchdog:Watchdog")
 
 
 class Child:
@@ -123,7 +123,7 @@ def _limit_memory(limit: int) -> None:
 class ParseTask(Task):
     """Base of the task: a failure of it names its true reason."""
 
-    Request = "ck3parse.worker:ParseTaskRequest"
+    Request = "ck3parse.worker.request:ParseTaskRequest"
     # Of an answer, which is a page of bytes, logs and events show the beginning.
     resultrepr_maxsize = 80
 

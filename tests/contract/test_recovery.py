@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ck3parse.parser import ParseOutcome, reference
 from ck3parse.parser.diagnostics import CODES, MAX_DIAGNOSTICS, TOO_MANY, Kind
-from ck3parse.parser.recovering import recover
+from ck3parse.parser.recovery import recover
 
 from .test_properties import FIXTURES, SOUPS, TEXTS, as_read, nodes_in
 

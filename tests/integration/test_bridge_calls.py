@@ -10,7 +10,8 @@ from threading import Event
 import pytest
 
 from bridging import LIMIT_S, faulty_pipeline, told
-from ck3parse.bridge import ahead, calls
+from ck3parse.bridge import prefetch as prefetch_module
+from ck3parse.bridge import requests
 from ck3parse.bridge.dispatcher import MAX_CALLS
 from ck3parse.errors import UsageError
 from ck3parse.parser import reference
@@ -268,7 +269,7 @@ def test_no_id_of_a_future(future_id: str) -> None:
 
 
 def test_many_files_once_each(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "MANY_IN_FLIGHT", 100)
+    monkeypatch.setattr(requests, "MANY_IN_FLIGHT", 100)
     results = list(enqueue_many(iter(files)))
     assert sorted(result.path for result in results) == list(map(str, files))
     assert all(result.success for result in results)
@@ -336,7 +337,7 @@ def test_what_changed_since_is_parsed_anew(files: list[Path]) -> None:
 def test_read_ahead_is_bounded(
     files: list[Path], pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ahead, "MAX_AHEAD_FILES", 20)
+    monkeypatch.setattr(prefetch_module, "MAX_AHEAD_FILES", 20)
     before = len(parsed(pipeline))
     prefetch(files[:200])
     assert parse_file(files[19]).success

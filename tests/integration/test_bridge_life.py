@@ -15,7 +15,7 @@ import pytest
 
 from bridging import LIMIT_S, bridge, output_of, program
 from ck3parse.bridge.engine import SWITCH, running_pipeline
-from ck3parse.broker import EmbeddedBroker, _server_binary
+from ck3parse.embedded.broker import EmbeddedBroker, _server_binary
 from ck3parse.qbuilder_bridge import (
     enqueue_many,
     enqueue_parse_text,
@@ -64,7 +64,7 @@ if len(sys.argv) > 2:
     shutdown_pool()
 threads = os.listdir("/proc/self/task")
 assert not any(Path(f"/proc/self/task/{thread}/children").read_text() for thread in threads)
-foreign = ("celery", "kombu", "billiard", "redis", "amqp", "vine", "ck3parse.broker")
+foreign = ("celery", "kombu", "billiard", "redis", "amqp", "vine", "ck3parse.embedded.broker")
 print([name for name in sys.modules if name.startswith(foreign)])
 """
 # From Python 3.12 on a process with threads is warned as it forks, which is what is tested here.

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from ck3parse import broker as broker_module
-from ck3parse.broker import EmbeddedBroker
+from ck3parse.embedded import broker as broker_module
+from ck3parse.embedded.broker import EmbeddedBroker
+from ck3parse.embedded.supervisor import LAST_PAUSE_S, PROMPT_STARTS, pause_s
 from ck3parse.errors import BrokerError
-from ck3parse.supervisor import LAST_PAUSE_S, PROMPT_STARTS, pause_s
 from command import FAULTY
 from embedded import (
     START_LIMIT_S,

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
-from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK
+from ck3parse.messaging.app import TASK_NAME
 from ck3parse.parser import parse_bytes
 from command import ck3parse, run_json
 from embedded import client, parse

@@ -9,7 +9,7 @@ from typing import Any, Self
 import pytest
 from celery import Celery
 
-from ck3parse.broker import EmbeddedBroker
+from ck3parse.embedded.broker import EmbeddedBroker
 from command import FAULTY
 from embedded import ANSWER_LIMIT_S, START_LIMIT_S, client, send
 from polling import wait_until

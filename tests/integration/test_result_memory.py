@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ck3parse.broker import EmbeddedBroker
+from ck3parse.embedded.broker import EmbeddedBroker
 from command import FAULTY, run_json
 from embedded import ANSWER_LIMIT_S, START_LIMIT_S, client, send
 from polling import wait_until

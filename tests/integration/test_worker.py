@@ -11,8 +11,8 @@ import pytest
 from celery import Celery
 from celery.exceptions import InvalidTaskError, NotRegistered
 
-from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK
+from ck3parse.messaging.app import TASK_NAME
 from embedded import ANSWER_LIMIT_S, client
 from servers import Server, Worker
 

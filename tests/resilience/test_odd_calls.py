@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bridging import LIMIT_S, bridge, faulty_pipeline
-from ck3parse.bridge import calls
+from ck3parse.bridge import requests
 from ck3parse.bridge.engine import SWITCH, engine, running_pipeline
 from ck3parse.errors import UsageError
 from ck3parse.messages import ParseRequest
@@ -383,7 +383,7 @@ def test_names_that_are_too_long_are_answers() -> None:
 def test_what_cannot_be_packed_costs_its_neighbours_nothing() -> None:
     """Issue 19, line 12: such as no check knows of."""
     others = neighbours()
-    bad = calls.ask(ParseRequest("", text=Text("a = 1")), engine(), keep=True)
+    bad = requests.ask(ParseRequest("", text=Text("a = 1")), engine(), keep=True)
     more = neighbours()
     result = bad.result(LIMIT_S)
     assert (result.success, result.error_type) == (False, "InternalError")
@@ -430,7 +430,7 @@ def test_what_the_paths_raise_costs_no_results(
     """Issue 19, line 13."""
     path = tmp_path / "a.txt"
     path.write_text("a = 1")
-    monkeypatch.setattr(calls, "MANY_IN_FLIGHT", 8)
+    monkeypatch.setattr(requests, "MANY_IN_FLIGHT", 8)
 
     def paths() -> Iterator[Path]:
         for _ in range(20):

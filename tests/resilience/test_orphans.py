@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ck3parse.broker import EmbeddedBroker
+from ck3parse.embedded.broker import EmbeddedBroker
 from command import FAULTY, start
 from embedded import (
     START_LIMIT_S,
@@ -27,7 +27,7 @@ from polling import wait_until
 
 OWNER = """
 import os, sys
-from ck3parse.broker import EmbeddedBroker
+from ck3parse.embedded.broker import EmbeddedBroker
 
 broker = EmbeddedBroker(2)
 broker.start()

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bridging import LIMIT_S, bridge, output_of
-from ck3parse.application import TASK_NAME
 from ck3parse.bridge.engine import SWITCH
 from ck3parse.config import QUEUE_BULK
+from ck3parse.messaging.app import TASK_NAME
 from ck3parse.qbuilder_bridge import enqueue_parse_text, gather, parse_text
 from command import ck3parse
 from polling import wait_until

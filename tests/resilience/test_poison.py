@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from celery import Celery
 
-from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.messages import ParseRequest
+from ck3parse.messaging.app import TASK_NAME
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.window import Answer, Window
 from embedded import client

@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event
 
-from ck3parse.application import make_app
-from ck3parse.broker import EmbeddedBroker
 from ck3parse.config import Settings
+from ck3parse.embedded.broker import EmbeddedBroker
+from ck3parse.messaging.app import make_app
 from ck3parse.parser import parse_bytes, parser_in_use
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.pipeline.run import Run

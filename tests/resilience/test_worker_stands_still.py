@@ -8,9 +8,9 @@ from pathlib import Path
 
 from celery.exceptions import TimeLimitExceeded
 
-from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK
-from ck3parse.watchdog import EXIT_CODE
+from ck3parse.messaging.app import TASK_NAME
+from ck3parse.worker.watchdog import EXIT_CODE
 from command import FAULTY, start
 from embedded import (
     ANSWER_LIMIT_S,

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 import zstandard
 
-from ck3parse.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
 from ck3parse.config import Settings
 from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messaging.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
 from ck3parse.parser import parse_bytes
 
 ORIGIN = Settings().origin("test/1", "one@host")

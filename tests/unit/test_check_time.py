@@ -2,9 +2,9 @@
 
 import pytest
 
-from ck3parse.check.checking import Check, Checked
-from ck3parse.check.codes import RULES
+from ck3parse.check.checker import Check, Checked
 from ck3parse.check.formats import FORMATS
+from ck3parse.check.rules import RULES
 from ck3parse.check.warnings import source_of, warnings_of, without_ignored
 from ck3parse.config import Settings
 from ck3parse.messages import Diagnostic

@@ -11,7 +11,7 @@ from ck3parse.config import (
     checked_timeout_ms,
     unknown_variables,
 )
-from ck3parse.cpus import usable_cpus
+from ck3parse.config.cpus import usable_cpus
 from ck3parse.errors import UsageError
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ck3parse import cpus
+from ck3parse.config import cpus
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 SCRIPT = """
 import resource, sys
-from ck3parse.answer import answerer
+from ck3parse.worker.handler import answerer
 from ck3parse.config import Settings
 from ck3parse.messages import ParseRequest
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from walking import make
 
+from ck3parse.files.walk import Found, roots_of, walk
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.plan import Plan, content_hash, make_plan
-from ck3parse.pipeline.walk import Found, roots_of, walk
 from ck3parse.store import Store
 
 MAX_BYTES = 1_000_000

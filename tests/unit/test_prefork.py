@@ -4,7 +4,7 @@ import threading
 
 import billiard
 
-from ck3parse.prefork import _Process
+from ck3parse.worker.prefork import _Process
 
 
 def test_a_process_that_leaves_takes_no_lock_of_its_worker() -> None:

@@ -6,7 +6,7 @@ import pytest
 from walking import without_rights
 
 from ck3parse.errors import ErrorType
-from ck3parse.reading import ANY, CannotReadError, Roots, read_script, real_roots
+from ck3parse.files.reading import ANY, CannotReadError, Roots, read_script, real_roots
 
 
 def reason(path: Path | str, max_bytes: int = 100, roots: Roots = ANY) -> ErrorType:
@@ -83,7 +83,7 @@ def test_a_file_without_read_permission(tmp_path: Path) -> None:
     path.chmod(0)
     tmp_path.chmod(0o755)
     done = without_rights(
-        "from ck3parse.reading import CannotReadError, read_script",
+        "from ck3parse.files.reading import CannotReadError, read_script",
         "try: read_script('a.txt', max_bytes=100)\n"
         "except CannotReadError as error: print(error.error_type)",
         cwd=tmp_path,

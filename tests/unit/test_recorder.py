@@ -7,9 +7,9 @@ import pytest
 import zstandard
 
 from ck3parse.errors import StoreError
+from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.recorder import MAX_WAITING_BYTES, Recorded, Recorder
-from ck3parse.pipeline.walk import Found
 from ck3parse.store import Store
 
 VERSION = "test/1"

@@ -6,8 +6,8 @@ import pytest
 import zstandard
 
 from ck3parse.errors import StoreError
+from ck3parse.files.walk import Found
 from ck3parse.messages import Diagnostic, ParseResult
-from ck3parse.pipeline.walk import Found
 from ck3parse.store import SCHEMA_VERSION, Store, Vanished
 
 VERSION = "test/1"

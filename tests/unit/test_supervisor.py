@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ck3parse.supervisor import Program, Supervisor
+from ck3parse.embedded.supervisor import Program, Supervisor
 from polling import wait_until
 
 DEATH_LIMIT_S = 10.0

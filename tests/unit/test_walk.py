@@ -11,7 +11,7 @@ import pytest
 from walking import found, make, problems, skipped, walk_without_rights
 
 from ck3parse.errors import ErrorType, UsageError
-from ck3parse.pipeline.walk import Found, Problem, walk
+from ck3parse.files.walk import Found, Problem, walk
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ck3parse.pipeline.walk import Found, Problem, Skipped, walk
+from ck3parse.files.walk import Found, Problem, Skipped, walk
 
 
 def make(root: Path, *names: str) -> None:
@@ -45,7 +45,7 @@ def problems(*paths: Path) -> list[Problem]:
 def walk_without_rights(path: Path) -> subprocess.CompletedProcess[str]:
     """Walk as a user whom file permissions bind, which root is not."""
     return without_rights(
-        "import json, sys\nfrom ck3parse.pipeline.walk import walk",
+        "import json, sys\nfrom ck3parse.files.walk import walk",
         "print(json.dumps([[type(entry).__name__, *entry] for entry in walk(sys.argv[1:])]))",
         path,
     )

@@ -1,6 +1,6 @@
 //! The parser of texts that are broken: a tree of what is sound, and all that is not.
 //!
-//! `ck3parse/parser/recovering.py` is the same in Python; `docs/recovery.md` tells how it is done.
+//! `ck3parse/parser/recovery.py` is the same in Python; `docs/recovery.md` tells how it is done.
 
 use crate::Ast;
 use crate::braces::{self, Repairs};

@@ -1,6 +1,6 @@
 //! A broken text's tokens: all of them at once, with what is no token passed over and told of.
 //!
-//! `ck3parse/parser/soft_tokens.py` is the same in Python, and tells why.
+//! `ck3parse/parser/recovery_tokens.py` is the same in Python, and tells why.
 
 use std::panic::resume_unwind;
 

@@ -19,15 +19,15 @@ import msgspec
 
 from ck3parse.bridge import forking
 from ck3parse.bridge.future import Sink, hand_over
-from ck3parse.bridge.seeker import Seeker
+from ck3parse.bridge.result_lookup import Seeker
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.errors import BrokerError, ErrorType
+from ck3parse.files.reading import CannotReadError
+from ck3parse.files.transport import Give
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import Batch, limit_within
 from ck3parse.pipeline.broker_calls import BrokerCallError
-from ck3parse.pipeline.transport import Give
 from ck3parse.pipeline.window import Answer, Window
-from ck3parse.reading import CannotReadError
 
 MAX_CALLS = 512
 """In a batch: how many more will come is not known, and a thousand are for several processes."""

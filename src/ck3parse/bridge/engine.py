@@ -19,7 +19,7 @@ from ck3parse.bridge.subprocess_engine import Subprocesses
 from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.config import settings, warn_of_unknown_variables
 from ck3parse.errors import NoEmbeddedBrokerError
-from ck3parse.log import event_log
+from ck3parse.event_log import event_log
 from ck3parse.messages import ParseRequest
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ class Pipeline:
 
     def _make(self, workers: int | None) -> None:
         # Only here: who keeps to the old way does not import Celery.
-        from ck3parse.bridge.connecting import Connector
+        from ck3parse.bridge.connection import Connector
         from ck3parse.bridge.dispatcher import Dispatcher
 
         warn_of_unknown_variables()

@@ -73,7 +73,7 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
             UsageError: it is not the id of a future, or no broker is configured.
             BrokerError: the broker cannot be reached.
         """
-        from ck3parse.bridge.calls import find
+        from ck3parse.bridge.requests import find
 
         return find(future_id)
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from ck3parse.bridge import ahead
 from ck3parse.bridge import engine as engines
+from ck3parse.bridge import prefetch
 from ck3parse.bridge.arguments import MAX_PARSE_TIMEOUT, limit_ms, sendable
-from ck3parse.bridge.calls import StrPath, ask, file_request, text_request
 from ck3parse.bridge.engine import Engine
+from ck3parse.bridge.requests import StrPath, ask, file_request, text_request
 from ck3parse.bridge.results import TIMEOUT, ParseResult, ParseTimeoutError, failed
 from ck3parse.bridge.worker_process import WorkerProcess
-from ck3parse.cpus import usable_cpus
+from ck3parse.config.cpus import usable_cpus
 from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, ParseRequest
 
@@ -72,7 +72,7 @@ class ParsePool:
             os.fspath(filepath),
             timeout_ms,
             lambda limit: file_request(filepath, limit, "strict"),
-            ahead.take,
+            prefetch.take,
         )
 
     def parse_text(
@@ -240,7 +240,7 @@ def shutdown_pool() -> None:
     if pool:
         pool.shutdown()
     engines.shut_down()
-    ahead.forget()
+    prefetch.forget()
 
 
 def _after_fork() -> None:

@@ -8,7 +8,7 @@ from time import monotonic
 
 import msgspec
 
-from ck3parse import legacy
+from ck3parse.bridge import subprocess_parser
 from ck3parse.bridge.future import Sink, hand_over
 from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.config import settings
@@ -121,7 +121,7 @@ class Subprocesses:
         failed = ParseResult(request.id, request.name)
         try:
             if not self.stopped:
-                answer = legacy.parse(request, self._began, self._ended)
+                answer = subprocess_parser.parse(request, self._began, self._ended)
                 answer.path = request.name
                 if not self.stopped:
                     return answer

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from ck3parse.check.checking import Checked
-from ck3parse.check.codes import RULES
+from ck3parse.check.checker import Checked
+from ck3parse.check.excerpt import excerpts, printable
+from ck3parse.check.rules import RULES
 from ck3parse.check.sarif import sarif
-from ck3parse.cli.excerpt import excerpts, printable
 from ck3parse.messages import Diagnostic
 
 Excerpts = Callable[[str], bytes | str]

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from ck3parse import __version__
-from ck3parse.check.codes import RULES
+from ck3parse.check.rules import RULES
 from ck3parse.messages import Diagnostic
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -10,15 +10,15 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from ck3parse.bench.machine import Machine, this_machine
+from ck3parse.bench.percentiles import Spread, median_of
+from ck3parse.bench.plot import Bar, Panel, bar_chart
+from ck3parse.bench.processes import Use
+from ck3parse.bench.runs import Round, Task, Way, measure, sample_of
 from ck3parse.cli import streams
 from ck3parse.config import MOST_WORKERS, settings
 from ck3parse.errors import OutputError, UsageError
-from ck3parse.measure.machine import Machine, this_machine
-from ck3parse.measure.plot import Bar, Panel, bar_chart
-from ck3parse.measure.processes import Use
-from ck3parse.measure.spread import Spread, median_of
-from ck3parse.measure.ways import Round, Task, Way, measure, sample_of
-from ck3parse.pipeline.walk import Found, walk
+from ck3parse.files.walk import Found, walk
 
 PROJECTED = (25_000, 92_000)
 """Files of a large mod list, and of the game with a full playset."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from ck3parse.check.checking import Check, Checked, cache
-from ck3parse.check.codes import chosen
+from ck3parse.check.checker import Check, Checked, cache
 from ck3parse.check.configuration import configuration_of
 from ck3parse.check.formats import FORMATS, statistics, summary
+from ck3parse.check.rules import chosen
 from ck3parse.cli import streams
 from ck3parse.config import settings
 from ck3parse.errors import ExitCode, OutputError, UsageError

@@ -4,7 +4,7 @@ import textwrap
 
 import click
 
-from ck3parse.check.codes import PREFIX, RULES
+from ck3parse.check.rules import PREFIX, RULES
 from ck3parse.cli import streams
 
 _WIDTH = 80

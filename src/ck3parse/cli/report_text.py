@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ck3parse.cli.excerpt import printable
+from ck3parse.check.excerpt import printable
 from ck3parse.cli.report import Failure, Report
 
 MAX_FAILURES_SHOWN = 20

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 import click
 import msgspec
 
-from ck3parse.allocator import keep_freed_memory
 from ck3parse.cli import streams
 from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
@@ -29,17 +28,18 @@ from ck3parse.config import (
     settings,
 )
 from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError
+from ck3parse.files.transport import giver
+from ck3parse.files.walk import roots_of
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.plan import Plan, make_plan
 from ck3parse.pipeline.run import Run
-from ck3parse.pipeline.transport import giver
-from ck3parse.pipeline.walk import roots_of
 from ck3parse.store import Store
+from ck3parse.worker.malloc import keep_freed_memory
 
 if TYPE_CHECKING:
     # At run time each is imported where it is needed: to a short run they are most of its time.
-    from ck3parse.broker import EmbeddedBroker
+    from ck3parse.embedded.broker import EmbeddedBroker
     from ck3parse.pipeline.window import Window
 
 BROKER_START_LIMIT_S = 30.0
@@ -162,7 +162,7 @@ def command(
     if of.broker_url:
         checked_timeout_ms(timeout_ms, of.max_timeout_ms)
     else:
-        from ck3parse.broker import EmbeddedBroker
+        from ck3parse.embedded.broker import EmbeddedBroker
 
         of = msgspec.structs.replace(of, max_timeout_ms=max(of.max_timeout_ms, timeout_ms))
         embedded = EmbeddedBroker(
@@ -306,10 +306,10 @@ def _window(
     wait: bool,
     small: bool,
 ) -> "Window":
-    from ck3parse.acceptance import Acceptance
-    from ck3parse.application import make_app
+    from ck3parse.messaging.acceptance import Acceptance
+    from ck3parse.messaging.app import make_app
     from ck3parse.pipeline.connection import connect, reach
-    from ck3parse.pipeline.evidence import Roster
+    from ck3parse.pipeline.task_lookup import Roster
     from ck3parse.pipeline.window import Window
 
     origin = of.origin(parser_in_use().version)

@@ -11,9 +11,9 @@ from typing import NoReturn
 
 import click
 
-from ck3parse.broker import EmbeddedBroker
 from ck3parse.cli import streams
 from ck3parse.config import MOST_WORKERS, settings
+from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.errors import BrokerError, ExitCode
 
 START_LIMIT_S = 30.0

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from ck3parse.check.excerpt import excerpt, printable
 from ck3parse.cli import streams
-from ck3parse.cli.excerpt import excerpt, printable
 from ck3parse.config import settings
 from ck3parse.errors import ExitCode
+from ck3parse.files.reading import CannotReadError, read_script
+from ck3parse.files.walk import printable_name
 from ck3parse.parser import ParseOutcome, parse_bytes
-from ck3parse.pipeline.walk import printable_name
-from ck3parse.reading import CannotReadError, read_script
 
 MAX_DRAWN = 2_000
 """Nodes after which a tree ends: more than anybody scrolls through, and a second to draw."""

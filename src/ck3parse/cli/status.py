@@ -12,8 +12,8 @@ from rich.table import Table
 
 from ck3parse.cli import streams
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, settings
+from ck3parse.config.broker_url import masked, without_passwords
 from ck3parse.errors import BrokerError, UsageError
-from ck3parse.urls import masked, without_passwords
 
 if TYPE_CHECKING:
     from ck3parse.pipeline.mailbox import Mailbox

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ck3parse.cli.report import Failure
+from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.plan import Plan
-from ck3parse.pipeline.walk import Found
 from ck3parse.store import Counts, StoredFile
 
 if TYPE_CHECKING:

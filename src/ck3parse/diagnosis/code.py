@@ -6,9 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 import msgspec
 
 from ck3parse.diagnosis.report import Finding
-from ck3parse.identity import Identity
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.mailbox import Mailbox
+from ck3parse.worker.identity import Identity
 
 MAX_CLOCK_DIFFERENCE_S = 0.05
 _SAMPLE = b"""# every kind of node

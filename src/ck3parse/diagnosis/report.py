@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from ck3parse.errors import ExitCode
-from ck3parse.identity import Identity
+from ck3parse.worker.identity import Identity
 
 Step = Literal["A", "B", "C", "D"]
 

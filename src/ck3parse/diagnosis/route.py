@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Callable, Collection
 from typing import Any
 
-from ck3parse import reading
-from ck3parse.answer import answerer
-from ck3parse.application import TASK_NAME
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
+from ck3parse.config.broker_url import masked
 from ck3parse.diagnosis.report import Finding, Route, Stop
+from ck3parse.files import reading
+from ck3parse.messaging.app import TASK_NAME
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.mailbox import Mailbox
 from ck3parse.pipeline.plan import make_plan
@@ -16,7 +16,7 @@ from ck3parse.pipeline.run import Run
 from ck3parse.pipeline.window import Window
 from ck3parse.store import Store
 from ck3parse.tasks import parse_batch
-from ck3parse.urls import masked
+from ck3parse.worker.handler import answerer
 
 _QUEUES = (QUEUE_INTERACTIVE, QUEUE_BULK)
 

@@ -20,13 +20,13 @@ from celery.result import AsyncResult
 from ck3parse.config import QUEUE_INTERACTIVE, Settings
 from ck3parse.diagnosis.report import Stages
 from ck3parse.errors import BrokerError, ErrorType
+from ck3parse.files.path_map import PathMap
+from ck3parse.files.reading import CannotReadError, read_script
+from ck3parse.files.walk import Found, printable_name
 from ck3parse.messages import ZSTD_LEVEL, ParseRequest, ParseResult
 from ck3parse.parser import parse_bytes, parser_in_use
 from ck3parse.pipeline.batch import Batch
-from ck3parse.pipeline.pathmap import PathMap
-from ck3parse.pipeline.walk import Found, printable_name
 from ck3parse.pipeline.window import Answer, Window
-from ck3parse.reading import CannotReadError, read_script
 from ck3parse.store import Store
 
 TRIPS = 3

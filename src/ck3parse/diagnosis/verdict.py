@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from ck3parse.diagnosis.report import Finding, Stages
 from ck3parse.errors import OF_THE_CONTENT, ErrorType
-from ck3parse.identity import Identity
 from ck3parse.messages import ParseResult
+from ck3parse.worker.identity import Identity
 
 SLOW_READ_MS = 30.0
 SLOW_READ_MB_PER_S = 20.0

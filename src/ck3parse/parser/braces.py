@@ -12,7 +12,7 @@ around it ends or goes on as it is indented.
 
 from collections import Counter, deque
 
-from ck3parse.parser.soft_tokens import SoftTokens, Sort
+from ck3parse.parser.recovery_tokens import SoftTokens, Sort
 
 _NONE = -1
 

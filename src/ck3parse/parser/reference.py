@@ -14,7 +14,7 @@ from ck3parse.messages import Mode
 from ck3parse.parser.diagnostics import Kind, error_type_of, message_of
 from ck3parse.parser.grammar import Element, Token
 from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome, recovered_outcome
-from ck3parse.parser.recovering import recover
+from ck3parse.parser.recovery import recover
 from ck3parse.parser.tokens import VALUE_TYPES, ScriptError, TokenReader
 
 # Global numbers are compared faster than an enumeration's members.

@@ -7,12 +7,12 @@ import msgspec
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult
 
-from ck3parse.acceptance import OtherOriginError
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messaging.acceptance import OtherOriginError
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.broker_calls import calling_broker
-from ck3parse.pipeline.evidence import Evidence
+from ck3parse.pipeline.task_lookup import Evidence
 
 MAX_TRIES = 3
 """How often a batch is sent that is lost without a reason, before its files are tried alone."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from ck3parse.files.reading import CannotReadError, read_script
+from ck3parse.files.walk import Found, Problem, Skipped, roots_of, walk
 from ck3parse.messages import ParseResult
-from ck3parse.pipeline.walk import Found, Problem, Skipped, roots_of, walk
-from ck3parse.reading import CannotReadError, read_script
 from ck3parse.store import Store, StoredFile, Vanished
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 
+from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
-from ck3parse.pipeline.walk import Found
 from ck3parse.store import Store
 
 Recorded = list[tuple[Found, ParseResult]]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ck3parse.errors import OF_THE_CONTENT
+from ck3parse.files.reading import CannotReadError
+from ck3parse.files.transport import Give, by_name
+from ck3parse.files.walk import Found
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.pipeline.batch import in_batches, limit_for
 from ck3parse.pipeline.plan import Plan, content_hash
-from ck3parse.pipeline.transport import Give, by_name
-from ck3parse.pipeline.walk import Found
-from ck3parse.reading import CannotReadError
 from ck3parse.store import Store
 
 if TYPE_CHECKING:

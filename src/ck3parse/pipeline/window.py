@@ -17,17 +17,17 @@ from celery import Celery
 from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 
-from ck3parse.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
-from ck3parse.application import DROP_COMMAND, TASK_NAME, TRANSIENT_HEADER
 from ck3parse.config import COMPRESSION, QUEUE_BULK, SERIALIZER, Settings
 from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
+from ck3parse.messaging.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
+from ck3parse.messaging.app import DROP_COMMAND, TASK_NAME, TRANSIENT_HEADER
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.broker_calls import BrokerCallError, calling_broker
-from ck3parse.pipeline.evidence import Evidence, Look, Roster
 from ck3parse.pipeline.lease import PIECE_FILES, Lease, Step, end, failed, let_go
-from ck3parse.pipeline.listening import listen
 from ck3parse.pipeline.mailbox import Mailbox
+from ck3parse.pipeline.result_listener import listen
+from ck3parse.pipeline.task_lookup import Evidence, Look, Roster
 
 BATCHES_PER_WORKER = 4
 """In flight for each worker process: one in hand, the rest so that it never waits for the next."""

@@ -1,0 +1,209 @@
+"""Three ways to parse the same files, each in a fresh process that tells what it took.
+
+Run as `python -m ck3parse.bench.runs`, it reads a `Task` from standard input and writes a
+`Round`, both as JSON. A process of its own for each round leaves every way the same beginning, and
+its memory to itself.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+import msgspec
+
+from ck3parse.bench.percentiles import Spread, spread
+from ck3parse.bench.processes import Use, peak_mb_of, run_watched
+from ck3parse.bridge import subprocess_parser
+from ck3parse.config import settings
+from ck3parse.errors import Ck3parseError, ExitCode
+from ck3parse.files.reading import CannotReadError, read_script
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, ParseRequest
+from ck3parse.parser import parse_bytes
+
+Way = Literal["subprocess", "serial", "pipeline"]
+
+START_LIMIT_S = 60.0
+
+
+class Task(msgspec.Struct, frozen=True):
+    """What one process is to do.
+
+    Attributes:
+        way: `subprocess` starts one for each file, `serial` reads and parses in one process, and
+            `pipeline` is what `ck3parse run` does, with a broker, a worker and a store of its own.
+        paths: files, or for `pipeline` also folders.
+        workers: worker processes of `pipeline`.
+    """
+
+    way: Way
+    paths: list[str]
+    workers: int = 1
+
+
+class Round(msgspec.Struct):
+    """What it took.
+
+    Attributes:
+        files: how many were answered.
+        size: bytes of them together.
+        failed: how many of them have no AST.
+        start_s: seconds until the first file could be sent or parsed.
+        work_s: seconds from then on.
+        file_ms: milliseconds of single files. Of `subprocess` the whole life of the process; of
+            `serial` reading and parsing; of `pipeline` from reading to the compressed AST, in the
+            worker. Files whose content was another's before are not in it.
+        twins: how many of those there were: `pipeline` parses a content once.
+        own_mb: the most memory of the process that did it, in units of 10^6 bytes; 0 if it cannot
+            be told.
+        largest_child_mb: the most memory of a process that `subprocess` started, likewise.
+        seconds: of the process that did it, from outside: start to end.
+        uses: memory and processor time by kind of process, where the system tells.
+    """
+
+    files: int
+    size: int
+    failed: int
+    start_s: float
+    work_s: float
+    file_ms: Spread
+    twins: int = 0
+    own_mb: float = 0.0
+    largest_child_mb: float = 0.0
+    seconds: float = 0.0
+    uses: dict[str, Use] = {}
+
+
+def measure(task: Task) -> Round:
+    """Do a task in a fresh process and return what it took.
+
+    Raises:
+        Ck3parseError: it failed; the message is what it said.
+    """
+    command = [sys.executable, "-m", "ck3parse.bench.runs"]
+    ran = run_watched(command, given=msgspec.json.encode(task))
+    if ran.code:
+        words = ran.err.decode(errors="replace").strip() or f"exit code {ran.code}"
+        failure = Ck3parseError(f"measuring {task.way} failed: {words}")
+        failure.exit_code = ran.code if ran.code > 0 else ExitCode.SOME_FAILED
+        raise failure
+    done = msgspec.json.decode(ran.out, type=Round)
+    done.seconds, done.uses = ran.seconds, ran.uses
+    # What is short-lived may be gone between two looks.
+    if done.own_mb:
+        done.uses.setdefault("client", Use()).peak_mb = done.own_mb
+    if done.largest_child_mb:
+        # What this way starts stands where a run has its supervisor.
+        done.uses["children"] = done.uses.pop("supervisor", Use())
+        done.uses["children"].peak_mb = done.largest_child_mb
+    return done
+
+
+def _subprocess(task: Task) -> Round:
+    times, failed, size = [], 0, 0
+    began = perf_counter()
+    for number, path in enumerate(task.paths):
+        since = perf_counter()
+        result = subprocess_parser.parse(ParseRequest(str(number), path, name=path))
+        times.append((perf_counter() - since) * 1000)
+        failed += not result.ok
+        size += result.size
+    done = Round(len(times), size, failed, 0.0, perf_counter() - began, spread(times))
+    if sys.platform == "linux":
+        import resource  # not where there is none
+
+        done.largest_child_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+    return done
+
+
+def _serial(task: Task) -> Round:
+    of = settings()
+    times, failed, size = [], 0, 0
+    parse_bytes(b"", "")  # the parser is loaded with its first call
+    began = perf_counter()
+    for path in task.paths:
+        since = perf_counter()
+        try:
+            data = read_script(path, max_bytes=of.max_file_bytes)
+        except CannotReadError:
+            failed += 1
+        else:
+            failed += not parse_bytes(data, path, max_depth=of.max_depth).success
+            size += len(data)
+        times.append((perf_counter() - since) * 1000)
+    return Round(len(times), size, failed, 0.0, perf_counter() - began, spread(times))
+
+
+def _pipeline(task: Task) -> Round:
+    from ck3parse.embedded.broker import EmbeddedBroker
+    from ck3parse.parser import parser_in_use
+    from ck3parse.store import Store
+
+    of = settings()
+    began = perf_counter()
+    with (
+        tempfile.TemporaryDirectory(prefix="ck3parse-bench-") as folder,
+        EmbeddedBroker(task.workers, spool=True) as broker,
+    ):
+        # As in `run`: while server and worker come up, this process imports Celery.
+        from ck3parse.messaging.acceptance import Acceptance
+        from ck3parse.messaging.app import make_app
+        from ck3parse.pipeline.plan import make_plan
+        from ck3parse.pipeline.run import Run
+        from ck3parse.pipeline.window import Window
+
+        with Store(Path(folder, "bench.sqlite"), parser_in_use().version) as store:
+            plan = make_plan(task.paths, store, max_bytes=of.max_file_bytes)
+            broker.wait_ready(START_LIMIT_S, worker=True)
+            of = broker.client_settings(of)
+            run = Run(plan, store, timeout_ms=DEFAULT_TIMEOUT_MS, max_bytes=of.max_file_bytes)
+            started = perf_counter()
+            run.record_known()
+            times: list[float] = []
+            done = Round(0, 0, 0, started - began, 0.0, spread(()))
+            acceptance = Acceptance(of.origin(parser_in_use().version), own_worker=True)
+            window = Window(make_app(of), workers=task.workers, acceptance=acceptance)
+            with closing(window):
+                for outcomes in run.outcomes(window):
+                    done.files += len(outcomes)
+                    done.size += sum(found.size for found, _ in outcomes)
+                    done.failed += sum(not result.ok for _, result in outcomes)
+                    times += [result.duration_ms for _, result in outcomes if result.duration_ms]
+            store.tidy()
+            done.work_s = perf_counter() - started
+    done.file_ms = spread(times)
+    done.twins = done.files - len(times)
+    return done
+
+
+def sample_of(sized: Sequence[tuple[str, int]], count: int) -> list[str]:
+    """Return some files whose sizes are spread as those of all are.
+
+    Args:
+        sized: each file with its size in bytes.
+        count: how many to return at most.
+    """
+    ordered = [path for path, _ in sorted(sized, key=lambda entry: entry[1])]
+    count = min(count, len(ordered))
+    return [ordered[int((place + 0.5) * len(ordered) / count)] for place in range(count)]
+
+
+def main() -> None:
+    """Do the task that standard input holds."""
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+    ways = {"subprocess": _subprocess, "serial": _serial, "pipeline": _pipeline}
+    try:
+        done = ways[task.way](task)
+    except Ck3parseError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
+    done.own_mb = peak_mb_of(os.getpid())
+    sys.stdout.buffer.write(msgspec.json.encode(done))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Read-ahead: files parsed before a caller that asks one by one comes to them."""
+
+import os
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+
+import msgspec
+
+from ck3parse.bridge.engine import Engine
+from ck3parse.bridge.future import ParseFuture, endless_wait
+from ck3parse.bridge.requests import StrPath, ask, file_request
+from ck3parse.bridge.results import ParseResult
+from ck3parse.errors import OF_THE_CONTENT, BrokerError
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, ParseRequest
+
+MAX_AHEAD_BYTES = 64 * 1024 * 1024
+"""Of source that is parsed or in flight and was not asked for; its results are about half of it."""
+MAX_AHEAD_FILES = 4096
+REFILL = 0.75
+"""More is sent once less than this part of the limits is ahead, so that it goes in full batches."""
+
+
+_Key = tuple[str, str]
+"""A file, and its name as it was given, which its root has."""
+
+
+class _Ahead(msgspec.Struct):
+    """A file that was sent ahead, as it was then."""
+
+    size: int
+    mtime_ns: int
+    call: int
+    future: ParseFuture
+
+
+class ReadAhead:
+    """Keeps files parsed ahead for one engine. Any thread may use it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._lock = threading.Lock()
+        self._to_send: deque[tuple[int, ParseRequest]] = deque()
+        self._ahead: OrderedDict[_Key, _Ahead] = OrderedDict()
+        self._bytes = 0
+        self._calls = 0
+
+    def add(self, paths: Iterable[StrPath]) -> None:
+        """Parse these files ahead, in this order, after those that were added before."""
+        # Not under the lock: to make the paths can be a program of its own.
+        requests = [file_request(path, DEFAULT_TIMEOUT_MS, "strict") for path in paths]
+        with self._lock:
+            self._calls += 1
+            self._to_send.extend((self._calls, request) for request in requests)
+            self._send()
+
+    def take(self, request: ParseRequest) -> ParseResult | None:
+        """Return what was parsed ahead of a file, waiting for it if it is on its way.
+
+        Returns:
+            Its result, or `None` if it was not sent, was written to since, or failed otherwise
+            than by its content.
+
+        Raises:
+            UsageError: this is the thread that would bring it.
+        """
+        key = _key(request)
+        with self._lock:
+            found = self._ahead.get(key)
+            if found is None:
+                return None
+            if self.engine.is_answering() and not found.future.done():
+                raise endless_wait()
+            del self._ahead[key]
+            self._bytes -= found.size
+            self._send()
+        if _state(request) != (found.size, found.mtime_ns):
+            found.future.cancel()
+            return None
+        result = found.future.result()
+        # It may have been written to while it was read.
+        if _state(request) != (found.size, found.mtime_ns):
+            return None
+        return result if result.success or result.error_type in OF_THE_CONTENT else None
+
+    def _send(self) -> None:
+        if self._is_full(REFILL) and not self._make_room():
+            return
+        while self._to_send and not self._is_full(1.0):
+            call, request = self._to_send.popleft()
+            state, key = _state(request), _key(request)
+            if state is None or key in self._ahead:
+                continue
+            try:
+                future = ask(request, self.engine, bulk=True)
+            except BrokerError:
+                self._to_send.clear()
+                return
+            self._ahead[key] = _Ahead(*state, call, future)
+            self._bytes += state[0]
+
+    def _is_full(self, part: float) -> bool:
+        return self._bytes >= MAX_AHEAD_BYTES * part or len(self._ahead) >= MAX_AHEAD_FILES * part
+
+    def _make_room(self) -> bool:
+        """Drop what was sent for an earlier call and never asked for, if a later one waits."""
+        if not self._to_send:
+            return False
+        call = self._to_send[0][0]
+        while self._is_full(REFILL) and next(iter(self._ahead.values())).call < call:
+            _, dropped = self._ahead.popitem(last=False)
+            self._bytes -= dropped.size
+            dropped.future.cancel()
+        return not self._is_full(REFILL)
+
+
+def _key(request: ParseRequest) -> _Key:
+    return request.path or "", request.name
+
+
+def _state(request: ParseRequest) -> tuple[int, int] | None:
+    try:
+        status = os.stat(request.path or "")
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+_lock = threading.Lock()
+_read_ahead: ReadAhead | None = None
+
+
+def prefetch(paths: Iterable[StrPath], engine: Engine) -> None:
+    """Parse files ahead of who will ask this engine for them."""
+    global _read_ahead
+    with _lock:
+        if _read_ahead is None or _read_ahead.engine is not engine:
+            _read_ahead = ReadAhead(engine)
+        ahead = _read_ahead
+    ahead.add(paths)
+
+
+def take(request: ParseRequest, engine: Engine) -> ParseResult | None:
+    """Return what was parsed ahead of a file by this engine; see `ReadAhead.take`."""
+    ahead = _read_ahead
+    if ahead is None or ahead.engine is not engine:
+        return None
+    return ahead.take(request)
+
+
+def forget() -> None:
+    """Parse nothing ahead any more, and let go of what was."""
+    global _read_ahead
+    with _lock:
+        _read_ahead = None
+
+
+def _after_fork() -> None:
+    global _lock, _read_ahead
+    _lock, _read_ahead = threading.Lock(), None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,26 @@
+"""The child process of `subprocess_parser`: one request from stdin, its result to stdout."""
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+import msgspec
+
+from ck3parse.config import settings
+from ck3parse.messages import ParseRequest
+from ck3parse.worker.handler import answerer
+
+_GRACE_S = 5.0
+
+
+def main() -> NoReturn:
+    """Answer one request, both ways as msgpack, and end without tidying up."""
+    request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=ParseRequest)
+    if sys.platform != "win32":
+        # Whoever was to kill it at its limit may have died first; the kernel does not.
+        signal.setitimer(signal.ITIMER_REAL, request.timeout_ms / 1000 + _GRACE_S)
+    answer = msgspec.msgpack.encode(answerer(settings())(request))
+    sys.stdout.buffer.write(answer)
+    sys.stdout.buffer.flush()
+    os._exit(0)

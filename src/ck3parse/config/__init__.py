@@ -1,0 +1,41 @@
+"""Every setting, the limits that settings have, and what follows from the machine."""
+
+from ck3parse.config.settings import (
+    COMPRESSION,
+    ENV_PREFIX,
+    LONGEST_PATIENCE_S,
+    LONGEST_TIMEOUT_MS,
+    MOST_WORKERS,
+    PLAIN_SERIALIZER,
+    QUEUE_BULK,
+    QUEUE_INTERACTIVE,
+    READ_ELSEWHERE,
+    SERIALIZER,
+    SPOOL_SERIALIZER,
+    STALL_LIMIT_S,
+    Settings,
+    checked_timeout_ms,
+    settings,
+    unknown_variables,
+    warn_of_unknown_variables,
+)
+
+__all__ = [
+    "COMPRESSION",
+    "ENV_PREFIX",
+    "LONGEST_PATIENCE_S",
+    "LONGEST_TIMEOUT_MS",
+    "MOST_WORKERS",
+    "PLAIN_SERIALIZER",
+    "QUEUE_BULK",
+    "QUEUE_INTERACTIVE",
+    "READ_ELSEWHERE",
+    "SERIALIZER",
+    "SPOOL_SERIALIZER",
+    "STALL_LIMIT_S",
+    "Settings",
+    "checked_timeout_ms",
+    "settings",
+    "unknown_variables",
+    "warn_of_unknown_variables",
+]

@@ -1,0 +1,1 @@
+"""A server and a worker of one's own, for the life of their owner."""

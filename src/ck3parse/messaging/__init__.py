@@ -1,0 +1,1 @@
+"""What client and worker share: the application, serializers, compression, result files."""

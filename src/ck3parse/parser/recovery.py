@@ -1,0 +1,290 @@
+"""The reference parser of texts that are broken: a tree of what is sound, and all that is not.
+
+It goes over `SoftTokens` with the `Repairs` of their braces. What stands where it cannot is told of
+and passed over, up to the next brace or the next line.
+"""
+
+from json.encoder import encode_basestring_ascii as quoted
+
+from ck3parse.parser.braces import repairs_of
+from ck3parse.parser.diagnostics import MAX_DIAGNOSTICS, Kind, Recovered, Told
+from ck3parse.parser.recovery_tokens import Fault, SoftTokens, Sort, Span
+
+_VALUE_TYPES = {
+    Sort.IDENTIFIER: "identifier",
+    Sort.STRING: "string",
+    Sort.CUT_STRING: "string",
+    Sort.NUMBER: "number",
+    Sort.PARAM: "param",
+}
+
+
+def recover(text: str, name: str, max_depth: int) -> Recovered:
+    """Return the tree of what is sound in a text, and what is wrong with the rest.
+
+    Args:
+        text: the script.
+        name: what the root node's `filename` says.
+        max_depth: how deep braces may nest; what is deeper is left out.
+    """
+    tokens = SoftTokens(text)
+    parse = _Recovery(tokens, max_depth)
+    parse.run()
+    head = f'{{"_type":"root","filename":{quoted(name)},"children":['
+    ast_json = "".join((head, *parse.pieces, "]}")).encode("ascii")
+    faults = sorted(tokens.faults, key=lambda fault: fault.start)
+    return Recovered(
+        ast_json,
+        parse.node_count,
+        [_told(tokens, fault) for fault in faults[: MAX_DIAGNOSTICS + 1]],
+        len(faults),
+    )
+
+
+def _told(tokens: SoftTokens, fault: Fault) -> Told:
+    start, end = fault.found
+    line = 0 if fault.opener < 0 else tokens.place_of(fault.opener)[0]
+    return Told(
+        fault.kind,
+        *tokens.place_of(fault.start),
+        *tokens.place_of(fault.end),
+        tokens.text[start:end],
+        line,
+    )
+
+
+class _Recovery:
+    """One broken text on its way to JSON."""
+
+    def __init__(self, tokens: SoftTokens, max_depth: int) -> None:
+        self.tokens = tokens
+        self.repairs = repairs_of(tokens)
+        self.max_depth = max_depth
+        self.pieces: list[str] = []
+        self.node_count = 1
+        self.open: list[tuple[int, Span]] = []
+        """Each open block's `{`, or the operator behind which that lacks, and its key."""
+        self.at = 0
+
+    def run(self) -> None:
+        """Write all elements that are sound."""
+        tokens, sorts = self.tokens, self.tokens.sort
+        closes = self.repairs.closes
+        owed = False  # whether a `;` asks for an element
+        while True:
+            at = self.at
+            for _ in range(closes.get(at, 0)):
+                self.close_for_lack()
+            sort = sorts[at]
+            if sort == Sort.END:
+                while self.open:
+                    self.close_for_lack()
+                return
+            self.at += 1
+            if sort == Sort.SEMICOLON:
+                owed = True
+                continue
+            if tokens.is_value(at):
+                self.keyed(at, tokens.value(at))
+            elif sort == Sort.CLOSE:
+                if at in self.repairs.strays or not self.open:
+                    self.fault(Kind.STRAY_CLOSING_BRACE, at)
+                else:
+                    if owed:
+                        self.fault(Kind.EXPECTED_ELEMENT, at)
+                    self.close()
+            elif sort == Sort.OPEN or at in self.repairs.opens:
+                head = f'{{"_type":"list",{self.place(at)},"items":['
+                self.open_block(at, (0, 0), head)
+            elif sort == Sort.AT:
+                self.named_element(at)
+            elif sort != Sort.COMMA or owed or not self.open:
+                self.unexpected(Kind.EXPECTED_ELEMENT, at)
+            owed = False
+
+    def named_element(self, at: int) -> None:
+        """Write the element that starts with the `@` at an index."""
+        value, value_type = self.named(at, "@")
+        if value_type == "inline_expression":
+            self.write(self.json_value(at, value, value_type))
+        elif value_type:
+            self.keyed(at, value)
+
+    def keyed(self, start: int, text: str) -> None:
+        """Write the element whose key, of a value, starts at an index; `self.at` is after it."""
+        tokens = self.tokens
+        operator = self.at
+        value_type = self.value_type(start)
+        if not tokens.is_operator(operator):
+            self.write(self.json_value(start, text, value_type))
+            return
+        dated = start and tokens.is_date(start - 1)
+        key = tokens.start[start - 1 if dated else start], tokens.end[operator - 1]
+        self.at += 1
+        while tokens.sort[self.at] == Sort.EQUAL:
+            self.fault(Kind.EXPECTED_VALUE, self.at)
+            self.at += 1
+        at = self.at
+        rest = f'"operator":"{tokens.source(operator)}",{self.place(start)}'
+        opens = tokens.sort[at] == Sort.OPEN and value_type != "scripted_value"
+        if opens or at in self.repairs.opens:
+            head = f'{{"_type":"block","name":{quoted(text)},{rest},"children":['
+            if opens:
+                self.at += 1
+                self.open_block(at, key, head)
+            else:
+                self.fault(Kind.MISSING_OPENER, operator, key)
+                self.open_block(operator, key, head)
+            return
+        if value := self.assigned(operator, key):
+            self.count()
+            self.write(f'{{"_type":"assignment","key":{quoted(text)},{rest},"value":{value}}}')
+
+    def assigned(self, operator: int, key: Span) -> str:
+        """Return the JSON of the value at `self.at`, or `""` if there is none."""
+        tokens = self.tokens
+        at = self.at
+        sort = tokens.sort[at]
+        if sort in (Sort.END, Sort.CLOSE) or tokens.starts_line_of_key(at):
+            self.fault(Kind.MISSING_VALUE, operator, key)
+            return ""
+        self.at += 1
+        if tokens.is_value(at):
+            return self.json_value(at, tokens.value(at), self.value_type(at))
+        if sort == Sort.OPERATOR:
+            return self.json_value(at, tokens.source(at), "operator")
+        if sort == Sort.AT:
+            value, value_type = self.named(at, "@")
+            return self.json_value(at, value, value_type) if value_type else ""
+        if sort == Sort.MINUS:
+            after = self.at
+            if tokens.sort[after] == Sort.PARAM:
+                self.at += 1
+                return self.json_value(at, "-" + tokens.value(after), "param")
+            if tokens.sort[after] == Sort.AT:
+                self.at += 1
+                value, value_type = self.named(after, "-@")
+                return self.json_value(at, value, value_type) if value_type else ""
+            return self.json_value(at, "-", "identifier")
+        self.unexpected(Kind.EXPECTED_VALUE, at)
+        return ""
+
+    def named(self, at: int, sign: str) -> tuple[str, str]:
+        """Return the value, with its type, of the `@` at an index; no type if there is no name."""
+        tokens = self.tokens
+        name = self.at
+        if tokens.sort[name] == Sort.OPEN_BRACKET:
+            self.at, closed = tokens.inline_end(at)
+            if sign == "@":
+                if not closed:
+                    self.fault(Kind.UNCLOSED_INLINE, at)
+                words = map(tokens.value, range(name + 1, self.at - closed))
+                return f"@[{' '.join(words)}]", "inline_expression"
+            self.fault(Kind.EXPECTED_NAME, name)
+            return "", ""
+        if tokens.sort[name] != Sort.IDENTIFIER or tokens.source(name) in ("yes", "no"):
+            if tokens.sort[name] in (Sort.END, Sort.CLOSE) or tokens.first[name]:
+                name = at
+            self.unexpected(Kind.EXPECTED_NAME, name)
+            return "", ""
+        self.at += 1
+        return sign + tokens.source(name), "scripted_value"
+
+    def open_block(self, opener: int, key: Span, head: str) -> None:
+        """Write a block's or a list's beginning.
+
+        Args:
+            opener: index of its `{`, or of the operator behind which that lacks.
+            key: offsets of its key; equal ones for a list.
+            head: its JSON.
+        """
+        if len(self.open) == self.max_depth:
+            place = self.tokens.start[opener], self.tokens.end[opener]
+            self.tokens.faults.append(Fault(Kind.TOO_DEEP, *place))
+        self.open.append((opener, key))
+        self.count()
+        self.write(head)
+
+    def close(self) -> None:
+        """Write the innermost block's end."""
+        if not self.too_deep():
+            self.pieces.append("]}")
+        self.open.pop()
+
+    def close_for_lack(self) -> None:
+        """End the innermost block before `self.at`, as it lacks its brace."""
+        if not self.open:
+            return
+        tokens = self.tokens
+        opener, key = self.open[-1]
+        after = opener + 1
+        if (
+            tokens.sort[opener] == tokens.sort[after] == Sort.OPEN
+            and tokens.end[opener] == tokens.start[after]
+        ):
+            kind, start, end = Kind.DOUBLED_OPENER, tokens.start[after], tokens.end[after]
+        elif tokens.sort[self.at] == Sort.END and not self.indented(opener):
+            kind, start, end = Kind.UNCLOSED_BLOCK, tokens.start[opener], tokens.end[opener]
+        else:
+            kind = Kind.UNCLOSED_BLOCK
+            start = end = tokens.last_line_within(self.at, tokens.indent[opener])
+        tokens.faults.append(Fault(kind, start, end, key, tokens.start[opener]))
+        self.close()
+
+    def indented(self, opener: int) -> bool:
+        """Tell whether a block's content is indented, so that its end is where this ends."""
+        tokens = self.tokens
+        child = opener + 1
+        return not tokens.first[child] or tokens.indent[child] > tokens.indent[opener]
+
+    def fault(self, kind: Kind, index: int, found: Span | None = None) -> None:
+        """Tell of a token, in its own words or in those found elsewhere."""
+        place = self.tokens.start[index], self.tokens.end[index]
+        self.tokens.faults.append(Fault(kind, *place, found or place))
+
+    def unexpected(self, kind: Kind, index: int) -> None:
+        """Tell of a token, and go on with the next brace, line, or token that begins a block."""
+        self.fault(kind, index)
+        tokens = self.tokens
+        while not (
+            tokens.sort[self.at] in (Sort.END, Sort.OPEN, Sort.CLOSE)
+            or tokens.first[self.at]
+            or self.at in self.repairs.opens
+        ):
+            if tokens.sort[self.at] == Sort.AT and tokens.sort[self.at + 1] == Sort.OPEN_BRACKET:
+                self.at, _ = tokens.inline_end(self.at)
+            else:
+                self.at += 1
+
+    def too_deep(self) -> bool:
+        """Tell whether what is written now is to be left out."""
+        return len(self.open) > self.max_depth
+
+    def write(self, piece: str) -> None:
+        """Write an element."""
+        if not self.too_deep():
+            comma = "," if self.pieces and self.pieces[-1][-1] != "[" else ""
+            self.pieces.append(comma + piece)
+
+    def count(self) -> None:
+        """Count a node that is about to be written."""
+        self.node_count += not self.too_deep()
+
+    def value_type(self, index: int) -> str:
+        """Return the value type of a token."""
+        if self.tokens.source(index) in ("yes", "no"):
+            return "bool"
+        return _VALUE_TYPES.get(Sort(self.tokens.sort[index]), "scripted_value")
+
+    def json_value(self, index: int, value: str, value_type: str) -> str:
+        """Return a value node with the place of a token."""
+        self.count()
+        return (
+            f'{{"_type":"value","value":{quoted(value)},"value_type":"{value_type}",'
+            f"{self.place(index)}}}"
+        )
+
+    def place(self, index: int) -> str:
+        """Return a token's place as JSON has it."""
+        line, column = self.tokens.place_of(self.tokens.start[index])
+        return f'"line":{line},"column":{column}'

@@ -1,0 +1,135 @@
+"""Ends a worker whose event loop stands still, so that whatever started it starts it again.
+
+A worker that waits for something that never comes looks alive: its process is there, its connection
+is open, and it holds tasks that nobody else gets. A thread of its own watches a pulse that the
+loop's timer gives. It counts seconds that it has itself lived through, so that a process that was
+stopped, or a laptop that was closed, is not taken for one that stands still. Nor is a worker that
+waits for its broker or for the result backend: both have to answer before it is ended.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+from celery import bootsteps
+
+from ck3parse.config import Settings, settings
+from ck3parse.messaging.app import make_app
+
+log = logging.getLogger(__name__)
+
+EXIT_CODE = 70
+"""With what a worker ends that stood still: `EX_SOFTWARE`."""
+_PULSE_INTERVAL_S = 0.5
+_LOOK_INTERVAL_S = 1.0
+_SUSPENDED_S = 3.0
+"""A look that comes so long after the one before says that the whole process was not running."""
+_SAY_LIMIT_S = 2.0
+_CONNECT_LIMIT_S = 3.0
+_SENTENCE = (
+    "this worker's loop stands still, for %d s now in which its broker answers: it ends itself, for"
+    " whatever started it to start it again; the loop stands at:\n%s"
+)
+
+
+class Watchdog(bootsteps.StartStopStep):
+    """Watches the loop while the worker is connected to its broker.
+
+    Celery stops this step when the connection is lost and starts it with the next one: a worker
+    that waits for its broker has no loop that could stand still.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self._settings = settings()
+        self._timer: Any = None
+        self._pulse = 0
+        self._watching = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pool: Any = None
+
+    def include_if(self, parent: Any) -> bool:
+        """Say whether there is a loop, and it is to be watched."""
+        return parent.hub is not None and self._settings.watchdog_s > 0
+
+    def start(self, parent: Any) -> None:
+        """Begin to watch."""
+        self._pool = parent.pool
+        self._timer = parent.timer.call_repeatedly(_PULSE_INTERVAL_S, self._beat)
+        self._watching.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+            self._thread.start()
+
+    def stop(self, parent: Any) -> None:
+        """Watch no more until the next start."""
+        del parent
+        self._watching.clear()
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _beat(self) -> None:
+        self._pulse += 1
+
+    def _watch(self) -> None:
+        limit = max(1, round(self._settings.watchdog_s / _LOOK_INTERVAL_S))
+        still, pulse, looked = 0, -1, time.monotonic()
+        servers_answer = False
+        while True:
+            self._watching.wait()
+            time.sleep(_LOOK_INTERVAL_S)
+            before, looked = looked, time.monotonic()
+            if self._pulse != pulse or not self._watching.is_set():
+                still, pulse, servers_answer = 0, self._pulse, False
+            elif looked - before < _SUSPENDED_S:
+                still += 1
+            if still < limit:
+                continue
+            if servers_answer:
+                self._end(still)
+            # It may be waiting for its broker, or for where results go, which is no reason to end.
+            servers_answer = _servers_answer(self._settings)
+            still, looked = 0, time.monotonic()
+
+    def _end(self, seconds: int) -> None:
+        # The thread that stands still may hold the log's lock.
+        said = threading.Thread(
+            target=log.critical, args=(_SENTENCE, seconds, _stack()), daemon=True
+        )
+        said.start()
+        said.join(_SAY_LIMIT_S)
+        for pid in self._pool.info.get("processes", ()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        os._exit(EXIT_CODE)
+
+
+def _servers_answer(of: Settings) -> bool:
+    """Say whether broker and result backend answer to a connection made for this."""
+    app = make_app(of)
+    try:
+        with app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=_CONNECT_LIMIT_S)
+        if client := getattr(app.backend, "client", None):
+            client.ping()
+    except Exception as error:  # noqa: BLE001 - each transport has its own errors
+        log.warning("this worker's loop stands still, and its broker does not answer: %s", error)
+        return False
+    finally:
+        app.close()
+    return True
+
+
+def _stack() -> str:
+    frames = sys._current_frames()  # noqa: SLF001 - it is documented
+    main = threading.main_thread().ident or 0
+    return "".join(traceback.format_stack(frames[main])) if main in frames else ""

@@ -19,6 +19,7 @@ lint: $(VENV)/.ready
 	$(IN_VENV)ruff check
 	$(IN_VENV)ruff format --check
 	$(IN_VENV)mypy
+	$(IN_VENV)lint-imports --no-cache
 
 $(VENV)/.ready: pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)

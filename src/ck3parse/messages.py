@@ -13,6 +13,9 @@ DEFAULT_TIMEOUT_MS = 30_000
 MIN_TIMEOUT_MS = 50
 """The shortest time limit that a request may have: a process must have begun its task by then."""
 
+DEFAULT_MAX_DEPTH = 10_000
+"""How deep braces may nest before it is an error (section 5 of the AST contract)."""
+
 ZSTD_LEVEL = 1
 """15 : 1 on AST JSON at over 1 GB/s; higher levels cost more than they save."""
 

@@ -1,7 +1,8 @@
 import pytest
 
 from ck3parse.cli import progress
-from ck3parse.cli.progress import FILE_BYTES, LINE_INTERVAL_S, RunProgress
+from ck3parse.cli.progress import LINE_INTERVAL_S, RunProgress
+from ck3parse.cli.work_units import FILE_BYTES
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import msgspec
 
 from ck3parse.bridge import forking
-from ck3parse.bridge.future import Sink, hand_over
+from ck3parse.bridge.future import hand_over
+from ck3parse.bridge.protocols import Sink
 from ck3parse.bridge.result_lookup import Seeker
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.errors import BrokerError, ErrorType

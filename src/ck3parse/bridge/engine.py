@@ -11,16 +11,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from ck3parse.bridge import forking
-from ck3parse.bridge.future import Keeper, Sink
+from ck3parse.bridge.protocols import Engine
 from ck3parse.bridge.subprocess_engine import Subprocesses
 from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.config import settings, warn_of_unknown_variables
 from ck3parse.errors import NoEmbeddedBrokerError
 from ck3parse.event_log import event_log
-from ck3parse.messages import ParseRequest
 
 log = logging.getLogger(__name__)
 
@@ -37,38 +35,6 @@ def switched_on(env: Mapping[str, str] = os.environ) -> bool:
 def switched_off(env: Mapping[str, str] = os.environ) -> bool:
     """Return whether the switch forbids the pipeline, rather than being unset."""
     return env.get(SWITCH, "").strip().lower() in _OFF
-
-
-class Engine(Keeper, Protocol):
-    """What parses.
-
-    Attributes:
-        max_file_bytes: a larger text is not parsed.
-    """
-
-    max_file_bytes: int
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it answers nothing any more."""
-
-    def submit(
-        self,
-        request: ParseRequest,
-        size: int,
-        sink: Sink,
-        *,
-        bulk: bool = False,
-        urgent: bool = False,
-        keep: bool = False,
-    ) -> str:
-        """Take a request; see `Dispatcher.submit`."""
-
-    def close(self) -> None:
-        """Answer nothing any more, and end every process of it."""
-
-    def worker_list(self) -> list[WorkerProcess]:
-        """Return each worker process."""
 
 
 class Pipeline:

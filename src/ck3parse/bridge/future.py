@@ -8,32 +8,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import repeat
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, cast
 
 from ck3parse import messages
+from ck3parse.bridge.protocols import Keeper, Sink
 from ck3parse.bridge.results import ParseResult, result_of
 from ck3parse.errors import BrokerError, UsageError
 
-Sink = Callable[[messages.ParseResult], None]
-"""Takes the answer to a request."""
-
 log = logging.getLogger(__name__)
-
-
-class Keeper(Protocol):
-    """What a future needs of whoever will answer it."""
-
-    def is_answering(self) -> bool:
-        """Return whether the calling thread is one of those that bring results."""
-
-    def flush(self) -> None:
-        """Send at once what was held back for company."""
-
-    def drop(self, request_id: str) -> None:
-        """Withdraw a request that nobody waits for any more."""
-
-    def taken(self, request_id: str) -> None:
-        """Note that the result of a request was handed over."""
 
 
 class ParseFuture(concurrent.futures.Future[ParseResult]):
@@ -46,7 +28,10 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
     Attributes:
         id: `TASK:INDEX`, the Celery task that parses it and its place there. `from_id` finds the
             result by it, from another process too.
+        finder: what `from_id` calls; `ck3parse.bridge.requests` sets it.
     """
+
+    finder: ClassVar[Callable[[str], "ParseFuture"]]
 
     def __init__(self, keeper: Keeper) -> None:
         super().__init__()
@@ -73,9 +58,7 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
             UsageError: it is not the id of a future, or no broker is configured.
             BrokerError: the broker cannot be reached.
         """
-        from ck3parse.bridge.requests import find
-
-        return find(future_id)
+        return cls.finder(future_id)
 
     def result(self, timeout: float | None = None) -> ParseResult:
         """Wait for the result and return it.

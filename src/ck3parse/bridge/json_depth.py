@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 
-from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH
+from ck3parse.messages import DEFAULT_MAX_DEPTH
 
 _BESIDE_BRACES = 4
 """Levels of a tree: the root with its array, and an innermost assignment with its value."""

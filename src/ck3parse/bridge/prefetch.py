@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ck3parse.bridge.engine import Engine
 from ck3parse.bridge.future import ParseFuture, endless_wait
+from ck3parse.bridge.protocols import Engine
 from ck3parse.bridge.requests import StrPath, ask, file_request
 from ck3parse.bridge.results import ParseResult
 from ck3parse.errors import OF_THE_CONTENT, BrokerError

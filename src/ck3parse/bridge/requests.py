@@ -9,9 +9,9 @@ from time import perf_counter
 from typing import cast, get_args
 
 from ck3parse.bridge import engine as engines
-from ck3parse.bridge.engine import Engine
-from ck3parse.bridge.future import ParseFuture, Sink, endless_wait
+from ck3parse.bridge.future import ParseFuture, endless_wait
 from ck3parse.bridge.json_depth import max_braces
+from ck3parse.bridge.protocols import Engine, Sink
 from ck3parse.bridge.results import ParseResult, result_of
 from ck3parse.config import checked_timeout_ms, settings
 from ck3parse.errors import ErrorType, UsageError
@@ -201,6 +201,9 @@ def find(future_id: str) -> ParseFuture:
     future.id = future_id
     finder.end = pipeline.seek(future_id, future.settle, settings().result_expires_s)
     return future
+
+
+ParseFuture.finder = staticmethod(find)
 
 
 class _Finder(_Nobody):

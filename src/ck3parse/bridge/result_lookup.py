@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from ck3parse.bridge.future import Sink, hand_over
+from ck3parse.bridge.future import hand_over
+from ck3parse.bridge.protocols import Sink
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseResult
 from ck3parse.messaging.acceptance import Acceptance, NotAcceptedError, OtherOriginError

@@ -9,7 +9,8 @@ from time import monotonic
 import msgspec
 
 from ck3parse.bridge import subprocess_parser
-from ck3parse.bridge.future import Sink, hand_over
+from ck3parse.bridge.future import hand_over
+from ck3parse.bridge.protocols import Sink
 from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.config import settings
 from ck3parse.errors import BrokerError, ErrorType

@@ -11,7 +11,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from ck3parse.cli.progress import work
+from ck3parse.cli.work_units import work_units
 
 _MB = 1e6
 
@@ -51,7 +51,7 @@ class Bar(Progress):
         )
         self._task = self.add_task(
             "parsing",
-            total=work(files, size),
+            total=work_units(files, size),
             files=0,
             size=0,
             failed=0,
@@ -61,7 +61,9 @@ class Bar(Progress):
 
     def show(self, files: int, size: int, failed: int) -> None:
         """Show how far the run is: files and bytes done, and how many files failed."""
-        self.update(self._task, completed=work(files, size), files=files, size=size, failed=failed)
+        self.update(
+            self._task, completed=work_units(files, size), files=files, size=size, failed=failed
+        )
 
     def describe(self, text: str) -> None:
         """Show what is being done, in a few words."""

@@ -6,16 +6,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ck3parse.cli import streams
+from ck3parse.cli.work_units import work_units
 
 if TYPE_CHECKING:
     from ck3parse.cli.bar import Bar
 
 LINE_INTERVAL_S = 5.0
-FILE_BYTES = 5_000
-"""A file costs as much as so many bytes of script, whatever it holds: a run begins with large ones.
-
-Measured: 0.044 ms beyond parsing, at 110 MB/s (`benchmarks/pipeline.py`, `playset_run.py`).
-"""
 _MB = 1e6
 
 
@@ -80,23 +76,13 @@ class RunProgress:
     def _print_line(self) -> None:
         elapsed = self._last_line - self._began
         rate = self._done_files / elapsed
-        done = work(self._done_files, self._done_size)
-        left = elapsed * (work(self._files, self._size) - done) / done if done else 0
+        done = work_units(self._done_files, self._done_size)
+        left = elapsed * (work_units(self._files, self._size) - done) / done if done else 0
         streams.say(
             f"{self._done_files:,} of {self._files:,} files,"
             f" {self._done_size / _MB:,.1f} of {self._size / _MB:,.1f} MB,"
             f" {rate:,.0f} files/s, {self._failed:,} failed, about {left:,.0f} s left"
         )
-
-
-def work(files: int, size: int) -> int:
-    """Return what files cost, in bytes of script.
-
-    Args:
-        files: how many there are.
-        size: bytes of them together.
-    """
-    return size + FILE_BYTES * files
 
 
 def _bar(files: int, size: int) -> "Bar":

@@ -12,8 +12,7 @@ import msgspec
 from ck3parse.config import broker_url
 from ck3parse.config.cpus import usable_cpus
 from ck3parse.errors import UsageError
-from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS, Origin
-from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH
+from ck3parse.messages import DEFAULT_MAX_DEPTH, DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS, Origin
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from functools import cache
 from typing import NamedTuple
 
 from ck3parse.errors import UsageError
-from ck3parse.messages import Mode
-from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome, checked
+from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
+from ck3parse.parser.outcome import ParseOutcome, checked
 
 __all__ = [
     "DEFAULT_MAX_DEPTH",

@@ -1,7 +1,7 @@
 """The native parser behind the same functions as the reference's."""
 
 import ck3parse.parser._native as _native  # "from" would hide which module is missing
-from ck3parse.messages import Mode
+from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
 from ck3parse.parser.diagnostics import (
     MAX_DIAGNOSTICS,
     Recovered,
@@ -9,7 +9,7 @@ from ck3parse.parser.diagnostics import (
     error_type_of,
     message_of,
 )
-from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome, recovered_outcome
+from ck3parse.parser.outcome import ParseOutcome, recovered_outcome
 
 
 def parse_bytes(

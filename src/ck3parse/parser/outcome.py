@@ -6,9 +6,6 @@ from ck3parse.errors import OF_THE_CONTENT
 from ck3parse.messages import Count, Diagnostic
 from ck3parse.parser.diagnostics import Recovered, diagnostics_of, error_type_of
 
-DEFAULT_MAX_DEPTH = 10_000
-"""How deep braces may nest before it is an error (section 5 of the AST contract)."""
-
 
 class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
     """What `parse_bytes` and `parse_text` return.

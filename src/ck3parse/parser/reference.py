@@ -10,10 +10,10 @@ import codecs
 from bisect import bisect_right
 from json.encoder import encode_basestring_ascii as quoted
 
-from ck3parse.messages import Mode
+from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
 from ck3parse.parser.diagnostics import Kind, error_type_of, message_of
 from ck3parse.parser.grammar import Element, Token
-from ck3parse.parser.outcome import DEFAULT_MAX_DEPTH, ParseOutcome, recovered_outcome
+from ck3parse.parser.outcome import ParseOutcome, recovered_outcome
 from ck3parse.parser.recovery import recover
 from ck3parse.parser.tokens import VALUE_TYPES, ScriptError, TokenReader
 

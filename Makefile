@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 PATHS ?= examples/small_mod
 TESTS ?=
+SELECT ?= not thorough
 IN_VENV = $(VENV)/bin/
 
-.PHONY: run test lint clean
+.PHONY: run test test-all lint clean
 
 run: $(VENV)/.ready
 	$(IN_VENV)ck3parse run $(PATHS)
@@ -13,7 +14,12 @@ run: $(VENV)/.ready
 # Most tests wait, so that more processes than there are cores run them. A file's tests share what
 # they start, and stay together.
 test: $(VENV)/.ready
-	$(IN_VENV)python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(IN_VENV)python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder \
+		-m "$(SELECT) and not soak and not docker" $(TESTS)
+
+# What `make test` leaves out as well: rare faults and setups, and further cases of its tests.
+test-all:
+	$(MAKE) test SELECT="not soak"
 
 lint: $(VENV)/.ready
 	$(IN_VENV)ruff check

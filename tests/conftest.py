@@ -22,6 +22,9 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
 _cases: list[tuple[tuple[str, int], Case]] = []
 """With the file and line of the test, by which they are sorted."""
 
+_WITH_PROCESSES = ("resilience", "integration")
+"""Folders of tests that start servers and workers, in the order in which they run."""
+
 _PYTHONS_OWN = {signal.SIGPIPE, signal.SIGXFSZ}
 """What Python itself ignores; `subprocess` undoes that."""
 
@@ -50,11 +53,22 @@ def _do_nothing(*_: object) -> None:
     pass
 
 
+@pytest.hookimpl(tryfirst=True)  # before items are selected by their marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where tests run side by side, begin with those that wait most, as the rest fills any gap."""
+    """Mark further cases as `thorough`, and choose the order of tests that run side by side.
+
+    Of tests that start processes, each case takes seconds: the first one of each is run by all.
+    Tests that wait most come first, so that the others fill the gaps.
+    """
+    seen: set[tuple[Path, str]] = set()
+    for item in items:
+        if item.path.parent.name in _WITH_PROCESSES and isinstance(item, pytest.Function):
+            test = (item.path, item.originalname)
+            if test in seen:
+                item.add_marker(pytest.mark.thorough)
+            seen.add(test)
     if hasattr(config, "workerinput"):
-        order = ("resilience", "integration")
-        items.sort(key=lambda item: [item.path.parent.name != folder for folder in order])
+        items.sort(key=lambda item: [item.path.parent.name != folder for folder in _WITH_PROCESSES])
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

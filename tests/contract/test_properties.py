@@ -157,6 +157,7 @@ def test_truncated_at_every_byte(parser: ModuleType, path: Path) -> None:
         assert outcome == reference.parse_bytes(data[:end], path.name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("opening", "repeated"),
     [
@@ -195,6 +196,7 @@ def test_default_depth(parser: ModuleType, opened: str) -> None:
     assert outcome.error == "braces are nested deeper than the limit of 10000"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("opened", ["{", "a={", "a\n=\n{"])
 def test_depth_of_a_million(parser: ModuleType, opened: str) -> None:
     text = opened * 1_000_000 + "}" * 1_000_000

@@ -46,6 +46,7 @@ def test_it_measures_all_ways_on_the_same_files(mod: Path) -> None:
     assert {path.name for path in mod.parent.iterdir()} == {"mod", "b.svg"}
 
 
+@pytest.mark.thorough
 def test_processes_of_each_kind_are_told_apart(tmp_path: Path) -> None:
     mod = tmp_path / "mod"
     mod.mkdir()
@@ -59,6 +60,7 @@ def test_processes_of_each_kind_are_told_apart(tmp_path: Path) -> None:
     assert min(peaks.values()) > 1
 
 
+@pytest.mark.thorough
 def test_the_table_says_what_was_measured(mod: Path) -> None:
     done = ck3parse("bench", mod, "--rounds", "1", "--sample", "1", cwd=mod.parent)
     assert done.returncode == 0, done.stderr

@@ -157,6 +157,7 @@ def test_a_forked_child_makes_its_own() -> None:
     assert output_of(FORKING, env=ON) == "both\n"
 
 
+@pytest.mark.thorough
 def test_forks_share_an_outside_broker() -> None:
     with EmbeddedBroker(2) as broker:
         broker.wait_ready(LIMIT_S, worker=True)
@@ -186,6 +187,7 @@ def test_what_dies_under_it_comes_back(slow_files: list[Path], victim: str) -> N
     assert parse_text("a = 1").success
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("faulty")
 def test_an_idle_one_that_died_comes_back() -> None:
     assert parse_text("a = 1").success
@@ -195,6 +197,7 @@ def test_an_idle_one_that_died_comes_back() -> None:
     assert family().server != old.server
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("faulty")
 def test_one_that_died_for_good_fails_its_calls_and_the_next_starts_anew() -> None:
     hanging = enqueue_parse_text("fault = hang")
@@ -209,6 +212,7 @@ def test_one_that_died_for_good_fails_its_calls_and_the_next_starts_anew() -> No
     assert family().supervisor != old.supervisor
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("faulty")
 def test_nothing_is_said_of_what_was_sent_twice_once_its_broker_is_gone() -> None:
     assert parse_text("a = 1").success

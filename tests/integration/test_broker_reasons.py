@@ -17,6 +17,8 @@ from servers import Proxy, Server, Worker
 from services import free_port
 from trial import Mod, Trial
 
+pytestmark = pytest.mark.thorough
+
 END_LIMIT_S = 60.0
 PATIENCE = {"CK3PARSE_PATIENCE_S": "2"}
 FEW_FILES = 6

@@ -41,6 +41,7 @@ def parsed(mod: Path, url: str, *args: str, env: dict[str, str] | None = None) -
     return count
 
 
+@pytest.mark.thorough
 def test_a_user_with_a_password_and_no_more_rights_than_it_needs(mod: Path) -> None:
     port = free_port()
     user = ["--user", "default", "off", "--user", "ck3parse", "on", f">{PASSWORD}", "~*", "&*"]
@@ -96,6 +97,7 @@ def test_tls(program: str, mod: Path, certificates: Path) -> None:
         assert "CERTIFICATE_VERIFY_FAILED" in done.stderr
 
 
+@pytest.mark.thorough
 def test_sentinel(mod: Path) -> None:
     folder = mod.parent
     port, sentinel_port = free_port(), free_port()
@@ -135,6 +137,7 @@ def test_a_worker_reads_beneath_its_roots_alone(broker: str, mod: Path) -> None:
         assert parse(broker, path="/etc/passwd")["error_type"] == "PathNotAllowed"
 
 
+@pytest.mark.thorough
 def test_another_celery_program_on_the_same_broker(broker: str, mod: Path) -> None:
     (mod.parent / "foreign.py").write_text(
         f"from celery import Celery\napp = Celery(broker={broker!r}, backend={broker!r})"
@@ -152,6 +155,7 @@ def test_another_celery_program_on_the_same_broker(broker: str, mod: Path) -> No
         assert len(foreign.control.ping(timeout=0.3)) == 1
 
 
+@pytest.mark.thorough
 def test_files_that_the_worker_has_elsewhere(broker: str, mod: Path) -> None:
     there = mod.parent / "there"
     mod.rename(there)
@@ -201,6 +205,7 @@ class Planted:
         return os.mkdir, (str(self.file),)
 
 
+@pytest.mark.thorough
 def test_a_pickled_message_is_not_unpacked(broker: str, mod: Path) -> None:
     planted = mod.parent / "planted"
     headers = {"lang": "py", "task": TASK_NAME, "id": "planted", "root_id": "planted"}
@@ -227,6 +232,7 @@ def test_a_pickled_message_is_not_unpacked(broker: str, mod: Path) -> None:
         assert parse(broker, text="a = 1")["ok"]
 
 
+@pytest.mark.thorough
 def test_it_says_that_it_is_well_while_it_has_its_broker(tmp_path: Path) -> None:
     port, alive = free_port(), tmp_path / "alive"
     url = f"redis://127.0.0.1:{port}/0"

@@ -67,6 +67,7 @@ def test_a_file_s_way_in_stages(file: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mod"]
 
 
+@pytest.mark.thorough
 def test_without_a_file_it_is_a_made_up_text_and_words(tmp_path: Path) -> None:
     done = ck3parse("diagnose", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
@@ -74,6 +75,7 @@ def test_without_a_file_it_is_a_made_up_text_and_words(tmp_path: Path) -> None:
         assert words in done.stdout
 
 
+@pytest.mark.thorough
 def test_a_broken_file_is_no_broken_setup(file: Path, tmp_path: Path) -> None:
     file.write_text("a = {\n b = }\n}")
     told = diagnose(file, cwd=tmp_path)
@@ -85,11 +87,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "missing.txt: FileNotFoundError" in errors(diagnose("missing.txt", cwd=tmp_path, code=1))
 
 
+@pytest.mark.thorough
 def test_the_python_parser_is_told_to_be_slow(tmp_path: Path) -> None:
     told = diagnose(cwd=tmp_path, env={"CK3PARSE_PARSER": "python"})
     assert "The pure-Python parser is in use" in told["findings"][0]["what"]
 
 
+@pytest.mark.thorough
 def test_a_parser_that_does_not_exist(tmp_path: Path) -> None:
     told = diagnose(cwd=tmp_path, env={"CK3PARSE_PARSER": "no_such:parse"}, code=1)
     assert "The parser cannot be used: UsageError: CK3PARSE_PARSER is 'no_such:parse'" in errors(
@@ -97,6 +101,7 @@ def test_a_parser_that_does_not_exist(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_a_broker_that_cannot_be_reached(file: Path, tmp_path: Path) -> None:
     url = "redis://:secret@127.0.0.1:1/0"
     told = diagnose(file, "--broker", url, cwd=tmp_path, code=3)
@@ -105,6 +110,7 @@ def test_a_broker_that_cannot_be_reached(file: Path, tmp_path: Path) -> None:
     assert list(told["files"][0]["local_ms"]) == HERE
 
 
+@pytest.mark.thorough
 def test_a_broker_without_a_worker(broker: str, tmp_path: Path) -> None:
     assert "has no worker" in errors(diagnose("--broker", broker, cwd=tmp_path, code=3))
 
@@ -116,12 +122,14 @@ def test_a_worker_of_another_version_is_an_error(broker: str, file: Path, tmp_pa
     assert f"runs ck3parse 0.0.1, this is {package.__version__}." in errors(told)
 
 
+@pytest.mark.thorough
 def test_other_code_of_the_same_version_is_an_error(broker: str, tmp_path: Path) -> None:
     with worker(broker, cwd=tmp_path, env=other_code(tmp_path, '"""', '""" ')):
         told = diagnose("--broker", broker, cwd=tmp_path, code=1)
     assert f"other code under the same version, from {tmp_path}/other" in errors(told)
 
 
+@pytest.mark.thorough
 def test_a_worker_with_another_parser_is_an_error(broker: str, tmp_path: Path) -> None:
     env = {"CK3PARSE_PARSER": "faulty:parse", "PYTHONPATH": str(Path(__file__).parents[1])}
     with worker(broker, cwd=tmp_path, env=env):
@@ -129,6 +137,7 @@ def test_a_worker_with_another_parser_is_an_error(broker: str, tmp_path: Path) -
     assert "parses with faulty:parse" in errors(told)
 
 
+@pytest.mark.thorough
 def test_roots_that_do_not_hold_the_file(broker: str, file: Path, tmp_path: Path) -> None:
     with worker(broker, cwd=tmp_path, env={"CK3PARSE_ROOTS": "/elsewhere"}):
         told = diagnose(file, "--broker", broker, cwd=tmp_path, code=1)
@@ -138,6 +147,7 @@ def test_roots_that_do_not_hold_the_file(broker: str, file: Path, tmp_path: Path
         )
 
 
+@pytest.mark.thorough
 def test_a_path_map_that_does_not_fit(broker: str, file: Path, tmp_path: Path) -> None:
     other = tmp_path / "copies" / "a.txt"
     other.parent.mkdir()
@@ -152,12 +162,14 @@ def test_a_path_map_that_does_not_fit(broker: str, file: Path, tmp_path: Path) -
         assert "the worker read another file" in errors(told)
 
 
+@pytest.mark.thorough
 def test_a_queue_that_nobody_listens_to(broker: str, tmp_path: Path) -> None:
     with worker(broker, "-Q", "ck3parse.bulk", cwd=tmp_path):
         told = diagnose("--broker", broker, cwd=tmp_path, code=1)
     assert "No worker listens to the queue ck3parse.interactive" in errors(told)
 
 
+@pytest.mark.thorough
 def test_a_worker_of_something_else(broker: str, tmp_path: Path) -> None:
     (tmp_path / "alien.py").write_text(
         "from celery import Celery\n"

@@ -11,6 +11,8 @@ from command import FAULTY, ck3parse, run_json
 from servers import Proxy, Server, Worker
 from trial import written
 
+pytestmark = pytest.mark.thorough
+
 DELAY_S = 0.08
 """Each way: a sixth of a second there and back."""
 SLOW_S = 4

@@ -13,6 +13,8 @@ from polling import wait_until
 from servers import Worker
 from services import free_port, running, server, valkey, worker
 
+pytestmark = pytest.mark.thorough
+
 PASSWORD = "Xse/cret#9"  # noqa: S105
 WRITTEN = "Xse%2Fcret%239"
 

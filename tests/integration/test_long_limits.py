@@ -12,6 +12,8 @@ from embedded import broker_directory, client, parse
 from polling import wait_until
 from services import worker
 
+pytestmark = pytest.mark.thorough
+
 LIMIT_MS = 20 * 60 * 1000
 LIMIT_S = 30.0
 

@@ -14,6 +14,8 @@ from polling import wait_until
 from servers import Server, Worker
 from trial import Trial
 
+pytestmark = pytest.mark.thorough
+
 END_LIMIT_S = 60.0
 MEGABYTES = 24
 

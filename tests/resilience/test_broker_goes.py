@@ -46,6 +46,7 @@ def test_the_embedded_broker_that_died_is_started_again(
     case.did(report, trial.seconds)
 
 
+@pytest.mark.thorough
 def test_the_embedded_broker_and_its_worker_die_together(
     slow: Mod, tmp_path: Path, case: Case
 ) -> None:
@@ -59,6 +60,7 @@ def test_the_embedded_broker_and_its_worker_die_together(
     case.did(report, trial.seconds)
 
 
+@pytest.mark.thorough
 def test_a_broker_that_stays_away_is_an_error(slow: Mod, tmp_path: Path, case: Case) -> None:
     """Issue 19, line 5: the run still reports, and its row says how it ended."""
     case.of("broker", "SIGKILL, does not come back within the 3 s that the run waits")
@@ -84,6 +86,7 @@ def test_a_broker_that_stays_away_is_an_error(slow: Mod, tmp_path: Path, case: C
     case.did(report, trial.seconds, "exit 3, with what to do; the second run does the rest")
 
 
+@pytest.mark.thorough
 def test_a_broker_that_stood_still_goes_on(slow: Mod, tmp_path: Path, case: Case) -> None:
     case.of("broker", f"SIGSTOP, and SIGCONT after {STANDSTILL_S:.0f} s")
     with (
@@ -118,6 +121,7 @@ def test_connections_break(fault: str, side: str, slow: Mod, tmp_path: Path, cas
     case.did(report, trial.seconds)
 
 
+@pytest.mark.thorough
 def test_a_broker_that_cannot_be_reached_for_a_while(slow: Mod, tmp_path: Path, case: Case) -> None:
     case.of("network", "the client is cut off, and reaches the broker again after it noticed")
     with (
@@ -162,6 +166,7 @@ def test_a_full_broker_is_waited_for(slow: Mod, tmp_path: Path, case: Case) -> N
     case.did(report, trial.seconds)
 
 
+@pytest.mark.thorough
 def test_a_broker_that_stays_full_is_an_error(slow: Mod, tmp_path: Path, case: Case) -> None:
     case.of("full", "maxmemory reached in mid-run, for longer than the 3 s that the run waits")
     env = {"CK3PARSE_PATIENCE_S": "3"}
@@ -181,6 +186,7 @@ def test_a_broker_that_stays_full_is_an_error(slow: Mod, tmp_path: Path, case: C
     case.did(report, trial.seconds, "exit 3, with what to do; the second run does the rest")
 
 
+@pytest.mark.thorough
 def test_a_broker_that_is_full_from_the_start_is_an_error(
     quick: Mod, tmp_path: Path, case: Case
 ) -> None:

@@ -124,6 +124,7 @@ print(sorted(set(sys.modules) - known))
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("how", ["after the call", "amid the call"])
 def test_a_child_parses_whenever_it_was_forked(how: str, tmp_path: Path, case: Case) -> None:

@@ -12,6 +12,8 @@ from ck3parse.parser import parse_bytes
 from reliability import Case
 from trial import Mod, Trial, assert_right, asts_of, written
 
+pytestmark = pytest.mark.thorough
+
 END_LIMIT_S = 60.0
 GIGABYTE = 1 << 30
 

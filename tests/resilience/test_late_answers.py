@@ -11,6 +11,8 @@ from reliability import Case
 from servers import Server, Worker
 from trial import Mod, Trial, assert_right
 
+pytestmark = pytest.mark.thorough
+
 END_LIMIT_S = 60.0
 GONE_LIMIT_S = 150.0
 """A worker that did not hear what to drop leaves its answer for two minutes, and not an hour."""

@@ -3,6 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.parser import parse_bytes
 from ck3parse.pipeline.batch import Batch
@@ -13,6 +15,8 @@ from polling import wait_until
 from reliability import Case
 from servers import Server, Worker
 from trial import Mod, Trial, assert_right, asts_of, recorded, written
+
+pytestmark = pytest.mark.thorough
 
 END_LIMIT_S = 120.0
 SCRIPT = b"key = { a = 1 b = yes }\n"

@@ -19,6 +19,8 @@ from polling import wait_until
 from reliability import Case
 from servers import Server, Worker
 
+pytestmark = pytest.mark.thorough
+
 ON = {SWITCH: "1", "CK3PARSE_WORKERS": "1"}
 OURS = {"CK3PARSE_PARSER": ""}
 VARIABLES = (

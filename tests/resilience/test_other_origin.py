@@ -11,6 +11,8 @@ from reliability import Case
 from servers import Server, Worker
 from trial import Mod, Trial, assert_right, recorded, written
 
+pytestmark = pytest.mark.thorough
+
 END_LIMIT_S = 60.0
 OTHER = {"CK3PARSE_MAX_DEPTH": "3"}
 DIFFERENCE = "CK3PARSE_MAX_DEPTH (3 there, 10000 here)"

@@ -20,6 +20,8 @@ from reliability import Case
 from servers import Server, Worker
 from trial import Mod, Trial, assert_right
 
+pytestmark = pytest.mark.thorough
+
 END_LIMIT_S = 60.0
 
 

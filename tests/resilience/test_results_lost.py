@@ -14,6 +14,8 @@ from polling import wait_until
 from reliability import Case
 from trial import Mod, Trial, assert_right, written
 
+pytestmark = pytest.mark.thorough
+
 FILES = 400
 RUN_LIMIT_S = 60.0
 START_LIMIT_S = 30.0

@@ -4,12 +4,16 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from ck3parse.config import QUEUE_BULK
 from embedded import client, hang_a_child
 from polling import wait_until
 from reliability import Case
 from servers import Proxy, Server, Worker
 from trial import Trial, written
+
+pytestmark = pytest.mark.thorough
 
 END_LIMIT_S = 60.0
 SLOW_S = 7

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from celery.exceptions import TimeLimitExceeded
 
 from ck3parse.config import QUEUE_BULK
@@ -26,6 +27,8 @@ from polling import wait_until
 from reliability import Case
 from servers import Server, Worker
 from trial import Mod, Trial, assert_right
+
+pytestmark = pytest.mark.thorough
 
 END_LIMIT_S = 60.0
 QUICK = {"CK3PARSE_WATCHDOG_S": "1"}

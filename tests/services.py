@@ -1,6 +1,7 @@
 """Brokers with a port, and workers started by hand, as a team would run them."""
 
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -28,14 +29,21 @@ _RUNNERS = 16
 def free_port() -> int:
     """Return a port that nobody listens on.
 
-    No other process of pytest-xdist gets it: a server that is away may come back at its port.
+    No other process of pytest-xdist gets it: a server that is away may come back at its port. Nor
+    does a later test: connections to an earlier server may still be in kombu's pools.
     """
-    runner = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RUNNERS
-    while True:
-        port = random.choice(_PORTS[runner::_RUNNERS])
+    for port in _ports():
         with socket.socket() as one, contextlib.suppress(OSError):
             one.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("each port was used once")
+
+
+@functools.cache
+def _ports() -> Iterator[int]:
+    runner = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _RUNNERS
+    own = _PORTS[runner::_RUNNERS]
+    return iter(random.sample(own, len(own)))
 
 
 def valkey() -> str:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -20,6 +21,8 @@ from trial import Mod, Trial
 pytestmark = pytest.mark.thorough
 
 END_LIMIT_S = 60.0
+SETTLE_S = 1.0
+"""How long after its last commit a run has stored all results that it has."""
 PATIENCE = {"CK3PARSE_PATIENCE_S": "2"}
 FEW_FILES = 6
 """Enough for the store and a socket, and too few for those of a broker."""
@@ -108,9 +111,11 @@ def test_too_few_file_descriptors_in_mid_run(mod: Mod, tmp_path: Path) -> None:
     ):
         trial.wait_recorded()
         worker.signal(signal.SIGSTOP)  # no more results, as a store needs files too
-        done = -1
-        while done != (done := trial.recorded()):
-            pass
+        done, since = -1, monotonic()
+        while monotonic() - since < SETTLE_S:
+            if done != (done := trial.recorded()):
+                since = monotonic()
+            sleep(0.05)
         resource.prlimit(trial.process.pid, resource.RLIMIT_NOFILE, (0, 0))
         proxy.cut()
         trial.end(END_LIMIT_S, code=3)

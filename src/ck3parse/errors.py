@@ -1,10 +1,13 @@
-"""Every error this package raises, and the names of the ways in which a file can fail."""
+"""Errors that this package raises, exit codes of its commands, and why a file has no AST."""
 
 from enum import StrEnum
 
 
 class ErrorType(StrEnum):
-    """Why a file has no AST: the values of `ParseResult.error_type`."""
+    """Why a file has no AST: the values of `ParseResult.error_type`.
+
+    The values travel between versions and are kept in stores, so they never change.
+    """
 
     LEXER_ERROR = "LexerError"
     PARSE_ERROR = "ParseError"
@@ -14,18 +17,28 @@ class ErrorType(StrEnum):
     FILE_TOO_LARGE = "FileTooLarge"
     PATH_NOT_ALLOWED = "PathNotAllowed"
     PARSE_TIMEOUT = "ParseTimeout"
-    """Killed at its time limit."""
+    """Its process was killed at the file's time limit."""
     WORKER_CRASHED = "WorkerCrashed"
-    """Its process died with it."""
+    """Its process died while parsing it."""
     MEMORY = "MemoryError"
     WORKER_UNAVAILABLE = "WorkerUnavailable"
-    """No worker answered for it, and its tries are used up."""
+    """No worker returned a result in as many tries as a file has."""
     INTERNAL = "InternalError"
-    """A bug of ours; the traceback is in the worker's log."""
+    """A bug of ck3parse; the traceback is in the worker's log."""
+
+    @property
+    def of_the_content(self) -> bool:
+        """Whether the file's content is the cause, so that parsing it again cannot help."""
+        return self in _OF_THE_CONTENT
+
+    @property
+    def of_the_infrastructure(self) -> bool:
+        """Whether a worker or its broker is the cause, and nothing is known about the file."""
+        return self in _OF_THE_INFRASTRUCTURE
 
 
-OF_THE_CONTENT = frozenset({ErrorType.LEXER_ERROR, ErrorType.PARSE_ERROR})
-"""Failures that the same bytes will always meet again, so that they need not be parsed again."""
+_OF_THE_CONTENT = frozenset({ErrorType.LEXER_ERROR, ErrorType.PARSE_ERROR})
+_OF_THE_INFRASTRUCTURE = frozenset({ErrorType.WORKER_CRASHED, ErrorType.WORKER_UNAVAILABLE})
 
 
 class ExitCode:

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 import zstandard
 
+from ck3parse.errors import ErrorType
+
 Mode = Literal["strict", "recover"]
 
 DEFAULT_TIMEOUT_MS = 30_000
@@ -90,7 +92,7 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
         ok: whether there is a syntax tree of the whole file.
         ast: the AST's JSON as a zstd frame, or `None`. See `ast_json`.
         node_count: nodes in the AST, the root included.
-        error_type: `None`, or one of the names in `ck3parse.errors.ErrorType`.
+        error_type: why there is no syntax tree of the whole file, or `None`.
         error: one sentence on what is wrong, or `None`.
         line: line of the error, from 1, or `None` where it has no place.
         column: column of the error in code points, from 1, or `None`.
@@ -106,7 +108,7 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
     ok: bool = False
     ast: bytes | None = None
     node_count: Count = 0
-    error_type: str | None = None
+    error_type: ErrorType | None = None
     error: str | None = None
     line: Count | None = None
     column: Count | None = None
@@ -115,6 +117,11 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
     size: Count = 0
     duration_ms: Annotated[float, msgspec.Meta(ge=0, le=1e12)] = 0.0
     origin: Origin | None = None
+
+    @property
+    def of_the_content(self) -> bool:
+        """Whether this is the outcome of the content alone: parsing it again gives the same."""
+        return self.ok or (self.error_type is not None and self.error_type.of_the_content)
 
     @property
     def ast_json(self) -> str | None:

@@ -73,6 +73,14 @@ def test_a_damaged_tree_is_not() -> None:
         OURS.result(wrong, 0)
 
 
+def test_an_error_type_of_another_version_is_not() -> None:
+    told = [{"id": "0", "path": "0.txt", "error_type": "OfALaterVersion", "error": "new"}]
+    with pytest.raises(NotAcceptedError, match="OfALaterVersion"):
+        OURS.results(requests(1), told)
+    with pytest.raises(NotAcceptedError, match="OfALaterVersion"):
+        OURS.result(told, 0)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ck3parse.errors import ErrorType
 from ck3parse.parser.outcome import ParseOutcome, checked
 from ck3parse.parser.reference import parse_bytes
 
@@ -11,10 +12,11 @@ WRONG: dict[str, Any] = {
     "nothing": None,
     "a pair": (True, b"{}"),
     "a success without a tree": ParseOutcome(True),
-    "a success with an error": ParseOutcome(True, b"{}", error_type="ParseError"),
+    "a success with an error": ParseOutcome(True, b"{}", error_type=ErrorType.PARSE_ERROR),
     "a tree of text": ParseOutcome(True, "{}"),  # type: ignore[arg-type]
     "a tree that is no object": ParseOutcome(True, b"[]"),
-    "an unknown error type": ParseOutcome(False, error_type="Nonsense"),
+    "an unknown error type": ParseOutcome(False, error_type="Nonsense"),  # type: ignore[arg-type]
+    "an error type that is not the content's": ParseOutcome(False, error_type=ErrorType.MEMORY),
     "a failure without an error type": ParseOutcome(False),
     "fewer than no nodes": ParseOutcome(True, b"{}", -1),
     "too many nodes": ParseOutcome(True, b"{}", 2**63),

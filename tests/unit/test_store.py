@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from ck3parse.errors import StoreError
+from ck3parse.errors import ErrorType, StoreError
 from ck3parse.files.walk import Found
 from ck3parse.messages import Diagnostic, ParseResult
 from ck3parse.store import SCHEMA_VERSION, Store, Vanished
@@ -26,7 +26,9 @@ def parsed(name: str, content_hash: str = "h1") -> ParseResult:
     return ParseResult("1", f"/mod/{name}", True, frame, 1, content_hash=content_hash, size=3)
 
 
-def failed(content_hash: str | None = "h2", error_type: str = "ParseError") -> ParseResult:
+def failed(
+    content_hash: str | None = "h2", error_type: ErrorType = ErrorType.PARSE_ERROR
+) -> ParseResult:
     return ParseResult(
         "1",
         "/mod/b.txt",
@@ -81,8 +83,19 @@ def test_the_asts_table_has_qbuilders_columns(path: Path) -> None:
 
 def test_a_failure_that_is_not_of_the_content_is_not_settled(path: Path) -> None:
     with Store(path, VERSION) as store:
-        store.record([(found("b.txt"), failed(None, "ParseTimeout"))])
+        store.record([(found("b.txt"), failed(None, ErrorType.PARSE_TIMEOUT))])
         assert not store.files_of(["/mod"])["/mod"]["b.txt"].settled
+
+
+def test_an_error_type_of_another_version_is_not_settled(path: Path) -> None:
+    with Store(path, VERSION) as store:
+        store.record([(found("b.txt"), failed())])
+        with sqlite3.connect(path) as db:
+            db.execute("UPDATE files SET error_type = 'OfALaterVersion'")
+        db.close()
+        file = store.files_of(["/mod"])["/mod"]["b.txt"]
+        assert (file.settled, file.error_type) == (0, "OfALaterVersion")
+        assert store.outcome_of("h2") is None
 
 
 def test_another_parsers_outcome_is_not_settled(path: Path) -> None:

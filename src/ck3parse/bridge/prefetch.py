@@ -10,8 +10,8 @@ import msgspec
 from ck3parse.bridge.future import ParseFuture, endless_wait
 from ck3parse.bridge.protocols import Engine
 from ck3parse.bridge.requests import StrPath, ask, file_request
-from ck3parse.bridge.results import ParseResult
-from ck3parse.errors import OF_THE_CONTENT, BrokerError
+from ck3parse.bridge.results import ParseResult, error_type_of
+from ck3parse.errors import BrokerError
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, ParseRequest
 
 MAX_AHEAD_BYTES = 64 * 1024 * 1024
@@ -81,7 +81,8 @@ class ReadAhead:
         # It may have been written to while it was read.
         if _state(request) != (found.size, found.mtime_ns):
             return None
-        return result if result.success or result.error_type in OF_THE_CONTENT else None
+        error_type = error_type_of(result)
+        return result if error_type is None or error_type.of_the_content else None
 
     def _send(self) -> None:
         if self._is_full(REFILL) and not self._make_room():

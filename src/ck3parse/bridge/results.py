@@ -10,8 +10,7 @@ from ck3parse.errors import Ck3parseError, ErrorType
 TIMEOUT = "ParseTimeoutError"
 """The `error_type` of a file that was killed at its limit, as qbuilder calls it."""
 
-_NOT_THE_FILE = frozenset({ErrorType.WORKER_CRASHED, ErrorType.WORKER_UNAVAILABLE})
-_WITH_PLACE: dict[str, str] = {
+_WITH_PLACE = {
     ErrorType.LEXER_ERROR: "Lexer error",
     ErrorType.PARSE_ERROR: "Parse error",
 }
@@ -142,11 +141,11 @@ def result_of(answer: messages.ParseResult) -> ParseResult:
 def _tell_failure(result: ParseResult, answer: messages.ParseResult) -> None:
     error_type, error = answer.error_type, answer.error
     result.line, result.column = answer.line, answer.column
-    result.error_type = TIMEOUT if error_type == ErrorType.PARSE_TIMEOUT else error_type
+    result.error_type = TIMEOUT if error_type is ErrorType.PARSE_TIMEOUT else _text(error_type)
     result.error = error
     if answer.line is None or answer.column is None:
         return
-    if kind := _WITH_PLACE.get(error_type or ""):
+    if error_type and (kind := _WITH_PLACE.get(error_type)):
         result.error = f"{kind} at line {answer.line}, column {answer.column}: {error}"
     result.diagnostics = [
         ParseDiagnostic(
@@ -159,7 +158,18 @@ def _tell_failure(result: ParseResult, answer: messages.ParseResult) -> None:
             found.severity,
         )
         for found in answer.diagnostics
-    ] or [ParseDiagnostic(*(answer.line, answer.column) * 2, error or "", error_type or "")]
+    ] or [ParseDiagnostic(*(answer.line, answer.column) * 2, error or "", _text(error_type) or "")]
+
+
+def _text(error_type: ErrorType | None) -> str | None:
+    return None if error_type is None else error_type.value
+
+
+def error_type_of(result: ParseResult) -> ErrorType | None:
+    """Return the `ErrorType` of a result, or `None` if it has no error."""
+    if result.error_type is None:
+        return None
+    return ErrorType.PARSE_TIMEOUT if result.error_type == TIMEOUT else ErrorType(result.error_type)
 
 
 def failed(path: str, error_type: str, error: str) -> ParseResult:
@@ -178,8 +188,9 @@ def raise_if_lost(result: ParseResult, timeout_ms: int) -> ParseResult:
         ParseTimeoutError: it was killed at its limit.
         ParseSubprocessError: its process died, or no worker answered for it.
     """
-    if result.error_type == TIMEOUT:
+    error_type = error_type_of(result)
+    if error_type is ErrorType.PARSE_TIMEOUT:
         raise ParseTimeoutError(result.path, timeout_ms / 1000)
-    if result.error_type in _NOT_THE_FILE:
+    if error_type and error_type.of_the_infrastructure:
         raise ParseSubprocessError(result.path, result.error or "")
     return result

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from ck3parse.errors import ExitCode
+from ck3parse.errors import ErrorType, ExitCode
 from ck3parse.worker.identity import Identity
 
 Step = Literal["A", "B", "C", "D"]
@@ -48,7 +48,7 @@ class Stages(msgspec.Struct):
     local_ms: dict[str, float] = {}
     trip_ms: dict[str, float] = {}
     store_ms: float | None = None
-    error_type: str | None = None
+    error_type: ErrorType | None = None
     error: str | None = None
     same: bool | None = None
 

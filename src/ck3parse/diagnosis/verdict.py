@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 
 from ck3parse.diagnosis.report import Finding, Stages
-from ck3parse.errors import OF_THE_CONTENT, ErrorType
+from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseResult
 from ck3parse.worker.identity import Identity
 
@@ -32,7 +32,7 @@ def file_findings(
     if there is not None and there.error_type != here.error_type:
         return [_failure(name, stages, there, workers)]
     findings = []
-    if here.error_type in OF_THE_CONTENT:
+    if here.error_type and here.error_type.of_the_content:
         place = f"{name}:{here.line}:{here.column}"
         what = f"{place}: {here.error_type}: {here.error}"
         findings.append(_warn(what, "Nothing is wrong with the setup: correct the file."))

@@ -7,6 +7,7 @@ says the same.
 from enum import IntEnum
 from typing import NamedTuple
 
+from ck3parse.errors import ErrorType
 from ck3parse.messages import Diagnostic
 
 MAX_DIAGNOSTICS = 100
@@ -160,9 +161,9 @@ def _sentence(told: Told, max_depth: int) -> str:
             return message_of(told.kind, told.found)
 
 
-def error_type_of(kind: int) -> str:
+def error_type_of(kind: int) -> ErrorType:
     """Return `LexerError` or `ParseError`, the contract's name for errors of this kind."""
-    return "LexerError" if kind < Kind.EXPECTED_ELEMENT else "ParseError"
+    return ErrorType.LEXER_ERROR if kind < Kind.EXPECTED_ELEMENT else ErrorType.PARSE_ERROR
 
 
 def message_of(kind: int, found: str) -> str:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ck3parse.errors import OF_THE_CONTENT
+from ck3parse.errors import ErrorType
 from ck3parse.messages import Count, Diagnostic
 from ck3parse.parser.diagnostics import Recovered, diagnostics_of, error_type_of
 
@@ -25,7 +25,7 @@ class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
     success: bool
     ast_json: bytes | None = None
     node_count: Count = 0
-    error_type: str | None = None
+    error_type: ErrorType | None = None
     error: str | None = None
     line: Count | None = None
     column: Count | None = None
@@ -50,10 +50,10 @@ def checked(given: object) -> ParseOutcome:
         raise TypeError(f"the parser's outcome is none: {error}") from error
     if outcome.success and (outcome.ast_json is None or outcome.error_type is not None):
         raise ValueError("the parser's outcome is a success without a tree, or with an error")
-    if not outcome.success and outcome.error_type not in OF_THE_CONTENT:
+    if not outcome.success and not (outcome.error_type and outcome.error_type.of_the_content):
         raise ValueError(
-            f"the parser's outcome has the error type {outcome.error_type!a}, and not"
-            f" {' or '.join(sorted(OF_THE_CONTENT))}"
+            f"the parser's outcome has the error type {outcome.error_type}, and not"
+            f" {' or '.join(each for each in ErrorType if each.of_the_content)}"
         )
     if outcome.ast_json is not None and not is_object(outcome.ast_json):
         raise ValueError("the parser's tree is no JSON object")

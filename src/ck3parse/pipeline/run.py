@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ck3parse.errors import OF_THE_CONTENT
 from ck3parse.files.reading import CannotReadError
 from ck3parse.files.transport import Give, by_name
 from ck3parse.files.walk import Found
@@ -158,9 +157,8 @@ class Run:
         if digest is None:
             return
         twins = self._waiting.pop(digest)
-        of_the_content = result.ok or result.error_type in OF_THE_CONTENT
         # It may have been written to since it was hashed here.
-        if of_the_content and result.content_hash == digest:
+        if result.of_the_content and result.content_hash == digest:
             self._settled[digest] = msgspec.structs.replace(result, ast=None)
             self._recorder.add_known(_as_twin(found, result) for found in twins)
         else:

@@ -14,13 +14,15 @@ from typing import NamedTuple, Self
 import msgspec
 import zstandard
 
-from ck3parse.errors import OF_THE_CONTENT, StoreError
+from ck3parse.errors import ErrorType, StoreError
 from ck3parse.files.walk import Found
 from ck3parse.messages import Diagnostic, ParseResult
 from ck3parse.store.root_name import renamed, renamed_frame
 
 SCHEMA_VERSION = 1
 """Kept in SQLite's `user_version`; a store with a higher one is a later ck3parse's."""
+
+_OF_THE_CONTENT = json.dumps([each for each in ErrorType if each.of_the_content])
 
 Outcomes = Sequence[tuple[Found, ParseResult]]
 """Files as they were found, each with its result."""
@@ -39,7 +41,8 @@ class StoredFile(NamedTuple):
         settled: whether its outcome follows from its content alone, and is here, so that it still
             holds: 0 or 1.
         ok: whether it has an AST: 0 or 1.
-        error_type: as in `ParseResult`, and so are the rest.
+        error_type: as in `ParseResult`, or one that only another version of ck3parse knows.
+        error: as in `ParseResult`, like the rest.
     """
 
     file_id: int
@@ -170,7 +173,7 @@ class Store:
             " (state = 'parsed' OR error_type IN (SELECT value FROM json_each(?))) IS TRUE,"
             " state = 'parsed', error_type, error, line, column"
             " FROM files NOT INDEXED WHERE root_id IN (SELECT value FROM json_each(?))",
-            [self._parser, json.dumps(sorted(OF_THE_CONTENT)), json.dumps(list(by_id))],
+            [self._parser, _OF_THE_CONTENT, json.dumps(list(by_id))],
         )
         # One look-up of each content in SQLite would take six times as long.
         known = {content for (content,) in self._contents()}
@@ -205,16 +208,25 @@ class Store:
             "SELECT parse_ok, node_count, error_type, error, line, column, size"
             " FROM asts AS a JOIN files AS f USING (file_id)"
             " WHERE a.content_hash = ? AND a.parser_version_id = ?"
-            " AND f.content_hash = a.content_hash AND f.parser_version_id = a.parser_version_id",
-            [content_hash, self._parser],
+            " AND f.content_hash = a.content_hash AND f.parser_version_id = a.parser_version_id"
+            " AND (parse_ok OR error_type IN (SELECT value FROM json_each(?)))",
+            [content_hash, self._parser, _OF_THE_CONTENT],
         ).fetchone()
         if row is None:
             return None
         ok, node_count, error_type, error, line, column, size = row
         return ParseResult(
-            "", "", bool(ok), None, node_count, error_type, error, line, column,
-            content_hash=content_hash, size=size,
-        )  # fmt: skip
+            "",
+            "",
+            bool(ok),
+            node_count=node_count,
+            error_type=None if error_type is None else ErrorType(error_type),
+            error=error,
+            line=line,
+            column=column,
+            content_hash=content_hash,
+            size=size,
+        )
 
     def diagnostics_of(self, root: str) -> dict[str, list[Diagnostic]]:
         """Return the diagnostics under this parser of those of a root's files that have any."""
@@ -308,11 +320,7 @@ class Store:
         return zip(file_ids, (result for _, result in outcomes), strict=True)
 
     def _record_asts(self, of_files: list[tuple[int, ParseResult]]) -> None:
-        results = [
-            (file_id, result)
-            for file_id, result in of_files
-            if result.ok or result.error_type in OF_THE_CONTENT
-        ]
+        results = [(file_id, result) for file_id, result in of_files if result.of_the_content]
         last = self._db.execute("SELECT coalesce(max(ast_id), 0) FROM asts").fetchone()[0]
         now = self._db.execute("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')").fetchone()[0]
         self._db.executemany(

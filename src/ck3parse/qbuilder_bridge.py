@@ -55,7 +55,7 @@ from ck3parse.bridge.results import (
     raise_if_lost,
     result_of,
 )
-from ck3parse.config import settings
+from ck3parse.config import read_settings
 from ck3parse.event_log import event_log
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, Mode, ParseRequest
 
@@ -242,7 +242,7 @@ def prefetch(paths: Iterable[StrPath]) -> None:
 
 
 def _parse_legacy(request: ParseRequest) -> ParseResult:
-    answer = requests.unsendable(request, settings().max_file_bytes)
+    answer = requests.unsendable(request, read_settings().max_file_bytes)
     if answer is None:
         log, began = event_log(), perf_counter()
         answer = subprocess_parser.parse(request)

@@ -19,7 +19,7 @@ import msgspec
 from celery import Task
 from celery.signals import worker_before_create_process, worker_init, worker_process_init
 
-from ck3parse.config import Settings, settings, warn_of_unknown_variables
+from ck3parse.config import Settings, read_settings, warn_of_unknown_variables
 from ck3parse.errors import UsageError
 from ck3parse.messages import ParseRequest
 from ck3parse.messaging.app import TASK_NAME, TRANSIENT_HEADER, make_app
@@ -36,7 +36,7 @@ def _settings_of_worker() -> Settings:
 
     Its options `--broker` and `--result-backend` come as these variables.
     """
-    of = settings()
+    of = read_settings()
     return msgspec.structs.replace(
         of,
         broker_url=os.environ.get("CELERY_BROKER_URL") or of.broker_url,
@@ -106,7 +106,7 @@ def _freeze(**_: Any) -> None:
 def _start_child(**_: Any) -> None:
     # Before the first task, so that no file's time pays for it.
     global _child
-    of = settings()
+    of = read_settings()
     keep_freed_memory()
     _limit_memory(of.max_address_space_mb * 1024 * 1024)
     _child = Child(of)
@@ -143,7 +143,7 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     Raises:
         msgspec.ValidationError: a request has not the shape of a `ParseRequest`.
     """
-    child = _child or Child(settings())
+    child = _child or Child(read_settings())
     wanted = msgspec.convert(requests, list[ParseRequest])
     results = [child.answer(request) for request in wanted]
     if results:

@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -150,3 +151,8 @@ def test_every_variable_that_the_project_reads_is_known() -> None:
     read = set(re.findall(r"CK3PARSE_[A-Z][A-Z_]*[A-Z]", text)) - {"CK3PARSE_NAME"}  # an example
     assert len(read) > 20
     assert unknown_variables(dict.fromkeys(read, "1")) == []
+
+
+def test_roots_are_joined_as_path_is() -> None:
+    assert Settings().root_folders == []
+    assert Settings(roots=os.pathsep.join(["/a", "", "/b"])).root_folders == ["/a", "/b"]

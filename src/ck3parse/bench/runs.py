@@ -19,7 +19,7 @@ import msgspec
 from ck3parse.bench.percentiles import Spread, spread
 from ck3parse.bench.processes import Use, peak_mb_of, run_watched
 from ck3parse.bridge import subprocess_parser
-from ck3parse.config import settings
+from ck3parse.config import read_settings
 from ck3parse.errors import Ck3parseError, ExitCode
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, ParseRequest
@@ -121,7 +121,7 @@ def _subprocess(task: Task) -> Round:
 
 
 def _serial(task: Task) -> Round:
-    of = settings()
+    of = read_settings()
     times, failed, size = [], 0, 0
     parse_bytes(b"", "")  # the parser is loaded with its first call
     began = perf_counter()
@@ -143,7 +143,7 @@ def _pipeline(task: Task) -> Round:
     from ck3parse.parser import parser_in_use
     from ck3parse.store import Store
 
-    of = settings()
+    of = read_settings()
     began = perf_counter()
     with (
         tempfile.TemporaryDirectory(prefix="ck3parse-bench-") as folder,

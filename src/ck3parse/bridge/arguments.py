@@ -3,7 +3,7 @@
 import re
 
 from ck3parse.bridge.results import ParseTimeoutError
-from ck3parse.config import settings
+from ck3parse.config import read_settings
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
 
 DEFAULT_PARSE_TIMEOUT = 30
@@ -31,7 +31,7 @@ def limit_ms(source: str, timeout_s: float | None) -> int:
     if not timeout_s > 0:  # or no number
         raise ParseTimeoutError(source, timeout_s)
     limit = max(MIN_TIMEOUT_MS, round(min(timeout_s, MAX_PARSE_TIMEOUT) * 1000))
-    return min(limit, settings().max_timeout_ms) if limit > DEFAULT_TIMEOUT_MS else limit
+    return min(limit, read_settings().max_timeout_ms) if limit > DEFAULT_TIMEOUT_MS else limit
 
 
 def sendable(text: str) -> str:

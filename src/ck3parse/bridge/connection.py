@@ -3,7 +3,6 @@
 import codecs
 import contextlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -60,8 +59,7 @@ class Connector:
         if of.broker_url:
             self.give = giver(of.transport, of.path_map, of.max_file_bytes)
         else:
-            roots = [root for root in of.roots.split(os.pathsep) if root]
-            self._embedded = EmbeddedBroker(workers, roots, keep=True)
+            self._embedded = EmbeddedBroker(workers, of.root_folders, keep=True)
             self._embedded.start()
             of = self._embedded.client_settings(of)
         try:

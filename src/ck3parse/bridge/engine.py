@@ -16,7 +16,7 @@ from ck3parse.bridge import forking
 from ck3parse.bridge.protocols import Engine
 from ck3parse.bridge.subprocess_engine import Subprocesses
 from ck3parse.bridge.worker_process import WorkerProcess
-from ck3parse.config import settings, warn_of_unknown_variables
+from ck3parse.config import read_settings, warn_of_unknown_variables
 from ck3parse.errors import NoEmbeddedBrokerError
 from ck3parse.event_log import event_log
 
@@ -59,7 +59,7 @@ class Pipeline:
         from ck3parse.bridge.dispatcher import Dispatcher
 
         warn_of_unknown_variables()
-        of = settings()
+        of = read_settings()
         self.workers = workers or of.worker_count
         self.max_file_bytes = of.max_file_bytes
         self._connector = Connector(of, self.workers)

@@ -13,7 +13,7 @@ from ck3parse.bridge.future import ParseFuture, endless_wait
 from ck3parse.bridge.json_depth import max_braces
 from ck3parse.bridge.protocols import Engine, Sink
 from ck3parse.bridge.results import ParseResult, result_of
-from ck3parse.config import checked_timeout_ms, settings
+from ck3parse.config import checked_timeout_ms, read_settings
 from ck3parse.errors import ErrorType, UsageError
 from ck3parse.event_log import EventLog, event_log
 from ck3parse.files.reading import CannotReadError, failure_of, text_too_large
@@ -190,7 +190,7 @@ def find(future_id: str) -> ParseFuture:
         raise UsageError(f"{future_id!r} is not the id of a future")
     pipeline = engines.running_pipeline()
     if pipeline is None:
-        if not settings().broker_url or engines.switched_off():
+        if not read_settings().broker_url or engines.switched_off():
             raise UsageError(
                 "a future is found through the broker that it was sent to: set"
                 " CK3PARSE_BROKER_URL to it"
@@ -199,7 +199,7 @@ def find(future_id: str) -> ParseFuture:
     finder = _Finder(pipeline)
     future = ParseFuture(finder)
     future.id = future_id
-    finder.end = pipeline.seek(future_id, future.settle, settings().result_expires_s)
+    finder.end = pipeline.seek(future_id, future.settle, read_settings().result_expires_s)
     return future
 
 

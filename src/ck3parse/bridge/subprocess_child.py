@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import msgspec
 
-from ck3parse.config import settings
+from ck3parse.config import read_settings
 from ck3parse.messages import ParseRequest
 from ck3parse.worker.handler import answerer
 
@@ -20,7 +20,7 @@ def main() -> NoReturn:
     if sys.platform != "win32":
         # Whoever was to kill it at its limit may have died first; the kernel does not.
         signal.setitimer(signal.ITIMER_REAL, request.timeout_ms / 1000 + _GRACE_S)
-    answer = msgspec.msgpack.encode(answerer(settings())(request))
+    answer = msgspec.msgpack.encode(answerer(read_settings())(request))
     sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
     os._exit(0)

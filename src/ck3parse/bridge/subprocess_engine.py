@@ -12,7 +12,7 @@ from ck3parse.bridge import subprocess_parser
 from ck3parse.bridge.future import hand_over
 from ck3parse.bridge.protocols import Sink
 from ck3parse.bridge.worker_process import WorkerProcess
-from ck3parse.config import settings
+from ck3parse.config import read_settings
 from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
 
@@ -37,7 +37,7 @@ class Subprocesses:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        of = settings()
+        of = read_settings()
         self.workers = workers or of.worker_count
         self.max_file_bytes = of.max_file_bytes
         self.stopped = False

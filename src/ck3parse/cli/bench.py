@@ -16,7 +16,7 @@ from ck3parse.bench.plot import Bar, Panel, bar_chart
 from ck3parse.bench.processes import Use
 from ck3parse.bench.runs import Round, Task, Way, measure, sample_of
 from ck3parse.cli import streams
-from ck3parse.config import MOST_WORKERS, settings
+from ck3parse.config import MOST_WORKERS, read_settings
 from ck3parse.errors import OutputError, UsageError
 from ck3parse.files.walk import Found, walk
 
@@ -163,7 +163,9 @@ def command(
     found = [entry for entry in walk(paths) if isinstance(entry, Found)]
     if not found:
         raise UsageError("there are no script files under the paths given")
-    bench = _measured(paths, found, rounds, sample, settings().given(workers=workers).worker_count)
+    bench = _measured(
+        paths, found, rounds, sample, read_settings().given(workers=workers).worker_count
+    )
     if plot:
         try:
             plot.write_text(_plot(bench), encoding="utf-8")

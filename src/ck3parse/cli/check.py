@@ -11,7 +11,7 @@ from ck3parse.check.configuration import configuration_of
 from ck3parse.check.formats import FORMATS, statistics, summary
 from ck3parse.check.rules import chosen
 from ck3parse.cli import streams
-from ck3parse.config import settings
+from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode, OutputError, UsageError
 from ck3parse.parser import parser_in_use
 
@@ -113,7 +113,7 @@ def command(
         [*configuration.extend_select, *extend_select],
         [*configuration.ignore, *ignore],
     )
-    of = settings()
+    of = read_settings()
     check = Check(of, parser_in_use(), codes)
     data = b""
     if from_stdin:

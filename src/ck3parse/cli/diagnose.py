@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ck3parse.check.excerpt import printable
 from ck3parse.cli import streams
-from ck3parse.config import Settings, settings
+from ck3parse.config import Settings, read_settings
 from ck3parse.diagnosis.report import Diagnosis, Finding
 from ck3parse.diagnosis.starting import start_times
 from ck3parse.embedded.broker import EmbeddedBroker
@@ -78,7 +78,7 @@ def command(
     Takes each FILE through every stage, here and in a worker, and compares the two. Without FILE it
     is a made-up text. Nothing is kept.
     """
-    of = settings().given(broker_url=broker, transport=transport)
+    of = read_settings().given(broker_url=broker, transport=transport)
     starting_ms, findings = start_times()
     found = Diagnosis(findings, starting_ms, identity(), {}, [])
     with ExitStack() as stack:

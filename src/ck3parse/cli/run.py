@@ -25,7 +25,7 @@ from ck3parse.config import (
     MOST_WORKERS,
     Settings,
     checked_timeout_ms,
-    settings,
+    read_settings,
 )
 from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError
 from ck3parse.files.transport import giver
@@ -154,7 +154,7 @@ def command(
     # client a seventh of its time. Its memory at 92,000 files is the same without.
     gc.disable()
     interrupts = Interrupts()
-    of = settings().given(
+    of = read_settings().given(
         broker_url=broker, transport=transport, patience_s=patience_s, workers=workers
     )
     parser = parser_in_use()

@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from ck3parse.cli import streams
-from ck3parse.config import MOST_WORKERS, settings
+from ck3parse.config import MOST_WORKERS, read_settings
 from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.errors import BrokerError, ExitCode
 
@@ -59,9 +59,9 @@ def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
     lost with it.
     """
     signal.signal(signal.SIGTERM, _end)
-    of = settings().given(workers=workers)
+    of = read_settings().given(workers=workers)
     count = of.worker_count
-    roots = list(paths) or [root for root in of.roots.split(os.pathsep) if root]
+    roots = list(paths) or of.root_folders
     with EmbeddedBroker(count, roots, keep=True, log_fd=2) as broker:
         broker.wait_ready(START_LIMIT_S, worker=True)
         where = ", ".join(roots) or "any file that you can read"

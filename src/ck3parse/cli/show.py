@@ -13,7 +13,7 @@ from rich.tree import Tree
 
 from ck3parse.check.excerpt import excerpt, printable
 from ck3parse.cli import streams
-from ck3parse.config import settings
+from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import printable_name
@@ -104,7 +104,7 @@ def command(file: str, output: str | None, depth: int | None, name: str | None) 
     default_name = "<stdin>" if file == _STDIN else printable_name(file).replace(os.sep, "/")
     # What is drawn is text; the AST's JSON has names of any bytes.
     name = printable_name(name) if name is not None and output == "tree" else name
-    limits = settings()
+    limits = read_settings()
     data = _read(file, limits.max_file_bytes)
     outcome = parse_bytes(data, default_name if name is None else name, max_depth=limits.max_depth)
     if outcome.ast_json is None:

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from ck3parse.cli import streams
-from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, settings
+from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, read_settings
 from ck3parse.config.broker_url import masked, without_passwords
 from ck3parse.errors import BrokerError, UsageError
 
@@ -87,7 +87,7 @@ def command(broker: str | None, watch: bool, as_json: bool) -> None:
 
     What is counted are batches, of up to 1,024 files each.
     """
-    of = settings().given(broker_url=broker)
+    of = read_settings().given(broker_url=broker)
     if not of.broker_url:
         raise UsageError(
             "there is no broker to ask: name one with --broker or CK3PARSE_BROKER_URL, as"

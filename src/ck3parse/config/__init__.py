@@ -15,7 +15,7 @@ from ck3parse.config.settings import (
     STALL_LIMIT_S,
     Settings,
     checked_timeout_ms,
-    settings,
+    read_settings,
     unknown_variables,
     warn_of_unknown_variables,
 )
@@ -35,7 +35,7 @@ __all__ = [
     "STALL_LIMIT_S",
     "Settings",
     "checked_timeout_ms",
-    "settings",
+    "read_settings",
     "unknown_variables",
     "warn_of_unknown_variables",
 ]

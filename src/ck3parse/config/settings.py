@@ -175,6 +175,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, **given)
 
     @property
+    def root_folders(self) -> list[str]:
+        """The folders in `roots`; empty means every file that the worker's user can read."""
+        return [root for root in self.roots.split(os.pathsep) if root]
+
+    @property
     def worker_count(self) -> int:
         """How many processes a worker has, unless its command line says."""
         # One more than can work at once: between two tasks each waits for its worker.
@@ -304,7 +309,7 @@ def warn_of_unknown_variables() -> None:
         log.warning("%s", sentence)
 
 
-def settings() -> Settings:
+def read_settings() -> Settings:
     """Return the settings of this process's environment, read anew.
 
     Raises:

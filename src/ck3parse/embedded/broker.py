@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from ck3parse.config import Settings, settings
+from ck3parse.config import Settings, read_settings
 from ck3parse.embedded import supervisor
 from ck3parse.errors import BrokerError, NoEmbeddedBrokerError
 
@@ -240,7 +240,7 @@ class EmbeddedBroker:
         command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
         # Only results have a time to live. They go in the order in which they came, so that those
         # of clients that were killed are first; one that a client waits for it takes at once.
-        command += ["--maxmemory", f"{settings().server_memory_mb}mb"]
+        command += ["--maxmemory", f"{read_settings().server_memory_mb}mb"]
         command += ["--maxmemory-policy", "volatile-ttl"]
         # `-P`: a mod's folder may hold anything, and must not be where modules are looked for.
         command += ["--", python, "-P", "-c", _WORKER, str(self._socket_path), str(self._workers)]

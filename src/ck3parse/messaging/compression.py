@@ -5,9 +5,8 @@ from kombu import compression
 from kombu.exceptions import DecodeError
 
 from ck3parse.config import COMPRESSION
+from ck3parse.messages import ZSTD_LEVEL
 
-_LEVEL = 1
-"""Script is a fifth of its size then, at a speed that no network here reaches."""
 _ROOM_BYTES = 16 * 1024 * 1024
 """What a message may hold beside one file: names, and the rest of a batch."""
 
@@ -22,7 +21,7 @@ def register(max_file_bytes: int) -> None:
     limit = max_file_bytes + _ROOM_BYTES
 
     def compress(body: bytes) -> bytes:
-        return zstandard.ZstdCompressor(level=_LEVEL).compress(body)
+        return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(body)
 
     def decompress(frame: bytes) -> bytes:
         size = zstandard.frame_content_size(frame)

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from time import perf_counter
 
@@ -33,7 +32,7 @@ def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
         UsageError: `CK3PARSE_PARSER` chooses a parser that there is not.
     """
     in_use = parser.parser_in_use()
-    roots = real_roots(root for root in of.roots.split(os.pathsep) if root)
+    roots = real_roots(of.root_folders)
     compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
 
     def answer(request: ParseRequest) -> ParseResult:

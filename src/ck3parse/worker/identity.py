@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from ck3parse import __version__
-from ck3parse.config import settings
+from ck3parse.config import read_settings
 from ck3parse.errors import Ck3parseError
 from ck3parse.parser import parser_in_use
 
@@ -72,8 +72,8 @@ def identity() -> Identity:
     try:
         found.code, newest = _code()
         found.changed = newest > _STARTED
-        of = settings()
-        found.roots = [root for root in of.roots.split(os.pathsep) if root]
+        of = read_settings()
+        found.roots = of.root_folders
         found.max_depth, found.max_file_bytes = of.max_depth, of.max_file_bytes
         found.max_timeout_ms = of.max_timeout_ms
         parser = parser_in_use()

@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import bootsteps
 
-from ck3parse.config import settings
+from ck3parse.config import read_settings
 
 INTERVAL_S = 5.0
 
@@ -26,13 +26,13 @@ class AliveFile(bootsteps.StartStopStep):
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
-        self._file = Path(settings().alive_file)
+        self._file = Path(read_settings().alive_file)
         self._timer: Any = None
 
     def include_if(self, parent: Any) -> bool:
         """Say whether anyone wants the file."""
         del parent
-        return bool(settings().alive_file)
+        return bool(read_settings().alive_file)
 
     def start(self, parent: Any) -> None:
         """Begin to write."""

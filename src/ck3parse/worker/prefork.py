@@ -18,7 +18,7 @@ from billiard.common import TERM_SIGNAL
 from billiard.pool import TimeoutHandler
 from celery.concurrency import asynpool, prefork
 
-from ck3parse.config import settings
+from ck3parse.config import read_settings
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
 
 _LOOK_INTERVAL_S = 0.0005
@@ -103,7 +103,7 @@ class _Processes(asynpool.AsynPool):
     TimeoutHandler = _TimeLimits
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._longest_limit_s = settings().max_timeout_ms / 1000
+        self._longest_limit_s = read_settings().max_timeout_ms / 1000
         super().__init__(*args, **options)
 
     def apply_async(

@@ -19,7 +19,7 @@ from typing import Any
 
 from celery import bootsteps
 
-from ck3parse.config import Settings, settings
+from ck3parse.config import Settings, read_settings
 from ck3parse.messaging.app import make_app
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Watchdog(bootsteps.StartStopStep):
 
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
-        self._settings = settings()
+        self._settings = read_settings()
         self._timer: Any = None
         self._pulse = 0
         self._watching = threading.Event()

@@ -127,7 +127,8 @@ def main() -> int:
 
 def check(parse: Callable[..., ParseOutcome], data: bytes, name: str) -> ParseOutcome:
     """Check a content with every code, and write the report with its excerpts."""
-    found = Check(Settings(), Parser("", "", parse, parse), frozenset(RULES)).text_of(data, name)
+    checker = Check(Settings(), Parser("", "", parse, parse), frozenset(RULES))
+    found = checker.check_bytes(data, name)
     FORMATS["text"]([found], lambda _: data)
     return ParseOutcome(not found.diagnostics)
 

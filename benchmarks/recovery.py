@@ -22,7 +22,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ck3parse.check.warnings import Source, warnings_of
+from ck3parse.check.checker import find_all
+from ck3parse.check.rules import RULES
+from ck3parse.check.rules.rule import Source
 from ck3parse.messages import Diagnostic
 from ck3parse.parser import ParseOutcome
 
@@ -153,8 +155,8 @@ def main() -> int:
         broken = text[:at] + damage.becomes(character) + text[at + 1 :]
         line = text.count("\n", 0, at) + 1
         recovered = module.parse_text(broken, "", mode="recover")
-        warnings = warnings_of(Source(b"", broken, recovered), frozenset())
-        said = [*recovered.diagnostics, *(w for w in warnings if w.code == "CK3-W007")]
+        missing_operators = find_all([RULES["CK3-W007"]], Source(broken.encode(), recovered))
+        said = [*recovered.diagnostics, *missing_operators]
         tally = tallies[damage.name]
         before = tally.wrong - tally.pointed
         look(tally, recovered, said, line, ranges_of(outcome.ast_json, text.count("\n") + 1))

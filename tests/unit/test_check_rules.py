@@ -1,8 +1,16 @@
-import pytest
+import json
+from collections.abc import Iterator
+from pathlib import Path
 
-from ck3parse.check.checker import Check, Checked, wants_bom
+import pytest
+from click.testing import CliRunner, Result
+
+from ck3parse.check.checker import Check, Checked
 from ck3parse.check.formats import github
-from ck3parse.check.rules import RULES, chosen
+from ck3parse.check.rules import RULES, select_codes
+from ck3parse.check.rules.encoding import wants_bom
+from ck3parse.check.rules.rule import Finding, Rule, Source
+from ck3parse.cli import check, explain
 from ck3parse.config import Settings
 from ck3parse.messages import Diagnostic
 from ck3parse.parser import parser_in_use
@@ -17,10 +25,10 @@ def test_every_code_of_the_parser_is_explained() -> None:
 
 @pytest.mark.parametrize("code", WITH_EXAMPLE)
 def test_an_example_has_what_it_is_for_and_is_set_right(code: str) -> None:
-    check = Check(Settings(), parser_in_use(), chosen(["ALL"], [], []))
+    check = Check(Settings(), parser_in_use(), select_codes(["ALL"], [], []))
 
     def codes_of(text: str) -> list[str]:
-        checked = check.text_of(b"\xef\xbb\xbf" + text.encode(), "a.txt")
+        checked = check.check_bytes(b"\xef\xbb\xbf" + text.encode(), "a.txt")
         return [diagnostic.code for diagnostic in checked.diagnostics]
 
     assert codes_of(RULES[code].bad) == [code]
@@ -49,3 +57,61 @@ def test_github_properties_are_escaped() -> None:
         "::warning file=a%2Cb%3Ac.txt,line=1,endLine=3,title=CK3-W002"
         "::50%25%0A; save the file as UTF-8\n"
     )
+
+
+def find_tabs(source: Source) -> Iterator[Finding]:
+    for number, line in enumerate(source.text.split("\n"), 1):
+        if "\t" in line:
+            yield Finding(number, line.index("\t") + 1, 1, "a tab")
+
+
+@pytest.fixture
+def new_rule(monkeypatch: pytest.MonkeyPatch) -> Rule:
+    rule = Rule(
+        "CK3-W900", "warning", "tab", help="use spaces", why="There is a tab.", bad="\ta",
+        find=find_tabs, applies_to=lambda path: "history" not in path, on=False,
+    )  # fmt: skip
+    monkeypatch.setitem(RULES, rule.code, rule)
+    return rule
+
+
+@pytest.fixture
+def mod(tmp_path: Path) -> Path:
+    for name in ("events", "history"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text("\ufeffa = 1\n\tb = 2\n", encoding="utf-8")
+    return tmp_path
+
+
+def run_check(mod: Path, *args: str) -> Result:
+    cache = str(mod / "cache.sqlite")
+    return CliRunner().invoke(check.command, [str(mod), "--cache", cache, *args])
+
+
+@pytest.mark.usefixtures("new_rule")
+def test_an_entry_is_all_that_a_new_rule_needs(mod: Path) -> None:
+    assert run_check(mod).exit_code == 0
+    for selection in ("--select=W900", "--extend-select=w9", "--select=ALL"):
+        found = run_check(mod, selection, "--format=concise")
+        assert found.exit_code == 1
+        assert found.stdout == f"{mod}/events/a.txt:2:1: CK3-W900 a tab\n"
+    assert run_check(mod, "--select=ALL", "--ignore=W900").exit_code == 0
+    assert "= help: use spaces" in run_check(mod, "--select=W900").stdout
+    assert run_check(mod, "--select=W9", "--statistics").stdout == "      1  CK3-W900  tab\n"
+    log = mod / "check.sarif"
+    run_check(mod, "--select=W900", "--format=sarif", f"--output-file={log}")
+    [run] = json.loads(log.read_text("utf-8"))["runs"]
+    assert run["results"][0]["ruleId"] == run["tool"]["driver"]["rules"][-1]["id"] == "CK3-W900"
+    explained = CliRunner().invoke(explain.command, ["w900"]).stdout
+    assert explained.startswith("CK3-W900: tab (off by default)\n\nThere is a tab.\n")
+    assert "CK3-W900  tab (off by default)\n" in CliRunner().invoke(explain.command).stdout
+
+
+def test_a_new_rule_that_is_on_is_found_in_files_that_the_cache_knows(
+    new_rule: Rule, mod: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.delitem(RULES, new_rule.code)
+        assert run_check(mod).exit_code == 0
+    monkeypatch.setitem(RULES, new_rule.code, new_rule._replace(on=True))
+    assert run_check(mod).exit_code == 1

@@ -2,16 +2,17 @@
 
 import pytest
 
-from ck3parse.check.checker import Check, Checked
+from ck3parse.check.checker import Check, Checked, find_all
 from ck3parse.check.formats import FORMATS
 from ck3parse.check.rules import RULES
-from ck3parse.check.warnings import source_of, warnings_of, without_ignored
+from ck3parse.check.rules.rule import Source
+from ck3parse.check.suppression import without_suppressed
 from ck3parse.config import Settings
 from ck3parse.messages import Diagnostic
 from ck3parse.parser import ParseOutcome, parser_in_use
 
 SIZE = 1_500_000
-OPTIONAL = frozenset({"CK3-W005", "CK3-W006"})
+WITH_FUNCTION = [rule for rule in RULES.values() if rule.find]
 
 HOSTILE = {
     "operators": "= < > <= >= != == ?= ",
@@ -37,9 +38,9 @@ HOSTILE = {
 
 
 def found_in(data: bytes) -> list[Diagnostic]:
-    """Return the warnings, with an error at each end that has a line of its own to be ignored."""
-    source = source_of(data, ParseOutcome(False))
-    return without_ignored(warnings_of(source, OPTIONAL), source.text)
+    """Return what every rule finds, without what a comment suppresses."""
+    source = Source(data, ParseOutcome(False))
+    return without_suppressed(find_all(WITH_FUNCTION, source), source.text)
 
 
 @pytest.mark.timeout(120)
@@ -72,6 +73,6 @@ def test_the_operators_of_the_issue() -> None:
     """Issue 19, line 7."""
     check = Check(Settings(), parser_in_use(), frozenset(RULES))
 
-    checked = check.text_of(b"= < > <= >= != == ?= " * 30_000, "events/a.txt")
+    checked = check.check_bytes(b"= < > <= >= != == ?= " * 30_000, "events/a.txt")
 
     assert {each.code for each in checked.diagnostics} >= {"CK3-E003", "CK3-W001"}

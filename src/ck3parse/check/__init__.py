@@ -1,1 +1,1 @@
-"""What `ck3parse check` does: errors and warnings of script files, chosen, cached and shown."""
+"""Everything behind `ck3parse check`: the rules, running them, the cache and output formats."""

@@ -1,19 +1,21 @@
-"""Checking files: in this process, and only those that changed since the last time.
+"""Checks files in this process, and only those that changed since the last check.
 
-A parser takes a tenth of a millisecond for a file, and a check throws the tree away: what a worker
-would add, compressing it and a task's way there and back, costs more than it saves.
+The parser needs a tenth of a millisecond for a file, and a check discards the tree. Sending files
+to a worker and compressing results would cost more than it saves.
 """
 
 import hashlib
 import itertools
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ck3parse.check.warnings import source_of, warnings_of, without_ignored
+from ck3parse.check.rules import RULES
+from ck3parse.check.rules.rule import MAX_FINDINGS, PREFIX, Finding, Rule, Source
+from ck3parse.check.rules.syntax import SYNTAX_ERROR, UNREADABLE
+from ck3parse.check.suppression import without_suppressed
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType, StoreError
 from ck3parse.files.reading import CannotReadError, read_script
@@ -24,17 +26,14 @@ from ck3parse.pipeline.plan import make_plan
 from ck3parse.store import Store
 
 CHECK_VERSION = 1
-"""Goes up when the same file would get other diagnostics, so that no older ones are shown."""
+"""Increase it when a rule's function changes what it finds: older diagnostics are then ignored."""
 
 _BATCH = 500
-"""Files that go into the cache together."""
-
-_BOM_FOLDERS = ("common", "events")
-_NO_BOM_FOLDER = ("common", "coat_of_arms")
+"""How many files are written to the cache in one transaction."""
 
 
 class Checked(NamedTuple):
-    """A file and what is wrong with it, in order of place."""
+    """A file and its diagnostics, in order of place."""
 
     path: str
     diagnostics: list[Diagnostic]
@@ -44,34 +43,38 @@ class Check:
     """Checks files.
 
     Args:
-        of: limits.
+        settings: for the limits.
         parser: the parser to use.
-        codes: the codes to show.
+        codes: the codes to report.
     """
 
-    def __init__(self, of: Settings, parser: Parser, codes: frozenset[str]) -> None:
-        self._of = of
+    def __init__(self, settings: Settings, parser: Parser, codes: frozenset[str]) -> None:
+        self._settings = settings
         self._parser = parser
         self._codes = codes
-        self._optional = codes & {"CK3-W005", "CK3-W006"}
+        # Rules that are on by default are always run, so that selecting fewer of them later finds
+        # their results in the cache.
+        self._rules = [
+            rule for rule in RULES.values() if rule.find and (rule.on or rule.code in codes)
+        ]
 
     @property
     def stored_version(self) -> str:
-        """What diagnostics are kept under: apart from syntax trees, and from other checks."""
-        optional = "".join(f",{code}" for code in sorted(self._optional))
-        version = self._of.stored_version(self._parser.version)
-        return f"{version};recover;check={CHECK_VERSION}{optional}"
+        """The version that diagnostics are stored under: the parser's, and the rules that run."""
+        version = self._settings.stored_version(self._parser.version)
+        rules = ",".join(rule.code.removeprefix(PREFIX) for rule in self._rules)
+        return f"{version};recover;check={CHECK_VERSION},{rules}"
 
-    def text_of(self, data: bytes, path: str) -> Checked:
-        """Check a content that need not be in a file.
+    def check_bytes(self, data: bytes, path: str) -> Checked:
+        """Check content that need not be in a file.
 
         Args:
             data: the bytes.
             path: where they are, or would be.
         """
-        return self._shown(path, self._result(data, path).diagnostics)
+        return self._selected(path, self._parse(data, path).diagnostics)
 
-    def paths(
+    def check_paths(
         self, paths: Sequence[str], *, include: Sequence[str], exclude: Sequence[str], store: Store
     ) -> list[Checked]:
         """Check the files under some paths.
@@ -80,48 +83,52 @@ class Check:
             paths: files and folders.
             include: patterns of files to check although they would be skipped.
             exclude: patterns of files to skip.
-            store: what is known; what is not is added.
+            store: the cache; results that it lacks are added.
 
         Returns:
-            Each file, those without diagnostics too, in order of path.
+            Each file, including those without diagnostics, in order of path.
 
         Raises:
             UsageError: a path does not exist.
             StoreError: the store cannot be written.
         """
-        limit = self._of.max_file_bytes
+        limit = self._settings.max_file_bytes
         plan = make_plan(paths, store, include=include, exclude=exclude, max_bytes=limit)
         plan.record_known(store)
         checked = [
-            self._shown(problem.path, [_unreadable(problem.message)]) for problem in plan.problems
+            self._selected(problem.path, [_unreadable(problem.message)])
+            for problem in plan.problems
         ]
         for batch in _batches(plan.to_parse):
-            results = [(found, self._file(found)) for found in batch]
+            results = [(found, self._read_and_parse(found)) for found in batch]
             store.record(results)
-            checked += [self._shown(found.path, _all(result)) for found, result in results]
+            checked += [
+                self._selected(found.path, _with_failure(result)) for found, result in results
+            ]
         if plan.to_parse or plan.vanished:
             store.tidy()
         settled = [found for found, _ in plan.unchanged] + [found for found, _ in plan.known]
         known = {root: store.diagnostics_of(root) for root in {found.root for found in settled}}
         checked += [
-            self._shown(found.path, known[found.root].get(found.name, [])) for found in settled
+            self._selected(found.path, known[found.root].get(found.name, [])) for found in settled
         ]
         return sorted(checked, key=lambda each: each.path.split(os.sep))
 
-    def _file(self, found: Found) -> ParseResult:
+    def _read_and_parse(self, found: Found) -> ParseResult:
         try:
-            data = read_script(found.path, max_bytes=self._of.max_file_bytes)
+            data = read_script(found.path, max_bytes=self._settings.max_file_bytes)
         except CannotReadError as reason:
             result = ParseResult("", found.path, error=reason.message)
             result.error_type = reason.error_type
             return result
-        return self._result(data, found.path)
+        return self._parse(data, found.path)
 
-    def _result(self, data: bytes, path: str) -> ParseResult:
-        outcome = self._parser.parse_bytes(data, path, mode="recover", max_depth=self._of.max_depth)
-        source = source_of(data, outcome)
-        diagnostics = _errors(outcome) + warnings_of(source, self._optional)
-        diagnostics = without_ignored(diagnostics, source.text)
+    def _parse(self, data: bytes, path: str) -> ParseResult:
+        depth = self._settings.max_depth
+        outcome = self._parser.parse_bytes(data, path, mode="recover", max_depth=depth)
+        source = Source(data, outcome)
+        diagnostics = _errors(outcome) + find_all(self._rules, source)
+        diagnostics = without_suppressed(diagnostics, source.text)
         return ParseResult(
             "",
             path,
@@ -135,33 +142,46 @@ class Check:
             size=len(data),
         )
 
-    def _shown(self, path: str, diagnostics: list[Diagnostic]) -> Checked:
-        wanted = [
+    def _selected(self, path: str, diagnostics: list[Diagnostic]) -> Checked:
+        selected = [
             diagnostic
             for diagnostic in diagnostics
-            if diagnostic.code in self._codes and (diagnostic.code != "CK3-W001" or wants_bom(path))
+            if diagnostic.code in self._codes and RULES[diagnostic.code].applies_to(path)
         ]
-        return Checked(path, wanted)
+        return Checked(path, selected)
 
 
-def wants_bom(path: str) -> bool:
-    """Tell whether the game wants a byte order mark in a file, by the folders it is in."""
-    folders = path.replace("\\", "/").split("/")[:-1]
-    pairs = itertools.pairwise([*folders, ""])
-    return any(name in _BOM_FOLDERS and (name, after) != _NO_BOM_FOLDER for name, after in pairs)
+def find_all(rules: Sequence[Rule], source: Source) -> list[Diagnostic]:
+    """Return what some rules find in a file, wherever the file is.
+
+    Args:
+        rules: rules with a function.
+        source: the file.
+    """
+    return [
+        _diagnostic(rule, finding)
+        for rule in rules
+        if rule.find
+        for finding in itertools.islice(rule.find(source), MAX_FINDINGS)
+    ]
+
+
+def _diagnostic(rule: Rule, finding: Finding) -> Diagnostic:
+    line, column, length, message = finding
+    return Diagnostic(line, column, line, column + length, rule.severity, rule.code, message)
 
 
 @contextmanager
-def cache(path: Path | None, version: str, *, wanted: bool) -> Iterator[Store]:
-    """Open what is known of earlier checks.
+def open_cache(path: Path | None, version: str, *, wanted: bool) -> Iterator[Store]:
+    """Open the cache of earlier checks.
 
     Args:
-        path: the file; default: one in the user's folder for caches.
-        version: what diagnostics are kept under.
-        wanted: without it, nothing is known or kept.
+        path: the file; default: one in the user's cache folder.
+        version: the version that diagnostics are stored under.
+        wanted: if false, the store is empty and nothing is kept.
 
     Raises:
-        StoreError: a file that was named cannot be used.
+        StoreError: the file at `path` cannot be used.
     """
     if not wanted:
         store = Store(Path(":memory:"), version)
@@ -171,20 +191,16 @@ def cache(path: Path | None, version: str, *, wanted: bool) -> Iterator[Store]:
         except (StoreError, OSError):
             if path:
                 raise
-            # No place for a cache is no reason not to check.
+            # A check works without a cache too.
             store = Store(Path(":memory:"), version)
     with store:
         yield store
 
 
 def _default_cache() -> Path:
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~\\AppData\\Local")
-    elif sys.platform == "darwin":
-        base = os.path.expanduser("~/Library/Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = Path(base, "ck3parse")
+    import platformdirs  # not needed with --cache or --no-cache
+
+    folder: Path = platformdirs.user_cache_path("ck3parse", appauthor=False)
     folder.mkdir(parents=True, exist_ok=True)
     return folder / "check.sqlite"
 
@@ -192,20 +208,21 @@ def _default_cache() -> Path:
 def _errors(outcome: ParseOutcome) -> list[Diagnostic]:
     if outcome.success or outcome.diagnostics:
         return list(outcome.diagnostics)
-    # A parser of the user's own need not recover.
+    # A parser named by CK3PARSE_PARSER may not recover.
     line, column = outcome.line or 1, outcome.column or 1
     message = outcome.error or str(ErrorType.PARSE_ERROR)
-    return [Diagnostic(line, column, line, column + 1, "error", "CK3-E003", message)]
+    return [Diagnostic(line, column, line, column + 1, "error", SYNTAX_ERROR, message)]
 
 
-def _all(result: ParseResult) -> list[Diagnostic]:
+def _with_failure(result: ParseResult) -> list[Diagnostic]:
+    """Return a result's diagnostics, or one that says why the file has none."""
     if result.error_type and not result.diagnostics:
         return [_unreadable(result.error or result.error_type)]
     return result.diagnostics
 
 
 def _unreadable(message: str) -> Diagnostic:
-    return Diagnostic(1, 1, 1, 1, "error", "CK3-E000", message)
+    return Diagnostic(1, 1, 1, 1, "error", UNREADABLE, message)
 
 
 def _batches(files: Sequence[Found]) -> Iterable[Sequence[Found]]:

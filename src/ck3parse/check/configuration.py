@@ -1,4 +1,4 @@
-"""What `ck3parse.toml`, or the `[tool.ck3parse]` table of `pyproject.toml`, says of checking."""
+"""The configuration of `ck3parse check`: `ck3parse.toml`, or a table of `pyproject.toml`."""
 
 import os
 import tomllib
@@ -14,12 +14,12 @@ PROJECT_FILE = "pyproject.toml"
 
 
 class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """Settings of a mod's folder.
+    """What a configuration file can set.
 
     Attributes:
-        select: codes to show instead of those that are on by default.
-        extend_select: codes to show beside them.
-        ignore: codes not to show.
+        select: codes to report instead of those that are on by default.
+        extend_select: codes to report too.
+        ignore: codes not to report.
         include: patterns of files to check although they would be skipped.
         exclude: patterns of files to skip.
     """
@@ -31,14 +31,17 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
     exclude: list[str] = []
 
 
-def configuration_of(paths: list[str]) -> Configuration:
-    """Return the configuration of the folder that all paths lie in, or of the next above it.
+def find_configuration(paths: list[str]) -> Configuration:
+    """Return the configuration from the folder that contains all paths, or from one above it.
+
+    The nearest folder with a `ck3parse.toml`, or a `pyproject.toml` with a `[tool.ck3parse]` table,
+    counts. In one folder, `ck3parse.toml` wins.
 
     Args:
-        paths: files and folders; none: the current folder.
+        paths: files and folders; if empty, the current folder.
 
     Raises:
-        UsageError: it cannot be read, or holds what is no setting.
+        UsageError: the file cannot be read, or a setting in it is unknown or has the wrong type.
     """
     start = Path(os.path.commonpath([os.path.abspath(path) for path in paths or ["."]]))
     for folder in [start, *start.parents]:

@@ -26,6 +26,11 @@ def printable(text: str) -> str:
     return "".join(map(_shown, text))
 
 
+def relative_path(path: str) -> str:
+    """Return a path relative to the current folder if it is inside; otherwise unchanged."""
+    return path.removeprefix(os.path.join(os.getcwd(), ""))
+
+
 def excerpt(
     source: bytes | str | os.PathLike[str], line: int, column: int, *, width: int = WIDTH
 ) -> list[str]:

@@ -1,4 +1,4 @@
-"""Diagnostics as text, and in the forms that other programs read; SARIF is in `sarif`."""
+"""The output formats of `ck3parse check`, except for SARIF, which is in `sarif`."""
 
 import hashlib
 import os
@@ -8,24 +8,24 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from ck3parse.check.checker import Checked
-from ck3parse.check.excerpt import excerpts, printable
+from ck3parse.check.excerpt import excerpts, printable, relative_path
 from ck3parse.check.rules import RULES
 from ck3parse.check.sarif import sarif
 from ck3parse.messages import Diagnostic
 
-Excerpts = Callable[[str], bytes | str]
-"""Returns the content of a file, or its path, to show lines of."""
+ContentOf = Callable[[str], bytes | str]
+"""Returns the content of the file with a path, or a path to read it from."""
 
 
-def text(checked: Sequence[Checked], source_of: Excerpts) -> str:
-    """Return what people read: each diagnostic with its line and the likely fix."""
+def text(checked: Sequence[Checked], content_of: ContentOf) -> str:
+    """Return each diagnostic with its line of the file and the likely fix, for people."""
     blocks = []
     for path, diagnostics in checked:
         if not diagnostics:
             continue
-        shown = printable(shown_path(path))
+        shown = printable(relative_path(path))
         places = [(diagnostic.line, diagnostic.column) for diagnostic in diagnostics]
-        for diagnostic, lines in zip(diagnostics, excerpts(source_of(path), places), strict=True):
+        for diagnostic, lines in zip(diagnostics, excerpts(content_of(path), places), strict=True):
             margin = " " * len(str(diagnostic.line))
             heads = str(diagnostic.line), margin
             block = [
@@ -38,18 +38,18 @@ def text(checked: Sequence[Checked], source_of: Excerpts) -> str:
     return "\n".join(blocks)
 
 
-def concise(checked: Sequence[Checked], source_of: Excerpts) -> str:
-    """Return a line for each diagnostic."""
-    del source_of
+def concise(checked: Sequence[Checked], content_of: ContentOf) -> str:
+    """Return one line for each diagnostic."""
+    del content_of
     return "".join(
-        printable(f"{shown_path(path)}:{d.line}:{d.column}: {d.code} {d.message}") + "\n"
+        printable(f"{relative_path(path)}:{d.line}:{d.column}: {d.code} {d.message}") + "\n"
         for path, d in _each(checked)
     )
 
 
-def json(checked: Sequence[Checked], source_of: Excerpts) -> str:
-    """Return a JSON object as `report.schema.json` describes it."""
-    del source_of
+def json(checked: Sequence[Checked], content_of: ContentOf) -> str:
+    """Return a JSON object that matches `report.schema.json`."""
+    del content_of
     report = {
         "version": 1,
         "files": len(checked),
@@ -61,26 +61,26 @@ def json(checked: Sequence[Checked], source_of: Excerpts) -> str:
     return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
 
 
-def github(checked: Sequence[Checked], source_of: Excerpts) -> str:
-    """Return workflow commands that GitHub shows as annotations."""
-    del source_of
+def github(checked: Sequence[Checked], content_of: ContentOf) -> str:
+    """Return workflow commands, which GitHub shows as annotations."""
+    del content_of
     lines = []
     for path, d in _each(checked):
         place = f"file={_property(_url_path(path))},line={d.line},endLine={d.end_line}"
-        if d.line == d.end_line:  # GitHub takes columns for one line only
+        if d.line == d.end_line:  # GitHub rejects columns of a range of lines
             place += f",col={d.column},endColumn={d.end_column}"
         message = _data(f"{d.message}; {RULES[d.code].help}")
         lines.append(f"::{d.severity} {place},title={_property(d.code)}::{message}\n")
     return "".join(lines)
 
 
-def gitlab(checked: Sequence[Checked], source_of: Excerpts) -> str:
-    """Return a Code Quality report, as GitLab reads it."""
-    del source_of
+def gitlab(checked: Sequence[Checked], content_of: ContentOf) -> str:
+    """Return a GitLab Code Quality report."""
+    del content_of
     seen: Counter[str] = Counter()
     report = []
     for path, d in _each(checked):
-        # Lines move when others are changed, so that they are no part of what it is known by.
+        # Without the line: an edit above it must not make the same problem a new one.
         identity = f"{_url_path(path)}\0{d.code}\0{d.message}"
         seen[identity] += 1
         fingerprint = hashlib.sha256(f"{identity}\0{seen[identity]}".encode()).hexdigest()
@@ -102,14 +102,14 @@ def gitlab(checked: Sequence[Checked], source_of: Excerpts) -> str:
     return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
 
 
-def as_sarif(checked: Sequence[Checked], source_of: Excerpts) -> str:
+def as_sarif(checked: Sequence[Checked], content_of: ContentOf) -> str:
     """Return a SARIF 2.1.0 log."""
-    del source_of
+    del content_of
     pairs = [(_url_path(path), diagnostic) for path, diagnostic in _each(checked)]
     return sarif(pairs)
 
 
-FORMATS: dict[str, Callable[[Sequence[Checked], Excerpts], str]] = {
+FORMATS: dict[str, Callable[[Sequence[Checked], ContentOf], str]] = {
     "text": text,
     "concise": concise,
     "json": json,
@@ -120,14 +120,14 @@ FORMATS: dict[str, Callable[[Sequence[Checked], Excerpts], str]] = {
 
 
 def statistics(checked: Sequence[Checked]) -> str:
-    """Return how often each code was given, the commonest first."""
+    """Return how often each code was reported, the most frequent first."""
     counts = Counter(diagnostic.code for _, diagnostic in _each(checked))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return "".join(f"{count:>7,}  {code}  {RULES[code].title}\n" for code, count in ordered)
 
 
 def summary(checked: Sequence[Checked]) -> str:
-    """Return one sentence on what was found."""
+    """Return one sentence that sums up a check."""
     severities = Counter(diagnostic.severity for _, diagnostic in _each(checked))
     files = f"{len(checked):,} file{'s' * (len(checked) != 1)}"
     if not severities:
@@ -136,13 +136,8 @@ def summary(checked: Sequence[Checked]) -> str:
         f"{count:,} {severity}{'s' * (count != 1)}"
         for severity, count in sorted(severities.items())
     )
-    with_any = sum(bool(each.diagnostics) for each in checked)
-    return f"{found} in {with_any:,} of {files}"
-
-
-def shown_path(path: str) -> str:
-    """Return a path relative to the current folder where it lies beneath it."""
-    return path.removeprefix(os.path.join(os.getcwd(), ""))
+    affected = sum(bool(each.diagnostics) for each in checked)
+    return f"{found} in {affected:,} of {files}"
 
 
 def _each(checked: Sequence[Checked]) -> Iterator[tuple[str, Diagnostic]]:
@@ -152,7 +147,7 @@ def _each(checked: Sequence[Checked]) -> Iterator[tuple[str, Diagnostic]]:
 
 
 def _url_path(path: str) -> str:
-    return shown_path(path).replace(os.sep, "/")
+    return relative_path(path).replace(os.sep, "/")
 
 
 def _data(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Diagnostics as SARIF 2.1.0, which GitHub and many editors read."""
+"""The SARIF 2.1.0 output format, which GitHub and many editors read."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,16 +8,17 @@ import msgspec
 
 from ck3parse import __version__
 from ck3parse.check.rules import RULES
+from ck3parse.check.rules.rule import Rule
 from ck3parse.messages import Diagnostic
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def sarif(diagnostics: Sequence[tuple[str, Diagnostic]]) -> str:
-    """Return a log of one run.
+    """Return the SARIF log of a check.
 
     Args:
-        diagnostics: each with its file's path, with `/`.
+        diagnostics: each with the path of its file, with `/` as separator.
     """
     codes = list(RULES)
     log = {
@@ -29,7 +30,7 @@ def sarif(diagnostics: Sequence[tuple[str, Diagnostic]]) -> str:
                     "driver": {
                         "name": "ck3parse",
                         "version": __version__,
-                        "rules": [_rule(code) for code in codes],
+                        "rules": [_descriptor(rule) for rule in RULES.values()],
                     }
                 },
                 "columnKind": "unicodeCodePoints",
@@ -49,16 +50,15 @@ def sarif(diagnostics: Sequence[tuple[str, Diagnostic]]) -> str:
     return msgspec.json.format(msgspec.json.encode(log)).decode() + "\n"
 
 
-def _rule(code: str) -> dict[str, Any]:
-    rule = RULES[code]
+def _descriptor(rule: Rule) -> dict[str, Any]:
     return {
-        "id": code,
+        "id": rule.code,
         "name": "".join(word.capitalize() for word in rule.name.split("-")),
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.why},
         "help": {"text": rule.help},
         "defaultConfiguration": {
-            "level": "error" if code[4] == "E" else "warning",
+            "level": rule.severity,
             "enabled": rule.on,
         },
     }

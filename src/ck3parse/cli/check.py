@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from ck3parse.check.checker import Check, Checked, cache
-from ck3parse.check.configuration import configuration_of
+from ck3parse.check.checker import Check, Checked, open_cache
+from ck3parse.check.configuration import find_configuration
 from ck3parse.check.formats import FORMATS, statistics, summary
-from ck3parse.check.rules import chosen
+from ck3parse.check.rules import select_codes
 from ck3parse.cli import streams
 from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode, OutputError, UsageError
@@ -107,23 +107,23 @@ def command(
     if from_stdin and [path for path in paths if path != _STDIN]:
         raise click.UsageError("--stdin-filename checks standard input only: name no PATH")
     name = stdin_filename or "<stdin>"
-    configuration = configuration_of([name] if from_stdin else list(paths))
-    codes = chosen(
+    configuration = find_configuration([name] if from_stdin else list(paths))
+    codes = select_codes(
         select or configuration.select,
         [*configuration.extend_select, *extend_select],
         [*configuration.ignore, *ignore],
     )
-    of = read_settings()
-    check = Check(of, parser_in_use(), codes)
+    settings = read_settings()
+    check = Check(settings, parser_in_use(), codes)
     data = b""
     if from_stdin:
-        data = streams.read(of.max_file_bytes)
-        if len(data) > of.max_file_bytes:
-            raise UsageError(f"standard input has more than {of.max_file_bytes:,} bytes")
-        checked = [check.text_of(data, name)]
+        data = streams.read(settings.max_file_bytes)
+        if len(data) > settings.max_file_bytes:
+            raise UsageError(f"standard input has more than {settings.max_file_bytes:,} bytes")
+        checked = [check.check_bytes(data, name)]
     else:
-        with cache(cache_file, check.stored_version, wanted=not no_cache) as store:
-            checked = check.paths(
+        with open_cache(cache_file, check.stored_version, wanted=not no_cache) as store:
+            checked = check.check_paths(
                 paths,
                 include=[*configuration.include, *include],
                 exclude=[*configuration.exclude, *exclude],

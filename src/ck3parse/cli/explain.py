@@ -4,7 +4,8 @@ import textwrap
 
 import click
 
-from ck3parse.check.rules import PREFIX, RULES
+from ck3parse.check.rules import RULES
+from ck3parse.check.rules.rule import PREFIX
 from ck3parse.cli import streams
 
 _WIDTH = 80

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ck3parse.check.excerpt import printable
+from ck3parse.check.excerpt import printable, relative_path
 from ck3parse.cli.report import Failure, Report
 
 MAX_FAILURES_SHOWN = 20
@@ -46,12 +46,12 @@ def _table(report: Report) -> Table:
     table.add_row("seconds", f"{report.seconds:,.2f}")
     table.add_row("MB/s", f"{report.megabytes_per_s:,.1f}")
     table.add_row("parser", report.parser)
-    table.add_row("store", Text(printable(_short(report.store)), overflow="fold"))
+    table.add_row("store", Text(printable(relative_path(report.store)), overflow="fold"))
     return table
 
 
 def _print_failure(console: Console, failure: Failure) -> None:
-    place = printable(_short(failure.path))
+    place = printable(relative_path(failure.path))
     if failure.line is not None:
         place += f":{failure.line}:{failure.column}"
     console.print(
@@ -63,9 +63,3 @@ def _print_failure(console: Console, failure: Failure) -> None:
     for line in failure.excerpt():
         console.print(Text("    " + line), soft_wrap=True)
     console.print()
-
-
-def _short(path: str) -> str:
-    """Return a path relative to the current folder where it lies beneath it."""
-    here = os.path.join(os.getcwd(), "")
-    return path.removeprefix(here)

@@ -1,0 +1,54 @@
+"""Every check rule, and how codes are selected.
+
+A rule is one entry in the `RULES` of a module here, next to its function if it has one: `syntax`
+for what the parser reports, `encoding`, and `script` for likely mistakes in the text. Reports,
+`ck3parse explain` and `--select` need nothing else.
+"""
+
+from collections.abc import Iterable
+
+from ck3parse.check.rules import encoding, script, syntax
+from ck3parse.check.rules.rule import PREFIX, Rule
+from ck3parse.errors import UsageError
+
+RULES: dict[str, Rule] = {
+    rule.code: rule for rule in (*syntax.RULES, *encoding.RULES, *script.RULES)
+}
+"""Each rule by its code, in the order of the codes."""
+
+
+def select_codes(
+    select: Iterable[str], extend_select: Iterable[str], ignore: Iterable[str]
+) -> frozenset[str]:
+    """Return the codes to report.
+
+    Each argument holds codes or prefixes of codes, with or without `CK3-`; `ALL` stands for every
+    code.
+
+    Args:
+        select: report these; if empty, the codes that are on by default.
+        extend_select: report these too.
+        ignore: do not report these.
+
+    Raises:
+        UsageError: one of them matches no code.
+    """
+    selected, ignored = _matching(select), _matching(ignore)
+    if not selected:
+        selected = {code for code, rule in RULES.items() if rule.on}
+    return frozenset((selected | _matching(extend_select)) - ignored)
+
+
+def _matching(patterns: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        prefix = pattern.strip().upper()
+        matching = {
+            code
+            for code in RULES
+            if prefix == "ALL" or (prefix and code.startswith(PREFIX + prefix.removeprefix(PREFIX)))
+        }
+        if not matching:
+            raise UsageError(f"{pattern!r} is not a code: `ck3parse explain` lists them")
+        found |= matching
+    return found

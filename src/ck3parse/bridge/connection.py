@@ -1,7 +1,5 @@
 """The bridge's broker: the one that the settings name, or an embedded one."""
 
-import codecs
-import contextlib
 import logging
 import threading
 import time
@@ -12,6 +10,7 @@ from celery import Celery
 from ck3parse.bridge import forking
 from ck3parse.bridge.result_lookup import Seeker
 from ck3parse.bridge.worker_process import WorkerProcess
+from ck3parse.celery_compat.broker import import_everything
 from ck3parse.config import Settings
 from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.errors import BrokerError
@@ -63,7 +62,9 @@ class Connector:
             self._embedded.start()
             of = self._embedded.client_settings(of)
         try:
-            _import_for(of)
+            app = make_app(of)
+            import_everything(app)
+            app.close()
             if self._embedded:
                 with forking.let_go():
                     self._embedded.wait_ready(START_LIMIT_S)
@@ -161,22 +162,6 @@ class Connector:
         if waits_for and not self._waits_for and not self._embedded:
             log.warning("%s", waits_for)
         self._waits_for = waits_for
-
-
-def _import_for(of: Settings) -> None:
-    """Import all that a broker takes to talk to, and make what is made once a process.
-
-    A module that is half imported when another thread forks is so in the child for ever.
-    """
-    app = make_app(of)
-    # What cannot be used is told of once it is.
-    with contextlib.suppress(Exception):
-        app.connection_for_write().transport  # noqa: B018 - properties that import
-        app.amqp.send_task_message, app.backend, app.control.mailbox  # noqa: B018
-        for codec in ("unicode_escape", "idna"):  # of names of hosts and tasks
-            codecs.lookup(codec)
-        app.finalize()
-    app.close()
 
 
 def _sleep(seconds: float) -> None:

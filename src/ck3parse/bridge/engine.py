@@ -5,10 +5,8 @@ its own.
 """
 
 import atexit
-import contextlib
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Mapping
 
@@ -16,6 +14,7 @@ from ck3parse.bridge import forking
 from ck3parse.bridge.protocols import Engine
 from ck3parse.bridge.subprocess_engine import Subprocesses
 from ck3parse.bridge.worker_process import WorkerProcess
+from ck3parse.celery_compat.broker import release_inherited_connections
 from ck3parse.config import read_settings, warn_of_unknown_variables
 from ck3parse.errors import NoEmbeddedBrokerError
 from ck3parse.event_log import event_log
@@ -214,12 +213,8 @@ def _shared_pipeline(make: Callable[[], Pipeline]) -> Pipeline:
 def _after_fork() -> None:
     global _lock, _pipeline, _subprocesses, _pipelines
     _lock = threading.Lock()
-    if _pipelines and "billiard.util" in sys.modules:
-        from billiard.util import _run_after_forkers
-
-        # What billiard does in its own children: they let go of the parent's connections.
-        with contextlib.suppress(Exception):
-            _run_after_forkers()
+    if _pipelines:
+        release_inherited_connections()
     for inherited in _pipelines:
         inherited.forked()
     _of_parent.extend(_pipelines)

@@ -12,9 +12,12 @@ from time import monotonic
 from typing import Any
 
 import msgspec
+from celery import states
+from celery.result import AsyncResult
 
 from ck3parse.bridge.future import hand_over
 from ck3parse.bridge.protocols import Sink
+from ck3parse.celery_compat.results import store_result
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseResult
 from ck3parse.messaging.acceptance import Acceptance, NotAcceptedError, OtherOriginError
@@ -85,7 +88,7 @@ class Seeker:
         result.origin = self._acceptance.origin
         answers = msgspec.to_builtins([result], builtin_types=(bytes,))
         with calling_broker():
-            self.app.backend.store_result(result.id, answers, "SUCCESS")
+            store_result(self.app, result.id, answers)
 
     def drop(self, task_id: str) -> None:
         """Remove a task's result.
@@ -94,7 +97,7 @@ class Seeker:
             BrokerCallError: the backend does not serve.
         """
         with calling_broker():
-            self.app.backend.forget(task_id)
+            AsyncResult(task_id, app=self.app).forget()
 
     def look(self) -> None:
         """Hand out what has come, if it is time to look.
@@ -125,26 +128,28 @@ class Seeker:
         with self._lock:
             self._sought = [other for other in self._sought if other is not sought]
 
-    def _meta(self, task_id: str) -> dict[str, Any]:
+    def _result(self, task_id: str) -> tuple[str, object]:
+        """Return a task's state, and its result if it succeeded."""
         with calling_broker():
-            meta: dict[str, Any] = self.app.backend.get_task_meta(task_id, cache=False)
-        return meta
+            reply = AsyncResult(task_id, app=self.app)
+            state = str(reply.state)
+            return state, reply.result if state == states.SUCCESS else None
 
     def _find(self, sought: Sought) -> ParseResult | None:
         future_id = sought.future_id
         task_id, _, index = future_id.partition(":")
-        meta = self._meta(task_id)
-        lost = meta["status"] if meta["status"] in ("FAILURE", "REVOKED") else None
-        if meta["status"] == "SUCCESS":
+        state, answer = self._result(task_id)
+        lost: object = state if state in (states.FAILURE, states.REVOKED) else None
+        if state == states.SUCCESS:
             try:
-                return self._nth(meta["result"], int(index), future_id)
+                return self._nth(answer, int(index), future_id)
             except (NotAcceptedError, OtherOriginError) as reason:
                 lost = reason
         if lost is not None:
-            own = self._meta(future_id)
-            if own["status"] == "SUCCESS":
+            own_state, own_answer = self._result(future_id)
+            if own_state == states.SUCCESS:
                 try:
-                    return self._nth(own["result"], 0, future_id)
+                    return self._nth(own_answer, 0, future_id)
                 except (NotAcceptedError, OtherOriginError) as reason:
                     return _unavailable(future_id, str(reason))
             sought.lost_since = sought.lost_since or monotonic()

@@ -172,10 +172,11 @@ def _look(app: Any, mailbox: "Mailbox", of: Settings) -> Status:
 def _memory_mb(app: Any) -> float | None:
     from redis.exceptions import ResponseError
 
+    from ck3parse.celery_compat.broker import redis_client
     from ck3parse.pipeline.broker_calls import calling_broker
 
     with calling_broker(), app.pool.acquire(block=True) as connection:
-        client = getattr(connection.default_channel, "client", None)
+        client = redis_client(connection)
         if client is None:
             return None
         try:

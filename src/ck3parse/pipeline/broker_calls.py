@@ -15,6 +15,7 @@ from celery.exceptions import BackendError
 from kombu.exceptions import OperationalError
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
+from ck3parse.celery_compat.broker import reconnect_failure
 from ck3parse.errors import BrokerError
 
 _LIBRARY_ERRORS = (OperationalError, RedisError, AMQPError, BackendError, OSError)
@@ -100,9 +101,8 @@ def calling_broker() -> Iterator[None]:
     except _LIBRARY_ERRORS as error:
         raise BrokerCallError(trouble_of(error), one_line(error)) from error
     except RuntimeError as error:
-        # Celery raises one when it cannot reconnect to its result backend. Any other is a bug.
-        if not isinstance(cause := error.__cause__, _LIBRARY_ERRORS):
-            raise
+        if not isinstance(cause := reconnect_failure(error), _LIBRARY_ERRORS):
+            raise  # a bug
         raise BrokerCallError(trouble_of(cause), one_line(cause)) from error
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from celery import Celery
 
+from ck3parse.celery_compat import broker, results
 from ck3parse.config import Settings
 from ck3parse.config.broker_url import masked, without_passwords
 from ck3parse.errors import BrokerError, UsageError
@@ -106,8 +107,8 @@ def reach(of: Settings) -> Celery:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
                 clustered = False
                 if of.result_backend:  # else it is the same server
-                    clustered = is_cluster(getattr(connection.default_channel, "client", None))
-            if client := getattr(app.backend, "client", None):
+                    clustered = is_cluster(broker.redis_client(connection))
+            if client := results.redis_client(app):
                 client.ping()
                 clustered = clustered or is_cluster(client)
     except BrokerCallError as error:

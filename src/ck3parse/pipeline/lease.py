@@ -1,12 +1,13 @@
 """A batch that is out with the workers, and what becomes of it when it does not come back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 
 import msgspec
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.result import AsyncResult
 
+from ck3parse.celery_compat.results import detach, stop_waiting
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.messaging.acceptance import OtherOriginError
@@ -147,21 +148,11 @@ def end(replies: Sequence[AsyncResult], *, keep: bool = False) -> None:
         with calling_broker():
             for reply in replies:
                 if keep:
-                    reply.backend.remove_pending_result(reply)
+                    stop_waiting(reply)
                 else:
                     reply.forget()
     finally:
-        let_go(replies)
-
-
-def let_go(replies: Iterable[AsyncResult]) -> None:
-    """Have results end without a word to their broker, which may be gone by then.
-
-    They would tell it that they listen no more, in whatever thread collects them, and try for
-    twenty seconds.
-    """
-    for reply in replies:
-        reply.backend = None
+        detach(replies)
 
 
 def failed(request: ParseRequest, reason: BaseException | str) -> ParseResult:

@@ -1,15 +1,14 @@
 """Questions to all workers of a broker, and their replies."""
 
-import contextlib
 import uuid
 from collections.abc import Callable, Collection, Iterable
 from time import monotonic
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from amqp.exceptions import ChannelError
 from celery import Celery
 
+from ck3parse.celery_compat.control import ControlChannel
 from ck3parse.pipeline.broker_calls import calling_broker
 
 PATIENCE_S = 5.0
@@ -54,30 +53,10 @@ class Mailbox:
     def __init__(self, app: Celery) -> None:
         self.replies: dict[str, Reply] = {}
         self.late: set[str] = set()
-        self._app = app
         self._ticket = ""
         self._asked = 0.0
-        self._counting: Any = None
-        with calling_broker(), contextlib.ExitStack() as stack:
-            self._connection = stack.enter_context(app.pool.acquire(block=True))
-            self._channel = self._connection.default_channel
-            # Where a client takes from a queue, kombu has it look for what dead workers left too.
-            self._channel.unacked_restore_throttle = 1 << 30
-            queue = app.control.mailbox.get_reply_queue()
-            queue.name = queue.routing_key = str(uuid.uuid4())
-            stack.callback(self._channel.after_reply_message_received, queue.name)
-            stack.enter_context(
-                self._connection.Consumer(
-                    [queue],
-                    self._channel,
-                    no_ack=True,
-                    accept=app.control.mailbox.accept,
-                    callbacks=[self._take],
-                    on_decode_error=_skip,
-                )
-            )
-            self._queue = queue
-            self._resources = stack.pop_all()
+        with calling_broker():
+            self._channel = ControlChannel(app, self._take)
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +86,8 @@ class Mailbox:
         """
         self.replies, self.late = {}, set()
         self._ticket = str(uuid.uuid4())
-        self._publish(command, arguments or {}, self._reply_to)
+        with calling_broker():
+            self._channel.send(command, arguments or {}, self._ticket)
         self._asked = monotonic()
 
     def tell(self, command: str, arguments: dict[str, Any]) -> None:
@@ -120,7 +100,8 @@ class Mailbox:
         Raises:
             BrokerCallError: the broker does not serve.
         """
-        self._publish(command, arguments, {})
+        with calling_broker():
+            self._channel.send(command, arguments)
 
     def listen(self, timeout_s: float = 0.0) -> bool:
         """Take in one message, and return whether there was one.
@@ -132,11 +113,7 @@ class Mailbox:
             BrokerCallError: the broker does not serve.
         """
         with calling_broker():
-            try:
-                self._connection.drain_events(timeout=max(timeout_s, _AT_ONCE_S))
-            except TimeoutError:
-                return False
-        return True
+            return self._channel.receive(max(timeout_s, _AT_ONCE_S))
 
     def replies_to(
         self,
@@ -165,7 +142,8 @@ class Mailbox:
             came = self.listen(min(left_s, _SLICE_S))
             if not self.replies:
                 if self.seconds > again_s:
-                    self._publish(command, {}, self._reply_to)
+                    with calling_broker():
+                        self._channel.send(command, {}, self._ticket)
                     again_s += _AGAIN_S
                 continue
             if first_is_enough or (known and self.replies.keys() >= set(known)):
@@ -184,20 +162,8 @@ class Mailbox:
         Raises:
             BrokerCallError: the broker does not serve.
         """
-        lengths = dict.fromkeys(queues, 0)
         with calling_broker():
-            for queue in lengths:
-                # Not the one that listens: an empty queue is none to Redis, and the error of that
-                # closes an AMQP channel.
-                if self._counting is None:
-                    self._counting = self._connection.channel()
-                try:
-                    declared = self._counting.queue_declare(queue, passive=True)
-                    lengths[queue] = declared.message_count
-                except ChannelError:
-                    if not getattr(self._counting, "is_open", True):
-                        self._counting = None
-        return lengths
+            return {queue: self._channel.queue_length(queue) for queue in queues}
 
     def close(self) -> None:
         """Listen no more.
@@ -205,53 +171,15 @@ class Mailbox:
         Raises:
             BrokerCallError: the broker does not serve.
         """
-        with calling_broker(), contextlib.closing(self._resources):
-            # The connection goes back to a pool that all applications of a process share. If it
-            # still waits for a reply, it takes nothing from the next mailbox's queue for a second.
-            self._connection.Producer(self._channel, auto_declare=False).publish(
-                "", routing_key=self._queue.name, serializer=self._app.control.mailbox.serializer
-            )
-            with contextlib.suppress(TimeoutError):
-                self._connection.drain_events(timeout=_SLICE_S)
-
-    @property
-    def _reply_to(self) -> dict[str, Any]:
-        exchange = self._app.control.mailbox.reply_exchange.name
-        return {
-            "ticket": self._ticket,
-            "reply_to": {"exchange": exchange, "routing_key": self._queue.routing_key},
-        }
-
-    def _publish(self, command: str, arguments: dict[str, Any], reply_to: dict[str, Any]) -> None:
-        mailbox = self._app.control.mailbox
         with calling_broker():
-            self._connection.Producer(self._channel, auto_declare=False).publish(
-                {
-                    "method": command,
-                    "arguments": arguments,
-                    "destination": None,
-                    "pattern": None,
-                    "matcher": None,
-                    **reply_to,
-                },
-                exchange=mailbox.exchange.name,
-                declare=[mailbox.exchange],
-                serializer=mailbox.serializer,
-                headers={"clock": self._app.clock.forward()},
-            )
+            self._channel.close()
 
-    def _take(self, body: object, message: Any) -> None:
-        if not isinstance(body, dict):
-            return
-        if message.headers.get("ticket") == self._ticket:
-            for worker, said in body.items():
+    def _take(self, ticket: object, replies: dict[str, Any]) -> None:
+        if ticket == self._ticket:
+            for worker, said in replies.items():
                 before = self.replies.get(worker)
                 if before and isinstance(before.body, dict) and isinstance(said, dict):
                     said = {**before.body, **said}  # two workers of one name
                 self.replies[worker] = Reply(said, self.seconds)
         else:
-            self.late.update(body)
-
-
-def _skip(message: object, error: Exception) -> None:
-    """Take what cannot be read for no reply."""
+            self.late.update(replies)

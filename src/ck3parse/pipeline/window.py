@@ -17,6 +17,7 @@ from celery import Celery
 from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 
+from ck3parse.celery_compat.results import detach, wait_for_result
 from ck3parse.config import COMPRESSION, QUEUE_BULK, SERIALIZER, Settings
 from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
@@ -24,9 +25,8 @@ from ck3parse.messaging.acceptance import ANY, Acceptance, NotAcceptedError, Oth
 from ck3parse.messaging.app import DROP_COMMAND, TASK_NAME, TRANSIENT_HEADER
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.broker_calls import BrokerCallError, calling_broker
-from ck3parse.pipeline.lease import PIECE_FILES, Lease, Step, end, failed, let_go
+from ck3parse.pipeline.lease import PIECE_FILES, Lease, Step, end, failed
 from ck3parse.pipeline.mailbox import Mailbox
-from ck3parse.pipeline.result_listener import listen
 from ck3parse.pipeline.task_lookup import Evidence, Look, Roster
 
 BATCHES_PER_WORKER = 4
@@ -205,7 +205,8 @@ class Window:
         """
         try:
             if self._in_flight and not self._came:
-                listen(self._app, timeout_s)
+                with calling_broker():
+                    wait_for_result(self._app, timeout_s)
             while self._came:
                 self._take(self._came.popleft())
             if self._in_flight and not self._answers:
@@ -248,8 +249,8 @@ class Window:
                 end(unwanted)
                 # A worker that was not there to be told may have answered.
                 for task_id in self._dropped:
-                    self._app.backend.forget(task_id)
-        let_go(reply for which in leases for reply in which.replies)
+                    AsyncResult(task_id, app=self._app).forget()
+        detach(reply for which in leases for reply in which.replies)
         self._end_looks()
         self._in_flight.clear()
         self._by_task.clear()
@@ -490,7 +491,7 @@ class Window:
         self._by_task.clear()
         for which in self._in_flight.values():
             which.resumed = True
-            let_go(which.replies)
+            detach(which.replies)
             # Each may have been answered before the broker went.
             which.replies = [AsyncResult(reply.id, app=app) for reply in which.replies]
             for reply in which.replies:

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.exceptions import InvalidTaskError, WorkerShutdown
-from celery.utils.objects import Bunch
 from celery.worker.consumer import Consumer
 from kombu.exceptions import ContentDisallowed
 from kombu.message import Message
 
+from ck3parse.celery_compat.broker import redis_client
+from ck3parse.celery_compat.results import store_refusal
 from ck3parse.errors import ExitCode
 from ck3parse.messaging.redis_cluster import REFUSAL, is_cluster
 
@@ -55,7 +56,7 @@ class LastingConsumer(Consumer):
     def connect(self) -> Any:
         """Connect, and end the worker if what answers can never be used."""
         connection = super().connect()
-        if is_cluster(getattr(connection.default_channel, "client", None)):
+        if is_cluster(redis_client(connection)):
             log.critical("the worker ends: %s", REFUSAL)
             raise WorkerShutdown(ExitCode.USAGE)
         return connection
@@ -100,16 +101,8 @@ class LastingConsumer(Consumer):
         task_id = headers.get("id")
         if not isinstance(task_id, str) or headers.get("ignore_result"):
             return
-        request = Bunch(
-            chord=None,
-            correlation_id=message.properties.get("correlation_id"),
-            errbacks=None,
-            name=headers.get("task"),
-            reply_to=message.properties.get("reply_to"),
-            root_id=None,
-        )
         try:
             refusal = InvalidTaskError(f"the task was refused: {why}")
-            self.app.backend.mark_as_failure(task_id, refusal, request=request)
+            store_refusal(self.app, message, task_id, refusal)
         except Exception:  # the backend may be gone, or the id not one that it takes
             log.exception("the sender of %s cannot be told that it was refused", task_id)

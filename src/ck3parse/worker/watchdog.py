@@ -19,6 +19,7 @@ from typing import Any
 
 from celery import bootsteps
 
+from ck3parse.celery_compat.results import redis_client
 from ck3parse.config import Settings, read_settings
 from ck3parse.messaging.app import make_app
 
@@ -119,7 +120,7 @@ def _servers_answer(of: Settings) -> bool:
     try:
         with app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=_CONNECT_LIMIT_S)
-        if client := getattr(app.backend, "client", None):
+        if client := redis_client(app):
             client.ping()
     except Exception as error:  # noqa: BLE001 - each transport has its own errors
         log.warning("this worker's loop stands still, and its broker does not answer: %s", error)

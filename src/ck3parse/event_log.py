@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from ck3parse.config import read_setting
+
 EVENTS = frozenset(
     {
         "run_start",
@@ -98,7 +100,7 @@ _logs: dict[str, EventLog] = {}
 
 def event_log() -> EventLog | None:
     """Return the log that `CK3PARSE_LOG_DIR` asks for, or `None` if it asks for none."""
-    folder = os.environ.get("CK3PARSE_LOG_DIR")
+    folder = read_setting("log_dir")
     if not folder:
         return None
     return _logs.get(folder) or _logs.setdefault(folder, EventLog(Path(folder)))

@@ -49,7 +49,6 @@ _Megabytes = Annotated[int, msgspec.Meta(ge=1, le=16 * 1024 * 1024)]
 
 READ_ELSEWHERE = frozenset(
     {
-        "CK3PARSE_PARSER",  # ck3parse.parser
         "CK3PARSE_NATIVE",  # setup.py
         # compose.yaml and its like
         "CK3PARSE_CONCURRENCY",
@@ -91,6 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             that its user can read.
         transport: how files are given to workers: `path` names them, `content` sends their bytes.
         path_map: where workers see files that a client names, as `pipeline.pathmap` reads it.
+        parser: `native`, `python` or `module:callable`, a parser of the user's own; empty means
+            `native` where it was built, else `python`.
         max_file_bytes: larger files are not read but fail as `FileTooLarge`.
         max_depth: how deep braces may nest.
         max_files_per_child: files after which a worker process is replaced.
@@ -122,6 +123,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     roots: str = ""
     transport: Literal["path", "content"] = "path"
     path_map: str = ""
+    parser: str = ""
     # The parsers count lines and columns in 32 bits.
     max_file_bytes: Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)] = 64 * 1024 * 1024
     max_depth: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = DEFAULT_MAX_DEPTH
@@ -318,6 +320,25 @@ def read_settings() -> Settings:
     return Settings.from_env(os.environ)
 
 
+def read_setting(name: str) -> Any:
+    """Return one setting of this process's environment, read anew; the others are not checked.
+
+    It costs a hundredth of `read_settings`, for what is read with each call.
+
+    Args:
+        name: the name of a field of `Settings`.
+
+    Raises:
+        UsageError: the variable's value cannot be used.
+    """
+    return _setting(name, os.environ.get(ENV_PREFIX + name.upper(), ""))
+
+
+@functools.lru_cache(maxsize=32)
+def _setting(name: str, value: str) -> Any:
+    return getattr(Settings.from_env({ENV_PREFIX + name.upper(): value}), name)
+
+
 def checked_timeout_ms(timeout_ms: float, longest_ms: int | None = None) -> int:
     """Return a time limit that a request may have, in milliseconds.
 
@@ -329,7 +350,7 @@ def checked_timeout_ms(timeout_ms: float, longest_ms: int | None = None) -> int:
         UsageError: it is no number, or too short or too long a time.
     """
     if longest_ms is None:
-        longest_ms = _longest_timeout_ms(os.environ.get("CK3PARSE_MAX_TIMEOUT_MS", ""))
+        longest_ms = read_setting("max_timeout_ms")
     # NaN is within no limits.
     if isinstance(timeout_ms, (int, float)) and MIN_TIMEOUT_MS <= timeout_ms <= longest_ms:
         return int(timeout_ms)
@@ -337,8 +358,3 @@ def checked_timeout_ms(timeout_ms: float, longest_ms: int | None = None) -> int:
         f"the time limit of a file is {MIN_TIMEOUT_MS} to {longest_ms:,} ms: for longer ones set"
         " CK3PARSE_MAX_TIMEOUT_MS to the same for this program and for each worker of its broker"
     )
-
-
-@functools.lru_cache(maxsize=8)
-def _longest_timeout_ms(variable: str) -> int:
-    return Settings.from_env({"CK3PARSE_MAX_TIMEOUT_MS": variable}).max_timeout_ms

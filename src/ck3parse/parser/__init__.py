@@ -6,11 +6,11 @@ mode: str) -> ParseOutcome`. Unset, it is the native one where it was built, els
 """
 
 import importlib
-import os
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+from ck3parse.config import read_setting
 from ck3parse.errors import UsageError
 from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
 from ck3parse.parser.outcome import ParseOutcome, checked
@@ -58,9 +58,7 @@ def parse_bytes(
         mode: `strict` or `recover`.
         max_depth: how deep braces may nest.
     """
-    return _parser(os.environ.get("CK3PARSE_PARSER", "")).parse_bytes(
-        data, name, mode=mode, max_depth=max_depth
-    )
+    return _parser(read_setting("parser")).parse_bytes(data, name, mode=mode, max_depth=max_depth)
 
 
 def parse_text(
@@ -74,9 +72,7 @@ def parse_text(
         mode: `strict` or `recover`.
         max_depth: how deep braces may nest.
     """
-    return _parser(os.environ.get("CK3PARSE_PARSER", "")).parse_text(
-        text, name, mode=mode, max_depth=max_depth
-    )
+    return _parser(read_setting("parser")).parse_text(text, name, mode=mode, max_depth=max_depth)
 
 
 def parser_in_use() -> Parser:
@@ -85,7 +81,7 @@ def parser_in_use() -> Parser:
     Raises:
         UsageError: there is no such parser.
     """
-    return _parser(os.environ.get("CK3PARSE_PARSER", ""))
+    return _parser(read_setting("parser"))
 
 
 @cache

@@ -1,5 +1,7 @@
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,8 @@ def test_every_variable_that_the_project_reads_is_known() -> None:
 def test_roots_are_joined_as_path_is() -> None:
     assert Settings().root_folders == []
     assert Settings(roots=os.pathsep.join(["/a", "", "/b"])).root_folders == ["/a", "/b"]
+
+
+def test_the_settings_in_the_docs_are_up_to_date() -> None:
+    make = Path(__file__).parents[2] / "docs" / "make_settings.py"
+    subprocess.run([sys.executable, make, "--check"], check=True)

@@ -1,4 +1,4 @@
-"""One settings object, read from `CK3PARSE_*`; Celery's settings derive from it."""
+"""The settings, read from `CK3PARSE_*` variables, and Celery's configuration made from them."""
 
 import functools
 import logging
@@ -22,25 +22,25 @@ QUEUE_INTERACTIVE = "ck3parse.interactive"
 QUEUE_BULK = "ck3parse.bulk"
 
 SERIALIZER = "ck3parse-msgpack"
-"""What `ck3parse.messaging.serializer` is to Celery."""
+"""The name under which Celery knows `ck3parse.messaging.serializer`."""
 PLAIN_SERIALIZER = "msgpack"
-"""The same format as any Celery client packs it."""
+"""Celery's own serializer of the same format, which any Celery client can use."""
 SPOOL_SERIALIZER = "ck3parse-spool"
-"""What `ck3parse.messaging.result_files` is to Celery."""
+"""The name under which Celery knows `ck3parse.messaging.result_files`."""
 COMPRESSION = "ck3parse-zstd"
-"""What `ck3parse.messaging.compression` is to Celery."""
+"""The name under which Celery knows `ck3parse.messaging.compression`."""
 
 STALL_LIMIT_S = 5.0
-"""After so long without an answer from a Redis server its connection is made anew."""
+"""Seconds without an answer from a Redis server after which a connection is replaced."""
 
 LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000
-"""What `max_timeout_ms` may be at most: a day."""
+"""The highest `max_timeout_ms`: a day."""
 
 LONGEST_PATIENCE_S = 7 * 24 * 60 * 60
-"""What `patience_s` and `watchdog_s` may be at most: a week."""
+"""The highest `patience_s` and `watchdog_s`: a week."""
 
 MOST_WORKERS = 1024
-"""What `workers` may be at most."""
+"""The highest `workers`."""
 
 _URLS = frozenset({"broker_url", "result_backend"})
 
@@ -50,7 +50,7 @@ _Megabytes = Annotated[int, msgspec.Meta(ge=1, le=16 * 1024 * 1024)]
 READ_ELSEWHERE = frozenset(
     {
         "CK3PARSE_NATIVE",  # setup.py
-        # compose.yaml and its like
+        # the compose files
         "CK3PARSE_CONCURRENCY",
         "CK3PARSE_FLOWER_ADDRESS",
         "CK3PARSE_FLOWER_AUTH",
@@ -72,48 +72,57 @@ READ_ELSEWHERE = frozenset(
         "CK3PARSE_WRITE_DOCS",
     }
 )
-"""Variables with our prefix that are no field of `Settings`."""
+"""Variables with the prefix `CK3PARSE_` that are not settings."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting, with its default. `NAME` is set by `CK3PARSE_NAME` in the environment.
+    """Every setting with its default.
+
+    The environment variable `CK3PARSE_NAME` sets the field `name`, for clients and workers alike.
+    `docs/make_settings.py` makes the table in `docs/settings.md` from this class.
 
     Attributes:
-        broker_url: of Redis, Valkey, Sentinels or RabbitMQ, see `ck3parse.config.broker_url`; empty
-            means an embedded one, or, for a worker started by hand, a Redis on this machine.
-        result_backend: where results come back; empty means the broker's own URL, of several the
-            first.
-        workers: processes of a worker; 0 means one for each CPU that this process may use, and one
-            more.
-        sentinel_master: what Sentinels call the Redis to use, for URLs that begin with `sentinel:`.
-        roots: folders that a worker may read beneath, joined as `PATH` is; empty means every file
-            that its user can read.
-        transport: how files are given to workers: `path` names them, `content` sends their bytes.
-        path_map: where workers see files that a client names, as `pipeline.pathmap` reads it.
-        parser: `native`, `python` or `module:callable`, a parser of the user's own; empty means
-            `native` where it was built, else `python`.
-        max_file_bytes: larger files are not read but fail as `FileTooLarge`.
+        broker_url: URL of the broker: Redis, Valkey, Redis Sentinel or RabbitMQ. Empty: clients
+            start an embedded broker, and a worker that is started by hand uses Redis on this
+            machine.
+        result_backend: URL of the server that results come back through. Empty: the broker's URL,
+            or the first of several.
+        workers: number of processes of a worker. 0: one more than the CPUs that the worker may use.
+        sentinel_master: name of the Redis service to ask Redis Sentinel for.
+        roots: folders that a worker may read files in, separated as in `PATH`. Empty: all files
+            that the worker's user can read. The embedded worker of `ck3parse run` may read the
+            paths of the run.
+        transport: how workers get files: `path` sends their paths, `content` sends their bytes.
+        path_map: where workers find the client's files, such as
+            `/home/me/mods=/mods,C:\\mods=/mods`. Empty: at the same paths.
+        parser: `native`, `python`, or your own parser as `module:callable`. Empty: `native` if it
+            was built, else `python`.
+        max_file_bytes: size of the largest file that is read, in bytes; larger ones fail with
+            `FileTooLarge`.
         max_depth: how deep braces may nest.
-        max_files_per_child: files after which a worker process is replaced.
-        max_tasks_per_child: tasks after which a worker process is replaced.
-        max_memory_per_child_mb: resident size in MB past which a worker process is replaced after
-            its task.
-        max_address_space_mb: MB of address space that a worker process may use; a file whose AST
-            takes more fails as `MemoryError`. Linux only.
-        patience_s: seconds that broker or workers may be gone before a client gives up.
-        max_timeout_ms: the longest time limit that a request may have. A Redis broker hands a task
-            to a second process once it has not been acknowledged for twice as long and a minute:
-            client and workers need the same value.
-        result_expires_s: seconds after which the result backend drops what nobody fetched; results
-            that only the client waits for which asked are dropped sooner (`transient_expires_s`).
-        server_memory_mb: MB that an embedded server may use. Past it the oldest results that nobody
-            fetched go first, and clients wait if there are none.
-        spool_dir: a folder in which workers leave large results as files, for clients that have the
-            same folder here; empty: all come through the result backend.
-        alive_file: a file that a worker writes every few seconds while it is well; empty: none.
-        watchdog_s: seconds that a worker's event loop may stand still; after as many more in which
-            its broker answers, it ends itself to be started again. 0: never.
-        log_dir: folder for events as JSON lines; empty means none are written.
+        max_files_per_child: number of files after which a worker process is replaced.
+        max_tasks_per_child: number of tasks after which a worker process is replaced.
+        max_memory_per_child_mb: resident memory in MB above which a worker process is replaced
+            after its task.
+        max_address_space_mb: address space in MB that a worker process may use, on Linux only. A
+            file whose AST needs more fails with `MemoryError`.
+        patience_s: seconds for which a client waits for a broker or workers that are away.
+        max_timeout_ms: longest time limit of a file, in milliseconds. Set it to the same value for
+            clients and workers: Redis delivers a task a second time if it is not acknowledged
+            within twice this time and a minute.
+        result_expires_s: seconds after which the result backend drops a result that nobody
+            fetched. Results for one waiting client are dropped after twice `patience_s`, if that
+            is sooner.
+        server_memory_mb: memory in MB that an embedded server may use. When it is full, the server
+            drops the oldest unfetched results, and clients wait if there are none.
+        spool_dir: folder, shared by workers and clients, in which workers leave large results as
+            files. Empty: all results come through the result backend. `ck3parse run` and its
+            embedded worker have a folder of their own.
+        alive_file: heartbeat file for liveness probes; a worker writes it every five seconds while
+            it is connected to its broker. Empty: none.
+        watchdog_s: seconds for which a worker's event loop may stand still. The worker ends itself
+            after twice that time if its broker answers meanwhile. 0: never.
+        log_dir: folder for the event log in JSON lines. Empty: no events are logged.
     """
 
     broker_url: str = ""
@@ -125,7 +134,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     path_map: str = ""
     parser: str = ""
     # The parsers count lines and columns in 32 bits.
-    max_file_bytes: Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)] = 64 * 1024 * 1024
+    max_file_bytes: Annotated[int, msgspec.Meta(ge=1, le=(1 << 32) - 1)] = 64 * 1024 * 1024
     max_depth: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = DEFAULT_MAX_DEPTH
     max_files_per_child: _Count = 5000
     max_tasks_per_child: _Count = 5000
@@ -144,10 +153,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":
-        """Read settings from an environment; what is not set has its default.
+        """Return the settings of an environment.
+
+        Args:
+            env: the environment; an empty variable counts as not set.
 
         Raises:
-            UsageError: a value is not of its setting's type; the message names the variable.
+            UsageError: a value cannot be used. The message names its variable.
         """
         given: dict[str, str] = {}
         for field in cls.__struct_fields__:
@@ -163,13 +175,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise UsageError(f"{variable} cannot be used: {reason}") from error
 
     def given(self, **options: Any) -> "Settings":
-        """Return these settings with what the options of a command line say.
+        """Return these settings, overridden by the options of a command line.
 
         Args:
-            options: by a setting's name; `None` is an option that was not given.
+            **options: values by the name of their setting; `None` for an option that is not given.
+
+        Returns:
+            The settings with these values.
 
         Raises:
-            UsageError: the URL that `--broker` names cannot be used.
+            UsageError: the URL of `--broker` cannot be used.
         """
         given = {name: value for name, value in options.items() if value is not None}
         if given.get("broker_url"):
@@ -183,45 +198,58 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def worker_count(self) -> int:
-        """How many processes a worker has, unless its command line says."""
-        # One more than can work at once: between two tasks each waits for its worker.
+        """Number of processes of a worker, unless its command line sets another."""
+        # One more than can work at once: each waits for its worker between two tasks.
         return self.workers or usable_cpus() + 1
 
     @property
     def transient_expires_s(self) -> int:
-        """Seconds after which a result is dropped that only one client waits for.
+        """Seconds after which a result for one waiting client is dropped.
 
-        One that lives takes it in milliseconds, or once it has reached its broker again, for which
-        it has `patience_s`. One that was killed never does.
+        The client fetches it within milliseconds, or as soon as it has reached its broker again,
+        within `patience_s`. A client that was killed never does.
         """
         return min(self.result_expires_s, math.ceil(2 * self.patience_s))
 
     @property
     def visibility_timeout_s(self) -> int:
-        """After how long without acknowledgement a Redis broker hands a task to another process."""
-        # Twice: a task can wait in its worker until a process is done with another one.
+        """Seconds after which a Redis broker delivers a task again that is not acknowledged."""
+        # Twice, because a task may wait in its worker until a process has finished another one.
         return 2 * self.max_timeout_ms // 1000 + 60
 
     def stored_version(self, parser_version: str) -> str:
-        """Return what results are stored under: the parser's version, and limits if not default."""
+        """Return the version under which results are stored.
+
+        Args:
+            parser_version: the version of the parser.
+
+        Returns:
+            The parser's version, followed by `max_depth` if it is not the default.
+        """
         if self.max_depth == DEFAULT_MAX_DEPTH:
             return parser_version
         return f"{parser_version};depth={self.max_depth}"
 
     def origin(self, parser_version: str, worker: str = "") -> Origin:
-        """Return what results are made under with these settings.
+        """Return the origin of results that are made with these settings.
 
         Args:
-            parser_version: the parser's.
-            worker: the worker's name.
+            parser_version: the version of the parser.
+            worker: the name of the worker; empty for a process that is not a worker.
+
+        Returns:
+            The origin to attach to results, or to compare theirs with.
         """
         return Origin(worker, parser_version, self.max_depth, self.max_file_bytes)
 
     def celery(self) -> dict[str, Any]:
-        """Return Celery's settings as these settings have them.
+        """Return Celery's configuration for these settings.
+
+        Returns:
+            Values by the lower-case names of Celery's settings.
 
         Raises:
-            UsageError: an URL cannot be used.
+            UsageError: the URL of the broker or the result backend cannot be used.
         """
         given = self.broker_url or "redis://127.0.0.1:6379/0"
         try:
@@ -232,42 +260,42 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         sentinel = {"master_name": self.sentinel_master}
         result_serializer = SPOOL_SERIALIZER if self.spool_dir else SERIALIZER
         if result_backend.startswith("rpc://"):
-            # Such a result names its format, and whoever asked may know no other.
+            # The result names its format, and a client of another program knows only this one.
             result_serializer = PLAIN_SERIALIZER
         return {
             "broker_url": broker,
             "result_backend_transport_options": sentinel,
             "result_backend": result_backend,
-            # Plain data both ways, whoever sends it: no pickle.
+            # Only plain data in both directions, never pickle.
             "accept_content": [SERIALIZER, PLAIN_SERIALIZER],
             "result_accept_content": [result_serializer],
-            # For commands to workers; tasks say `SERIALIZER`.
+            # For remote control commands; tasks are sent with `SERIALIZER`.
             "task_serializer": PLAIN_SERIALIZER,
             "result_serializer": result_serializer,
             "result_expires": self.result_expires_s,
             "task_default_queue": QUEUE_BULK,
             "task_queues": {QUEUE_INTERACTIVE: {}, QUEUE_BULK: {}},
             "task_acks_late": True,
-            # A task that kills its process would come back for ever; the client decides instead.
+            # A task that kills its process would come back forever. The client decides instead.
             "task_reject_on_worker_lost": False,
             "worker_concurrency": self.worker_count,
             "worker_max_tasks_per_child": self.max_tasks_per_child,
             "worker_max_memory_per_child": self.max_memory_per_child_mb * 1024,
-            # What a worker holds, a call that somebody waits for cannot overtake.
+            # Prefetched bulk tasks would delay interactive calls.
             "worker_prefetch_multiplier": 1,
-            # SIGQUIT lets tasks in hand finish for this many seconds, as SIGTERM does without end.
+            # After SIGQUIT, running tasks have this long to finish; after SIGTERM, any time.
             "worker_soft_shutdown_timeout": 5.0,
             "worker_consumer": "ck3parse.worker.consumer:LastingConsumer",
             "broker_connection_retry_on_startup": True,
-            # A full Redis answers with an error, which is no reason for a worker to end.
+            # A full Redis answers with an error, which must not end a worker.
             "broker_channel_error_retry": True,
             "broker_transport_options": {
-                # Clients send what a killed worker held again; this is for tasks without a client.
+                # Clients resend the tasks of a killed worker. This is for tasks without a client.
                 "visibility_timeout": self.visibility_timeout_s,
                 "unacked_restore_interval": 1,
                 "unacked_restore_throttle": 1,
                 "queue_order_strategy": "priority",
-                # A connection that stalls is heard of by nobody else: they would wait for ever.
+                # Nothing else notices a stalled connection: readers would wait forever.
                 "socket_timeout": STALL_LIMIT_S,
                 "health_check_interval": int(STALL_LIMIT_S),
                 **(sentinel if broker.startswith("sentinel://") else {}),
@@ -286,18 +314,21 @@ def _check_url(holder: str, url: str, *, backend: bool) -> None:
 
 
 def unknown_variables(env: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each variable with our prefix that nothing reads, as if misspelt.
+    """Return a warning for each `CK3PARSE_` variable that nothing reads.
 
     Args:
         env: the environment.
+
+    Returns:
+        One sentence for each, which suggests the setting with the most similar name.
     """
     known = {ENV_PREFIX + field.upper() for field in Settings.__struct_fields__} | READ_ELSEWHERE
     sentences = []
     for name in sorted(env.keys() - known):
         if name.startswith(ENV_PREFIX) and env[name]:
-            import difflib  # hardly ever
+            import difflib  # rarely needed
 
-            # Without the prefix, which all have in common.
+            # The common prefix would make all names similar.
             fields = [field.removeprefix(ENV_PREFIX) for field in sorted(known)]
             (nearest,) = difflib.get_close_matches(name.removeprefix(ENV_PREFIX), fields, 1, 0.0)
             sentences.append(f"{name} is not a setting; the nearest is {ENV_PREFIX}{nearest}")
@@ -306,30 +337,36 @@ def unknown_variables(env: Mapping[str, str]) -> list[str]:
 
 @functools.cache
 def warn_of_unknown_variables() -> None:
-    """Log `unknown_variables` of this process's environment, once."""
+    """Log the `unknown_variables` of this process's environment, once per process."""
     for sentence in unknown_variables(os.environ):
         log.warning("%s", sentence)
 
 
 def read_settings() -> Settings:
-    """Return the settings of this process's environment, read anew.
+    """Return the settings of this process's environment as it is now.
+
+    Returns:
+        The settings.
 
     Raises:
-        UsageError: a variable's value cannot be used.
+        UsageError: the value of a variable cannot be used.
     """
     return Settings.from_env(os.environ)
 
 
 def read_setting(name: str) -> Any:
-    """Return one setting of this process's environment, read anew; the others are not checked.
+    """Return one setting of this process's environment as it is now.
 
-    It costs a hundredth of `read_settings`, for what is read with each call.
+    This takes microseconds, and does not check the other variables.
 
     Args:
         name: the name of a field of `Settings`.
 
+    Returns:
+        The value of that field.
+
     Raises:
-        UsageError: the variable's value cannot be used.
+        UsageError: the value of the variable cannot be used.
     """
     return _setting(name, os.environ.get(ENV_PREFIX + name.upper(), ""))
 
@@ -340,18 +377,22 @@ def _setting(name: str, value: str) -> Any:
 
 
 def checked_timeout_ms(timeout_ms: float, longest_ms: int | None = None) -> int:
-    """Return a time limit that a request may have, in milliseconds.
+    """Return the time limit of a request if it is within bounds.
 
     Args:
-        timeout_ms: what was asked for.
-        longest_ms: the longest; default: `CK3PARSE_MAX_TIMEOUT_MS` of the environment.
+        timeout_ms: the requested limit in milliseconds.
+        longest_ms: the longest limit that is allowed; default: `CK3PARSE_MAX_TIMEOUT_MS` of the
+            environment.
+
+    Returns:
+        The limit in whole milliseconds.
 
     Raises:
-        UsageError: it is no number, or too short or too long a time.
+        UsageError: the limit is not a number, or it is out of bounds.
     """
     if longest_ms is None:
         longest_ms = read_setting("max_timeout_ms")
-    # NaN is within no limits.
+    # NaN fails every comparison.
     if isinstance(timeout_ms, (int, float)) and MIN_TIMEOUT_MS <= timeout_ms <= longest_ms:
         return int(timeout_ms)
     raise UsageError(

@@ -33,7 +33,7 @@ DIRECTORY = """
 from ck3parse.bridge.engine import running_pipeline
 from embedded import directory_of
 def directory():
-    return directory_of(running_pipeline()._connector._of.broker_url)
+    return directory_of(running_pipeline()._connector._embedded.broker_url)
 """
 WORKING = (
     DIRECTORY
@@ -125,7 +125,8 @@ def faulty() -> Iterator[None]:
 def family() -> Family:
     pipeline = running_pipeline()
     assert pipeline
-    return Family(directory_of(pipeline._connector._of.broker_url))
+    assert pipeline._connector._embedded
+    return Family(directory_of(pipeline._connector._embedded.broker_url))
 
 
 @pytest.mark.parametrize("value", ["", "0", "no"])

@@ -7,7 +7,7 @@ from ck3parse.pipeline.lease import MAX_CRASHES, MAX_TRIES, PIECE_FILES, Lease, 
 
 def lease(files: int) -> Lease:
     requests = [ParseRequest(str(number), f"/mod/{number}.txt") for number in range(files)]
-    return Lease(Batch(requests, files * 10), "bulk", keep=False)
+    return Lease("t", Batch(requests, files * 10), "bulk", keep=False)
 
 
 def test_a_batch_that_crashes_is_sent_in_pieces_until_a_file_can_be_tried_alone() -> None:

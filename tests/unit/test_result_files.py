@@ -8,11 +8,10 @@ from kombu.serialization import registry
 
 from ck3parse.config import SPOOL_SERIALIZER
 from ck3parse.messaging import result_files
-from ck3parse.messaging.result_files import MIN_BYTES
+from ck3parse.messaging.result_files import MIN_BYTES, ResultFileError
 
 LARGE = {"task_id": "t", "status": "SUCCESS", "result": [b"x" * MIN_BYTES], "children": []}
 SMALL = {"task_id": "t", "status": "SUCCESS", "result": [b"x"], "children": []}
-LOST: dict[str, Any] = {"task_id": "t", "status": "SUCCESS", "result": None, "children": []}
 
 
 @pytest.fixture
@@ -30,6 +29,11 @@ def encoded(meta: dict[str, Any]) -> bytes:
 def decoded(body: bytes) -> Any:
     loads: Callable[..., Any] = registry.loads
     return loads(body, f"application/x-{SPOOL_SERIALIZER}", "binary", accept=None, force=True)
+
+
+def assert_lost(meta: dict[str, Any]) -> None:
+    assert isinstance(meta.pop("result"), ResultFileError)
+    assert meta == {"task_id": "t", "status": "FAILURE", "children": []}
 
 
 def test_a_large_result_is_a_file_until_it_is_read(folder: Path) -> None:
@@ -51,12 +55,12 @@ def truncate(file: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, truncate])
-def test_a_result_that_cannot_be_read_answers_nothing(
+def test_a_result_whose_file_cannot_be_read_is_a_failure(
     harm: Callable[[Path], None], folder: Path
 ) -> None:
     body = encoded(LARGE)
     harm(next(folder.iterdir()))
-    assert decoded(body) == LOST
+    assert_lost(decoded(body))
     assert list(folder.iterdir()) == []
 
 
@@ -68,7 +72,7 @@ def test_only_a_result_s_file_is_read_and_removed(name: bytes, folder: Path) -> 
     secret.write_text("keep me")
     other = body.replace(b"\xd9\x20" + file.name.encode(), bytes([0xD9, len(name)]) + name)
     assert other != body
-    assert decoded(other) == LOST
+    assert_lost(decoded(other))
     assert secret.exists()
     assert list(folder.iterdir()) == [file]
 

@@ -19,7 +19,9 @@ class Sent:
 
 def lease() -> Lease:
     sent: list[AsyncResult] = [cast("Any", Sent("t"))]
-    return Lease(Batch([ParseRequest("1", "/mod/1.txt")], 10), "bulk", keep=False, replies=sent)
+    return Lease(
+        "t", Batch([ParseRequest("1", "/mod/1.txt")], 10), "bulk", keep=False, replies=sent
+    )
 
 
 def seen(*replied: str, silent: str = "", holder: str = "", queued: int = 0) -> Evidence:
@@ -28,8 +30,8 @@ def seen(*replied: str, silent: str = "", holder: str = "", queued: int = 0) -> 
 
 
 def is_lost(*looks: Evidence) -> list[bool]:
-    which = lease()
-    return [which.is_lost(look, overtaken=False) for look in looks]
+    sent = lease()
+    return [sent.is_lost(look, overtaken=False) for look in looks]
 
 
 def test_a_batch_is_lost_if_all_replied_twice_without_it() -> None:

@@ -150,24 +150,19 @@ def _pipeline(task: Task) -> Round:
         EmbeddedBroker(task.workers, spool=True) as broker,
     ):
         # As in `run`: while server and worker come up, this process imports Celery.
-        from ck3parse.messaging.acceptance import Acceptance
-        from ck3parse.messaging.app import make_app
         from ck3parse.pipeline.plan import make_plan
         from ck3parse.pipeline.run import Run
-        from ck3parse.pipeline.window import Window
+        from ck3parse.pipeline.session import open_window
 
         with Store(Path(folder, "bench.sqlite"), parser_in_use().version) as store:
             plan = make_plan(task.paths, store, max_bytes=of.max_file_bytes)
             broker.wait_ready(START_LIMIT_S, worker=True)
-            of = broker.client_settings(of)
             run = Run(plan, store, timeout_ms=DEFAULT_TIMEOUT_MS, max_bytes=of.max_file_bytes)
             started = perf_counter()
             run.record_known()
             times: list[float] = []
             done = Round(0, 0, 0, started - began, 0.0, spread(()))
-            acceptance = Acceptance(of.origin(parser_in_use().version), own_worker=True)
-            window = Window(make_app(of), workers=task.workers, acceptance=acceptance)
-            with closing(window):
+            with closing(open_window(of, broker)) as window:
                 for outcomes in run.outcomes(window):
                     done.files += len(outcomes)
                     done.size += sum(found.size for found, _ in outcomes)

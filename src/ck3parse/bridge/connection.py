@@ -5,8 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from celery import Celery
-
 from ck3parse.bridge import forking
 from ck3parse.bridge.result_lookup import Seeker
 from ck3parse.bridge.worker_process import WorkerProcess
@@ -15,14 +13,11 @@ from ck3parse.config import Settings
 from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.errors import BrokerError
 from ck3parse.files.transport import Give, by_name, giver
-from ck3parse.messaging.acceptance import Acceptance
 from ck3parse.messaging.app import make_app
-from ck3parse.parser import parser_in_use
-from ck3parse.pipeline.connection import Connected, connect, reach, worker_stats
-from ck3parse.pipeline.task_lookup import Roster
+from ck3parse.pipeline.connection import reach, worker_stats
+from ck3parse.pipeline.session import START_LIMIT_S, open_window, own_acceptance
 from ck3parse.pipeline.window import Window
 
-START_LIMIT_S = 30.0
 _RETRY_FIRST_S = 0.2
 _RETRY_LAST_S = 2.0
 
@@ -30,39 +25,41 @@ log = logging.getLogger(__name__)
 
 
 class Connector:
-    """A connection to a broker, and the broker itself if it is an embedded one.
+    """A connection to a broker; owns the broker if it is an embedded one.
 
-    An embedded one is started at once; one that others run is waited for in `connect`.
+    An embedded broker is started at once; `connect` waits for one that others run.
 
     Args:
-        of: settings; without a broker's URL in them an embedded one is started.
-        workers: processes of the embedded worker.
+        settings: this process's settings; without a broker's URL an embedded broker is started.
+        workers: number of processes of the embedded worker.
 
     Attributes:
-        give: how files are given to the workers there.
+        give: puts a file into a request: its path for the workers there, or its bytes.
         seeker: finds results by the ids of futures.
 
     Raises:
         BrokerError: an embedded broker cannot be started.
-        UsageError: a setting cannot be used, or `CK3PARSE_PARSER` chooses a parser that there is
-            not.
+        UsageError: a setting cannot be used, or `CK3PARSE_PARSER` names a parser that does not
+            exist.
     """
 
-    def __init__(self, of: Settings, workers: int) -> None:
+    def __init__(self, settings: Settings, workers: int) -> None:
+        self._settings = settings
         self._closing = threading.Event()
-        origin = of.origin(parser_in_use().version)
         self._embedded: EmbeddedBroker | None = None
-        self._workers = workers
         self._waits_for: str | None = None
+        self._acceptance = own_acceptance(settings, embedded=not settings.broker_url)
+        self.seeker = Seeker(self._acceptance)
         self.give: Give = by_name
-        if of.broker_url:
-            self.give = giver(of.transport, of.path_map, of.max_file_bytes)
+        client_settings = settings
+        if settings.broker_url:
+            self.give = giver(settings.transport, settings.path_map, settings.max_file_bytes)
         else:
-            self._embedded = EmbeddedBroker(workers, of.root_folders, keep=True)
+            self._embedded = EmbeddedBroker(workers, settings.root_folders, keep=True)
             self._embedded.start()
-            of = self._embedded.client_settings(of)
+            client_settings = self._embedded.client_settings(settings)
         try:
-            app = make_app(of)
+            app = make_app(client_settings)
             import_everything(app)
             app.close()
             if self._embedded:
@@ -71,33 +68,40 @@ class Connector:
         except BaseException:
             self.close()
             raise
-        self._of = of
-        self._acceptance = Acceptance(origin, own_worker=self._embedded is not None)
-        self.seeker = Seeker(self._acceptance)
 
     def connect(self, outlast: Callable[[BrokerError], None]) -> Window:
-        """Return where to send, once there are broker and workers.
+        """Return a window on the broker, once it and its workers answer.
 
         Args:
-            outlast: called with what is wrong whenever there are none, and by the window later.
+            outlast: called with what is wrong each time they do not answer; the window calls it
+                later too.
 
         Raises:
             BrokerError: `closing` was called, or the embedded broker failed.
         """
-        connected = self._connected(outlast)
-        self.seeker.app = connected.app
-        return Window(
-            connected.app,
-            workers=connected.workers,
-            roster=connected.roster,
-            check=self._check,
-            reconnect=self._reconnect,
-            patience_s=self._of.patience_s,
-            outlast=outlast,
-            say=self._say,
-            sleep=_sleep,
-            acceptance=self._acceptance,
-        )
+        pause_s = _RETRY_FIRST_S
+        while True:
+            self._check()
+            try:
+                with forking.held():
+                    window = open_window(
+                        self._settings,
+                        self._embedded,
+                        acceptance=self._acceptance,
+                        check=self._check,
+                        say=self._say,
+                        outlast=outlast,
+                        sleep=_sleep,
+                    )
+            except BrokerError as error:
+                self._check()
+                self._say(str(error))
+                outlast(error)
+            else:
+                self.seeker.window = window
+                return window
+            self._closing.wait(pause_s)
+            pause_s = min(2 * pause_s, _RETRY_LAST_S)
 
     def closing(self) -> None:
         """Have nothing be waited for any more."""
@@ -114,7 +118,10 @@ class Connector:
         Raises:
             BrokerError: the broker cannot be reached.
         """
-        app = reach(self._of)
+        settings = self._settings
+        if self._embedded:
+            settings = self._embedded.client_settings(settings)
+        app = reach(settings)
         try:
             stats = worker_stats(app)
         finally:
@@ -129,33 +136,9 @@ class Connector:
                 found.append(WorkerProcess(len(found), pid, count, self._embedded is not None))
         return found
 
-    def _connected(self, outlast: Callable[[BrokerError], None]) -> Connected:
-        if self._embedded:
-            return Connected(make_app(self._of), self._workers, Roster(complete=True))
-        pause_s = _RETRY_FIRST_S
-        while True:
-            self._check()
-            try:
-                with forking.held():
-                    connected = connect(self._of)
-            except BrokerError as error:
-                self._say(str(error))
-                outlast(error)
-            else:
-                self._say(None)
-                return connected
-            self._closing.wait(pause_s)
-            pause_s = min(2 * pause_s, _RETRY_LAST_S)
-
-    def _reconnect(self) -> Celery:
-        self.seeker.app = reach(self._of)
-        return self.seeker.app
-
     def _check(self) -> None:
         if self._closing.is_set():
             raise BrokerError("the parse pool was shut down")
-        if self._embedded and (reason := self._embedded.failure()):
-            raise BrokerError(f"the embedded broker failed: {reason}")
 
     def _say(self, waits_for: str | None) -> None:
         # Once, and not as it goes on. An embedded one is back within a second, or has failed.

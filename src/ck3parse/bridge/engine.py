@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable, Mapping
 
 from ck3parse.bridge import forking
-from ck3parse.bridge.protocols import Engine
+from ck3parse.bridge.protocols import Engine, Sink
 from ck3parse.bridge.subprocess_engine import Subprocesses
 from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.celery_compat.broker import release_inherited_connections
 from ck3parse.config import read_settings, warn_of_unknown_variables
 from ck3parse.errors import NoEmbeddedBrokerError
 from ck3parse.event_log import event_log
+from ck3parse.messages import ParseRequest
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +66,6 @@ class Pipeline:
         self._dispatcher = Dispatcher(
             self._connector.connect, self._connector.seeker, self._connector.give, of.patience_s
         )
-        # Taken by name, so that each call is one less.
-        self.submit = self._dispatcher.submit
-        self.is_answering = self._dispatcher.is_answering
-        self.flush = self._dispatcher.flush
-        self.drop = self._dispatcher.drop
-        self.taken = self._dispatcher.taken
-        self.seek = self._dispatcher.seek
         self._closed = False
         _pipelines.append(self)
         atexit.register(self.close)
@@ -82,6 +76,39 @@ class Pipeline:
     def stopped(self) -> bool:
         """Whether it answers nothing any more."""
         return self._dispatcher.stopped
+
+    def submit(
+        self,
+        request: ParseRequest,
+        size: int,
+        sink: Sink,
+        *,
+        bulk: bool = False,
+        urgent: bool = False,
+        keep: bool = False,
+    ) -> str:
+        """Take a request; see `Dispatcher.submit`."""
+        return self._dispatcher.submit(request, size, sink, bulk=bulk, urgent=urgent, keep=keep)
+
+    def is_answering(self) -> bool:
+        """Return whether the calling thread is the one that delivers results."""
+        return self._dispatcher.is_answering()
+
+    def flush(self) -> None:
+        """Send at once all requests held back to fill a batch."""
+        self._dispatcher.flush()
+
+    def drop(self, request_id: str) -> None:
+        """Withdraw a request that nobody waits for any more."""
+        self._dispatcher.drop(request_id)
+
+    def taken(self, request_id: str) -> None:
+        """Note that the result of a request was delivered."""
+        self._dispatcher.taken(request_id)
+
+    def seek(self, future_id: str, sink: Sink, limit_s: float) -> Callable[[], None]:
+        """Look for the result of a future of any process; see `Dispatcher.seek`."""
+        return self._dispatcher.seek(future_id, sink, limit_s)
 
     def close(self) -> None:
         """Answer nothing any more, and end the embedded broker."""

@@ -9,7 +9,6 @@ import math
 import threading
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
 
 import msgspec
 from celery import states
@@ -22,6 +21,7 @@ from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseResult
 from ck3parse.messaging.acceptance import Acceptance, NotAcceptedError, OtherOriginError
 from ck3parse.pipeline.broker_calls import calling_broker
+from ck3parse.pipeline.window import Window
 
 LOOK_INTERVAL_S = 0.05
 LOST_PATIENCE_S = 60.0
@@ -45,10 +45,10 @@ class Seeker:
         acceptance: what answers must be like.
 
     Attributes:
-        app: the Celery application whose backend to look at, once there is one.
+        window: whose result backend to use; set before anything but `seek` is called.
     """
 
-    app: Any
+    window: Window
 
     def __init__(self, acceptance: Acceptance) -> None:
         self._acceptance = acceptance
@@ -88,7 +88,7 @@ class Seeker:
         result.origin = self._acceptance.origin
         answers = msgspec.to_builtins([result], builtin_types=(bytes,))
         with calling_broker():
-            store_result(self.app, result.id, answers)
+            store_result(self.window.app, result.id, answers)
 
     def drop(self, task_id: str) -> None:
         """Remove a task's result.
@@ -97,7 +97,7 @@ class Seeker:
             BrokerCallError: the backend does not serve.
         """
         with calling_broker():
-            AsyncResult(task_id, app=self.app).forget()
+            AsyncResult(task_id, app=self.window.app).forget()
 
     def look(self) -> None:
         """Hand out what has come, if it is time to look.
@@ -131,7 +131,7 @@ class Seeker:
     def _result(self, task_id: str) -> tuple[str, object]:
         """Return a task's state, and its result if it succeeded."""
         with calling_broker():
-            reply = AsyncResult(task_id, app=self.app)
+            reply = AsyncResult(task_id, app=self.window.app)
             state = str(reply.state)
             return state, reply.result if state == states.SUCCESS else None
 

@@ -46,6 +46,8 @@ class ControlChannel:
         self._counting: Any = None
         with contextlib.ExitStack() as stack:
             self._connection = stack.enter_context(app.pool.acquire(block=True))
+            # Without this, kombu would retry for longer if the broker is gone.
+            self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
             self._channel = self._connection.default_channel
             # Redis only: a client must not search for what dead workers left.
             self._channel.unacked_restore_throttle = _NEVER

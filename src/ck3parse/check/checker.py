@@ -22,6 +22,7 @@ from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found
 from ck3parse.messages import Diagnostic, ParseResult
 from ck3parse.parser import ParseOutcome, Parser
+from ck3parse.parser.outcome import fill_result
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.store import Store
 
@@ -129,18 +130,12 @@ class Check:
         source = Source(data, outcome)
         diagnostics = _errors(outcome) + find_all(self._rules, source)
         diagnostics = without_suppressed(diagnostics, source.text)
-        return ParseResult(
-            "",
-            path,
-            outcome.success,
-            error_type=outcome.error_type,
-            error=outcome.error,
-            line=outcome.line,
-            column=outcome.column,
-            diagnostics=sorted(diagnostics, key=lambda each: (each.line, each.column)),
-            content_hash=hashlib.sha256(data).hexdigest(),
-            size=len(data),
+        result = ParseResult(
+            "", path, content_hash=hashlib.sha256(data).hexdigest(), size=len(data)
         )
+        fill_result(result, outcome, None)
+        result.diagnostics = sorted(diagnostics, key=lambda each: (each.line, each.column))
+        return result
 
     def _selected(self, path: str, diagnostics: list[Diagnostic]) -> Checked:
         selected = [

@@ -144,16 +144,16 @@ def _travel(
     from ck3parse.diagnosis.code import ask_workers, clock_findings, worker_findings
     from ck3parse.diagnosis.route import queue_findings
     from ck3parse.diagnosis.stages import Traveller, store_times
-    from ck3parse.pipeline.connection import connect
+    from ck3parse.messaging.acceptance import ANY
     from ck3parse.pipeline.mailbox import Mailbox
-    from ck3parse.pipeline.window import Window
+    from ck3parse.pipeline.session import open_window
 
-    app, processes, roster = connect(of)
+    patient = msgspec.structs.replace(of, patience_s=PATIENCE_S)
+    # Workers that parse otherwise are findings, and so is the first error of a broker.
+    window = open_window(patient, acceptance=ANY, reconnect=False)
     found.reached = True
-    with ExitStack() as stack:
-        window = Window(app, workers=processes, roster=roster, patience_s=PATIENCE_S)
-        stack.enter_context(closing(window))
-        mailbox = stack.enter_context(Mailbox(app))
+    with closing(window), Mailbox(window.app) as mailbox:
+        roster = window.roster
         before = time.time()
         found.workers = ask_workers(mailbox, roster.workers)
         clocks = clock_findings((before, time.time()), found.workers)
@@ -161,7 +161,7 @@ def _travel(
         if found.route and (unheard := queue_findings(mailbox, found.route, roster.workers)):
             found.findings += unheard
             return  # an answer would be waited for in vain
-        traveller = Traveller(window, app, of, mapped=mapped, one_clock=not clocks)
+        traveller = Traveller(window, window.app, of, mapped=mapped, one_clock=not clocks)
         for place, each in enumerate(local):
             if each.data is not None:
                 answers[place] = traveller.take(each)

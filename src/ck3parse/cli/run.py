@@ -4,7 +4,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
@@ -27,7 +27,7 @@ from ck3parse.config import (
     checked_timeout_ms,
     read_settings,
 )
-from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError
+from ck3parse.errors import Ck3parseError, ExitCode, StoreError
 from ck3parse.files.transport import giver
 from ck3parse.files.walk import roots_of
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
@@ -40,9 +40,7 @@ from ck3parse.worker.malloc import keep_freed_memory
 if TYPE_CHECKING:
     # At run time each is imported where it is needed: to a short run they are most of its time.
     from ck3parse.embedded.broker import EmbeddedBroker
-    from ck3parse.pipeline.window import Window
 
-BROKER_START_LIMIT_S = 30.0
 SMALL_FILES = 4_000
 SMALL_BYTES = 24_000_000
 """One worker parses so much in the time that it takes to hear of others."""
@@ -270,18 +268,16 @@ def _parse(
         files, size = len(plan.to_parse), plan.size_to_parse
         progress = stack.enter_context(RunProgress(files, size))
 
-        def check() -> None:
-            interrupts.check()
-            if embedded and (reason := embedded.failure()):
-                raise BrokerError(f"the embedded broker failed: {reason}")
+        # While an embedded broker starts, this process imports Celery.
+        from ck3parse.pipeline.session import open_window
 
-        opened = _window(
+        opened = open_window(
             of,
             embedded,
-            check,
-            progress.say,
+            first_is_enough=files <= SMALL_FILES and size <= SMALL_BYTES,
             wait=wait,
-            small=files <= SMALL_FILES and size <= SMALL_BYTES,
+            check=interrupts.check,
+            say=progress.say,
         )
         window = stack.enter_context(closing(opened))
         stack.callback(tally.look_at, window)
@@ -295,37 +291,3 @@ def _parse(
         for outcomes in run.outcomes(window, interrupts.check):
             failed = tally.add(outcomes)
             progress.advance(len(outcomes), sum(found.size for found, _ in outcomes), failed)
-
-
-def _window(
-    of: Settings,
-    embedded: "EmbeddedBroker | None",
-    check: Callable[[], None],
-    say: Callable[[str | None], None],
-    *,
-    wait: bool,
-    small: bool,
-) -> "Window":
-    from ck3parse.messaging.acceptance import Acceptance
-    from ck3parse.messaging.app import make_app
-    from ck3parse.pipeline.connection import connect, reach
-    from ck3parse.pipeline.task_lookup import Roster
-    from ck3parse.pipeline.window import Window
-
-    origin = of.origin(parser_in_use().version)
-    if embedded:
-        embedded.wait_ready(BROKER_START_LIMIT_S)
-        of = embedded.client_settings(of)
-        app, workers, roster = make_app(of), of.worker_count, Roster(complete=True)
-    else:
-        app, workers, roster = connect(of, first_is_enough=small, wait=wait, check=check, say=say)
-    return Window(
-        app,
-        workers=workers,
-        roster=roster,
-        check=check,
-        reconnect=lambda: reach(of),
-        patience_s=of.patience_s,
-        say=say,
-        acceptance=Acceptance(origin, own_worker=embedded is not None),
-    )

@@ -25,6 +25,7 @@ from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, printable_name
 from ck3parse.messages import ZSTD_LEVEL, ParseRequest, ParseResult
 from ck3parse.parser import parse_bytes, parser_in_use
+from ck3parse.parser.outcome import fill_result
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.window import Answer, Window
 from ck3parse.store import Store
@@ -89,13 +90,12 @@ def local_way(path: str, of: Settings) -> Local:
     began = perf_counter()
     outcome = parse_bytes(data, path, max_depth=of.max_depth)
     times["parse"] = _ms_since(began)
+    ast = None
     if outcome.ast_json is not None:
         began = perf_counter()
-        result.ast = compress(outcome.ast_json)
+        ast = compress(outcome.ast_json)
         times["compress"] = _ms_since(began)
-    result.ok, result.node_count = outcome.success, outcome.node_count
-    result.error_type, result.error = outcome.error_type, outcome.error
-    result.line, result.column = outcome.line, outcome.column
+    fill_result(result, outcome, ast)
     stages.error_type, stages.error = result.error_type, result.error
     return Local(stages, data, result)
 

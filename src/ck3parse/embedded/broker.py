@@ -70,6 +70,7 @@ class EmbeddedBroker:
             the last of them are kept, to be part of a failure's sentence.
 
     Attributes:
+        workers: how many processes the worker has.
         notices: what died and how, for each time that something was started again.
     """
 
@@ -84,7 +85,7 @@ class EmbeddedBroker:
         log_fd: int | None = None,
     ) -> None:
         self.notices: list[str] = []
-        self._workers = workers
+        self.workers = workers
         self._roots = roots
         self._env = env
         self._keep = keep
@@ -157,13 +158,24 @@ class EmbeddedBroker:
         """
         deadline = monotonic() + timeout_s
         while not (self._answers() and (self._worker_ready or not worker)):
-            if reason := self.failure(_LOOK_INTERVAL_S):
-                raise BrokerError(f"the embedded broker failed: {reason}")
+            self.check(_LOOK_INTERVAL_S)
             if monotonic() > deadline:
                 raise BrokerError(
                     f"the embedded broker is not up after {timeout_s:g} s: is this machine very"
                     " busy? Try again"
                 )
+
+    def check(self, timeout_s: float = 0.0) -> None:
+        """Raise an error if server or worker is gone for good.
+
+        Args:
+            timeout_s: seconds to wait for news.
+
+        Raises:
+            BrokerError: it is; the message says why.
+        """
+        if reason := self.failure(timeout_s):
+            raise BrokerError(f"the embedded broker failed: {reason}")
 
     def failure(self, timeout_s: float = 0.0) -> str | None:
         """Return why server or worker is gone for good, or `None` if all is well.
@@ -243,7 +255,7 @@ class EmbeddedBroker:
         command += ["--maxmemory", f"{read_settings().server_memory_mb}mb"]
         command += ["--maxmemory-policy", "volatile-ttl"]
         # `-P`: a mod's folder may hold anything, and must not be where modules are looked for.
-        command += ["--", python, "-P", "-c", _WORKER, str(self._socket_path), str(self._workers)]
+        command += ["--", python, "-P", "-c", _WORKER, str(self._socket_path), str(self.workers)]
         command += [folder for folder in sys.path if folder]
         life, self._life_fd = os.pipe()
         self._reports_fd, reports = os.pipe()

@@ -15,9 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from celery import states
 from kombu import serialization
 
 from ck3parse.config import SPOOL_SERIALIZER
+from ck3parse.messaging.acceptance import NotAcceptedError
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,10 @@ MIN_BYTES = 64 * 1024
 _SPOOLED = b"\xc1"
 """The one byte that msgpack never uses."""
 _NAME = re.compile("[0-9a-f]{32}")
+
+
+class ResultFileError(NotAcceptedError):
+    """A large result whose file is gone or cannot be read."""
 
 
 def register(folder: str) -> None:
@@ -56,8 +62,9 @@ def register(folder: str) -> None:
             return msgspec.msgpack.decode(_take(os.path.join(folder, name)))
         except (OSError, ValueError) as error:
             log.warning("a result cannot be read (%s)", error)
-        # An answer to nothing that was asked: its client sends again what has no other yet.
-        return {"task_id": task_id, "status": "SUCCESS", "result": None, "children": []}
+            lost = ResultFileError(f"its file cannot be read: {error}")
+        # The client parses the batch again.
+        return {"task_id": task_id, "status": states.FAILURE, "result": lost, "children": []}
 
     content_type = f"application/x-{SPOOL_SERIALIZER}"
     add: Callable[..., None] = serialization.registry.register

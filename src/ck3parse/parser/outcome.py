@@ -3,7 +3,7 @@
 import msgspec
 
 from ck3parse.errors import ErrorType
-from ck3parse.messages import Count, Diagnostic
+from ck3parse.messages import Count, Diagnostic, ParseResult
 from ck3parse.parser.diagnostics import Recovered, diagnostics_of, error_type_of
 
 
@@ -30,6 +30,20 @@ class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
     line: Count | None = None
     column: Count | None = None
     diagnostics: list[Diagnostic] = []
+
+
+def fill_result(result: ParseResult, outcome: ParseOutcome, ast: bytes | None) -> None:
+    """Copy an outcome into the result of its file.
+
+    Args:
+        result: gets all that the outcome says; its id, path, hash, size and time stay.
+        outcome: what the parser returned.
+        ast: the outcome's AST as a zstd frame, or `None`.
+    """
+    result.ok, result.ast, result.node_count = outcome.success, ast, outcome.node_count
+    result.error_type, result.error = outcome.error_type, outcome.error
+    result.line, result.column = outcome.line, outcome.column
+    result.diagnostics = outcome.diagnostics
 
 
 def checked(given: object) -> ParseOutcome:

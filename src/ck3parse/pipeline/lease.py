@@ -1,4 +1,4 @@
-"""A batch that is out with the workers, and what becomes of it when it does not come back."""
+"""A batch in flight, and what to do if no result comes back."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -16,20 +16,28 @@ from ck3parse.pipeline.broker_calls import calling_broker
 from ck3parse.pipeline.task_lookup import Evidence
 
 MAX_TRIES = 3
-"""How often a batch is sent that is lost without a reason, before its files are tried alone."""
+"""How often a batch that is lost for no known reason is sent, before each file is sent alone."""
 MAX_CRASHES = 2
-"""How often a file alone may take its process along. Once can be something else that killed it."""
+"""How often a process may die with a single file. Once, something else may have killed it."""
 MAX_OTHER_ORIGINS = 12
-"""How often a batch is sent that workers answer who parse otherwise, while one that does not is
-there. Where half of them do, one batch in four thousand comes to its end so."""
+"""How often a batch is sent to workers whose results cannot be used, while some worker's can.
+
+If half of the workers are of the wrong kind, one batch in four thousand uses up all its tries."""
 PIECE_FILES = 32
-"""How many files of a batch that crashed are sent together, to find the one without trying all."""
+"""Files in each piece of a batch that crashed: finds the one without sending each file alone."""
 MISSED_LOOKS = 2
-"""How often in a row a batch must be nowhere: once it may be on its way from queue to worker."""
+"""How many looks in a row must not find a batch: once, it may be between queue and worker."""
 
 
 class Step(Enum):
-    """What is next for a batch without an answer: again, in pieces, its files alone, or no more."""
+    """What to do with a batch that failed or was lost.
+
+    Attributes:
+        AGAIN: send it again.
+        PIECES: send it in pieces of `PIECE_FILES`.
+        ALONE: send each file alone.
+        GIVE_UP: send it no more; its files fail.
+    """
 
     AGAIN = "again"
     PIECES = "pieces"
@@ -38,23 +46,26 @@ class Step(Enum):
 
 
 class Lease(msgspec.Struct, eq=False):
-    """A batch that was published and not answered yet.
+    """A batch in flight.
 
     Attributes:
-        batch: what was sent.
-        queue: where it was sent.
-        keep: whether the task and its result are left to others, as its id is known elsewhere.
-        replies: the tasks it was sent as, the last one last.
-        tries: how often it was sent because it was lost.
-        crashes: how often its process died with it.
-        other_origins: how often a worker answered that parses otherwise than is wanted.
-        missed: in how many looks in a row it was nowhere.
-        sent: when it was sent last, in seconds of `time.monotonic`.
-        answers_before: how many answers from its queue had come then.
-        holder: the worker that had it in the last look in which one had it since then.
-        resumed: whether the broker went while it was in flight, and may deliver a task twice.
+        task_id: id of the first task that it is sent as; unique among leases.
+        batch: the batch.
+        queue: the queue that it is sent to.
+        keep: whether to leave the task and its result to others, who know the id.
+        replies: the tasks that it was sent as, oldest first.
+        tries: how often it was sent without being lost to a crash.
+        crashes: how often its process died.
+        other_origins: how often a worker with another parser or other limits answered.
+        missed: how many looks in a row have not found it.
+        sent: when it was last sent, in seconds of `time.monotonic`.
+        answers_before: how many answers from its queue had come by then.
+        holder: the worker that the last successful look since then found it with.
+        resumed: whether the broker went while it was in flight, so that it may deliver a task
+            twice.
     """
 
+    task_id: str
     batch: Batch
     queue: str
     keep: bool
@@ -70,21 +81,25 @@ class Lease(msgspec.Struct, eq=False):
 
     @property
     def alone(self) -> bool:
-        """Whether it is one file, which can be blamed."""
+        """Whether it is a single file, so that a crash is that file's fault."""
         return len(self.batch.requests) == 1
 
     def spare_ids(self) -> list[str]:
-        """Return the tasks of it that may yet be answered, once one was and it has ended."""
+        """Return the tasks that may still be answered although the lease has ended."""
         if len(self.replies) == 1 and not self.resumed:
             return []
-        # Of one to be kept others know the first.
+        # Others may ask for the first one by its id.
         return [reply.id for reply in self.replies[1 if self.keep else 0 :]]
 
     def after_failure(self, reason: BaseException) -> Step:
-        """Say what is next, as its task failed."""
+        """Return what to do after its task failed.
+
+        Args:
+            reason: what the task raised.
+        """
         if not self.alone:
-            # One of them took its neighbours' process with it. Alone, each fails for itself. A
-            # crash is soon seen again, where a hang would take its whole limit once more.
+            # One file failed the whole batch. A crash in a piece of it shows soon; a hang would
+            # use up the time limit once more, so each file goes alone.
             hangs = isinstance(reason, TimeLimitExceeded)
             few = len(self.batch.requests) <= PIECE_FILES
             return Step.ALONE if hangs or few else Step.PIECES
@@ -94,31 +109,31 @@ class Lease(msgspec.Struct, eq=False):
         return Step.AGAIN if self.crashes < MAX_CRASHES else Step.GIVE_UP
 
     def after_loss(self) -> Step:
-        """Say what is next, as nothing is left of it."""
+        """Return what to do after it was lost."""
         if self.tries < MAX_TRIES:
             self.tries += 1
             return Step.AGAIN
         return Step.GIVE_UP if self.alone else Step.ALONE
 
     def after_other_origin(self, *, usable: bool) -> Step:
-        """Say what is next, as a worker answered that parses otherwise than is wanted.
+        """Return what to do after a worker with another parser or other limits answered.
 
         Args:
-            usable: whether there is a worker whose answers are used, as far as is known.
+            usable: whether some worker's results can be used, as far as is known.
         """
         self.other_origins += 1
         most = MAX_OTHER_ORIGINS if usable else MAX_TRIES
         return Step.AGAIN if self.other_origins < most else Step.GIVE_UP
 
     def is_lost(self, evidence: Evidence, *, overtaken: bool) -> bool:
-        """Take a look at it into account, and say whether it is lost.
+        """Take a look into account, and return whether the batch is lost.
 
-        It is not as long as the one that had it last, or anybody if that is not known, may have it
-        and has not replied.
+        It is not lost while a worker that may have it has not replied: the worker that last had it
+        or, if that is unknown, any worker.
 
         Args:
-            evidence: what workers and queues say; at least one worker does.
-            overtaken: whether so many later ones were answered that no queue can have it.
+            evidence: what the look found; at least one worker replied.
+            overtaken: whether so many later batches were answered that no queue can still have it.
         """
         holders = [evidence.holders[r.id] for r in self.replies if r.id in evidence.holders]
         if holders:
@@ -131,18 +146,18 @@ class Lease(msgspec.Struct, eq=False):
         return self.missed >= MISSED_LOOKS and not unheard
 
 
-def end(replies: Sequence[AsyncResult], *, keep: bool = False) -> None:
-    """Have results that nobody here waits for any more listen no more.
+def forget(replies: Sequence[AsyncResult], *, keep: bool = False) -> None:
+    """Unsubscribe from results that are not needed any more, and detach them.
 
-    Left alone, one that is never answered is held by Celery until its application is collected, by
-    which time its broker may be gone.
+    Otherwise Celery keeps those that never come until the application is collected, by which time
+    the broker may be gone.
 
     Args:
-        replies: what was awaited.
-        keep: leave them on the result backend.
+        replies: the results.
+        keep: whether to leave them on the result backend.
 
     Raises:
-        BrokerCallError: the backend does not serve. They are let go even so.
+        BrokerCallError: the backend does not serve. The results are detached even so.
     """
     try:
         with calling_broker():
@@ -156,11 +171,11 @@ def end(replies: Sequence[AsyncResult], *, keep: bool = False) -> None:
 
 
 def failed(request: ParseRequest, reason: BaseException | str) -> ParseResult:
-    """Return the result of a request that was tried alone and did not come back.
+    """Return the result of a request that the window gave up.
 
     Args:
-        request: what was asked.
-        reason: what its task raised, or what was seen.
+        request: the request.
+        reason: what its task raised, or what was found.
     """
     result = ParseResult(request.id, request.path or request.name)
     if isinstance(reason, OtherOriginError):

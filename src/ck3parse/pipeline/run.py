@@ -87,7 +87,8 @@ class Run:
 
         # Largest first: the last batches are small, so that all workers end together.
         files = sorted(self._plan.to_parse, key=attrgetter("size"), reverse=True)
-        with closing(Recorder(self._store)) as self._recorder:
+        self._recorder = Recorder(self._store)
+        with closing(self._recorder):
             yield from self._outcomes_of(window, check, self._requests(files))
             # Where the first of a content failed otherwise than by it, or another program removed
             # its outcome, each other has its own try.
@@ -102,6 +103,7 @@ class Run:
     ) -> "Iterator[Recorded]":
         plan = self._plan
         limit = limit_for(len(plan.to_parse), plan.size_to_parse, window.limit, self._timeout_ms)
+        ended_by: BaseException | None = None
         try:
             for results in window.results(in_batches(requests, limit)):
                 self._recorder.add((self._sent.pop(result.id), result) for result in results)
@@ -110,12 +112,16 @@ class Run:
                 if recorded := self._recorder.recorded():
                     yield recorded
                 check()
-        except GeneratorExit:  # Nobody is there any more to be told.
+        except GeneratorExit:  # the caller takes no more
             self._recorder.flush()
             raise
-        finally:  # What was done before an interrupt, or before the broker went, is kept.
-            if recorded := self._recorder.flush():
-                yield recorded
+        except BaseException as error:  # noqa: BLE001 - an interrupt, or the broker is gone
+            ended_by = error
+        # Record and report what was parsed before that.
+        if recorded := self._recorder.flush():
+            yield recorded
+        if ended_by:
+            raise ended_by
 
     def _requests(self, files: list[Found]) -> Iterator[tuple[ParseRequest, int]]:
         for _, same_size in itertools.groupby(files, key=attrgetter("size")):

@@ -19,6 +19,7 @@ from ck3parse.files.reading import (
     too_large,
 )
 from ck3parse.messages import ZSTD_LEVEL, ParseRequest, ParseResult
+from ck3parse.parser.outcome import fill_result
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +41,8 @@ def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
         result = ParseResult(request.id, request.path or request.name)
         try:
             outcome = _parse(request, result, of, roots, in_use)
-            if outcome.ast_json is not None:
-                result.ast = compress(outcome.ast_json)
-            result.ok = outcome.success
-            result.node_count = outcome.node_count
-            result.error_type, result.error = outcome.error_type, outcome.error
-            result.line, result.column = outcome.line, outcome.column
-            result.diagnostics = outcome.diagnostics
+            json = outcome.ast_json
+            fill_result(result, outcome, None if json is None else compress(json))
         except CannotReadError as reason:
             result.error_type, result.error = reason.error_type, reason.message
         except MemoryError:

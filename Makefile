@@ -6,7 +6,7 @@ TESTS ?=
 SELECT ?= not thorough
 IN_VENV = $(VENV)/bin/
 
-.PHONY: run test test-all lint clean
+.PHONY: run test test-all lint docs clean
 
 run: $(VENV)/.ready
 	$(IN_VENV)ck3parse run $(PATHS)
@@ -26,6 +26,15 @@ lint: $(VENV)/.ready
 	$(IN_VENV)ruff format --check
 	$(IN_VENV)mypy
 	$(IN_VENV)lint-imports --no-cache
+
+# Warnings are errors; mkdocs.yml says so.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(IN_VENV)mkdocs build --strict
+
+# A native parser that is built already stays.
+$(VENV)/.docs: $(VENV)/.ready
+	CK3PARSE_NATIVE=0 $(IN_VENV)python -m pip install --quiet --editable '.[docs]'
+	touch $@
 
 $(VENV)/.ready: pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)

@@ -7,6 +7,7 @@ written at the end; what did not run keeps its line.
 import os
 import platform
 import signal
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +26,20 @@ _cases: list[tuple[tuple[str, int], Case]] = []
 _WITH_PROCESSES = ("resilience", "integration")
 """Folders of tests that start servers and workers, in the order in which they run."""
 
-_PYTHONS_OWN = {signal.SIGPIPE, signal.SIGXFSZ}
+_PYTHONS_OWN = {getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)}
 """What Python itself ignores; `subprocess` undoes that."""
+
+collect_ignore_glob: list[str] = []
+if sys.platform != "linux":
+    # These measure memory as Linux counts and limits it.
+    collect_ignore_glob += ["unit/test_malloc.py", "unit/test_memory.py"]
+if sys.platform == "win32":
+    # No worker and no embedded server runs there, and the last few need pipes, ttys or links.
+    collect_ignore_glob += [f"{folder}/*" for folder in (*_WITH_PROCESSES, "containers")]
+    collect_ignore_glob += [
+        f"unit/test_{name}.py"
+        for name in ("cpus", "excerpt", "prefork", "reading", "show", "supervisor", "walk")
+    ]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,6 @@
 import os
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,7 @@ def test_what_is_no_sqlite_file_is_refused(path: Path) -> None:
         Store(path, VERSION)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 def test_one_that_cannot_be_opened_is_closed(path: Path) -> None:
     """Issue 19, line 39: Python 3.13 warns of a connection that nobody closed."""
     path.write_bytes(b"not a database" * 100)

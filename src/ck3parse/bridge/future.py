@@ -86,7 +86,7 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
             timeout: as that of `result`.
 
         Raises:
-            As `result`.
+            TimeoutError, CancelledError: as `result`.
         """
         self.prepare_wait(timeout)
         return super().exception(timeout)

@@ -1,25 +1,29 @@
-"""Plots as SVG, which every browser shows and which needs no library to write."""
+"""Bar charts and line charts as SVG, drawn by matplotlib, which the extra `plot` installs."""
 
-import html
-import math
+import importlib.util
+import io
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-_WIDTH = 760
-_LABEL_WIDTH = 210
-_VALUE_WIDTH = 110
-_BAR_HEIGHT = 20
-_BAR_STEP = 27
-_TITLE_HEIGHT = 30
-_LINE_HEIGHT = 17
-_MARGIN = 16
+_WIDTH_IN = 7.6
+_TITLE_IN = 0.5
+_PANEL_IN = 0.5
+"""Height of a panel in inches, apart from its bars."""
+_BAR_IN = 0.25
+_LINES_IN = 4.2
+_NOTE_IN = 0.17
 _LOG_RATIO = 50.0
-"""Values that are further apart than this are drawn on a logarithmic scale."""
+"""A scale is logarithmic if the largest value is more than this many times the smallest."""
 _COLOURS = ("#0b6e99", "#d9730d", "#4d6461", "#ad1a72", "#dfab01")
+_STYLE = {
+    "font.family": "sans-serif",
+    "svg.fonttype": "none",  # text stays text, which can be searched
+    "svg.hashsalt": "ck3parse",  # the same figures give the same file
+}
 
 
 class Bar(NamedTuple):
-    """One bar: what it is of, its length, the figure as text, and which colour it has."""
+    """One bar: its label, its length, the value as text, and the number of its colour."""
 
     label: str
     value: float
@@ -28,49 +32,38 @@ class Bar(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """Bars that can be compared with one another."""
+    """Bars that share a scale."""
 
     title: str
     bars: Sequence[Bar]
 
 
 class Line(NamedTuple):
-    """Points to join, in order of `x`; all are above zero."""
+    """A line through points in order of `x`. All coordinates must be positive."""
 
     label: str
     points: Sequence[tuple[float, float]]
+
+
+def is_available() -> bool:
+    """Return whether matplotlib is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
 
 
 def bar_chart(title: str, panels: Sequence[Panel], notes: Sequence[str] = ()) -> str:
     """Return panels of horizontal bars, one below the other, as an SVG document.
 
     Args:
-        title: what the whole is about.
-        panels: each with a scale of its own, which is logarithmic where values are far apart.
-        notes: lines to stand below.
+        title: of the whole chart.
+        panels: each has its own scale, which is logarithmic if its values are far apart.
+        notes: lines of text below the chart.
     """
-    parts: list[str] = []
-    y = _MARGIN + _TITLE_HEIGHT
-    for panel in panels:
-        values = [bar.value for bar in panel.bars if bar.value > 0]
-        logarithmic = bool(values) and max(values) / min(values) > _LOG_RATIO
-        heading = panel.title + (" (logarithmic)" if logarithmic else "")
-        parts.append(_text(_MARGIN, y + 14, heading, weight="bold"))
-        y += _TITLE_HEIGHT
-        for bar in panel.bars:
-            length = _share(bar.value, values, logarithmic=logarithmic)
-            length *= _WIDTH - _LABEL_WIDTH - _VALUE_WIDTH - 2 * _MARGIN
-            left = _MARGIN + _LABEL_WIDTH
-            colour = _COLOURS[bar.colour % len(_COLOURS)]
-            parts.append(_text(left - 8, y + 15, bar.label, anchor="end"))
-            parts.append(
-                f'<rect x="{left}" y="{y}" width="{max(length, 1):.1f}" height="{_BAR_HEIGHT}"'
-                f' fill="{colour}"/>'
-            )
-            parts.append(_text(left + length + 6, y + 15, bar.text))
-            y += _BAR_STEP
-        y += 8
-    return _document(title, parts, y, notes)
+    heights = [_PANEL_IN + _BAR_IN * len(panel.bars) for panel in panels]
+    figure = _figure(title, sum(heights), notes)
+    rows = figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, panel in zip(rows, panels, strict=True):
+        _draw_panel(axes, panel)
+    return _svg(figure)
 
 
 def line_chart(
@@ -79,103 +72,63 @@ def line_chart(
     """Return lines over two logarithmic axes as an SVG document.
 
     Args:
-        title: what the whole is about.
-        lines: what to draw, each in a colour of its own.
-        x: what goes to the right, with its unit.
-        y: what goes upwards, with its unit.
-        notes: lines to stand below.
+        title: of the whole chart.
+        lines: each is drawn in its own colour.
+        x: label of the horizontal axis, with its unit.
+        y: label of the vertical axis, with its unit.
+        notes: lines of text below the chart.
     """
-    left, top, right, bottom = 80.0, _MARGIN + _TITLE_HEIGHT + 8.0, _WIDTH - 190.0, 400.0
-    across = _Axis([point[0] for line in lines for point in line.points], left, right)
-    up = _Axis([point[1] for line in lines for point in line.points], bottom, top)
-    parts = []
-    for value, place in across.ticks():
-        parts.append(_grid(place, top, place, bottom))
-        parts.append(_text(place, bottom + 18, f"{value:,g}", anchor="middle"))
-    for value, place in up.ticks():
-        parts.append(_grid(left, place, right, place))
-        parts.append(_text(left - 8, place + 4, f"{value:,g}", anchor="end"))
+    figure = _figure(title, _LINES_IN, notes)
+    axes = figure.subplots()
     for number, line in enumerate(lines):
         colour = _COLOURS[number % len(_COLOURS)]
-        places = [(across.place(px), up.place(py)) for px, py in line.points]
-        joined = " ".join(f"{px:.1f},{py:.1f}" for px, py in places)
-        parts.append(
-            f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"/>'
-        )
-        parts += [
-            f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{colour}"/>' for px, py in places
-        ]
-        key = top + 14 + number * 22
-        parts.append(
-            f'<rect x="{right + 16}" y="{key - 10}" width="12" height="12" fill="{colour}"/>'
-        )
-        parts.append(_text(right + 34, key, line.label))
-    parts.append(_text((left + right) / 2, bottom + 40, x, anchor="middle"))
-    parts.append(_text(left, top - 10, y))
-    return _document(title, parts, int(bottom) + 56, notes)
+        across, up = zip(*line.points, strict=True)
+        axes.plot(across, up, "o-", markersize=4, label=line.label, color=colour)
+    axes.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,g}")
+    axes.grid(color="#ddd")
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_color("#ddd")
+    figure.legend(loc="outside right upper", frameon=False)
+    return _svg(figure)
 
 
-class _Axis:
-    """A logarithmic axis, from one power of ten to another."""
-
-    def __init__(self, values: Sequence[float], start: float, end: float) -> None:
-        self._low = math.floor(math.log10(min(values)))
-        self._high = max(math.ceil(math.log10(max(values))), self._low + 1)
-        self._start, self._end = start, end
-
-    def place(self, value: float) -> float:
-        share = (math.log10(value) - self._low) / (self._high - self._low)
-        return self._start + share * (self._end - self._start)
-
-    def ticks(self) -> list[tuple[float, float]]:
-        powers = [10.0**power for power in range(self._low, self._high + 1)]
-        return [(value, self.place(value)) for value in powers]
-
-
-def _share(value: float, values: Sequence[float], *, logarithmic: bool) -> float:
-    if value <= 0:
-        return 0.0
-    if not logarithmic:
-        return value / max(values)
-    low = math.log10(min(values)) - 0.5  # the shortest bar is still one
-    return (math.log10(value) - low) / (math.log10(max(values)) - low)
+def _draw_panel(axes: Any, panel: Panel) -> None:
+    values = [bar.value for bar in panel.bars]
+    colours = [_COLOURS[bar.colour % len(_COLOURS)] for bar in panel.bars]
+    bars = axes.barh(range(len(values)), values, 0.74, color=colours)
+    heading = panel.title
+    axes.margins(x=0.15)
+    positive = [value for value in values if value > 0]
+    if positive and max(positive) / min(positive) > _LOG_RATIO:
+        heading += " (logarithmic)"
+        axes.set_xscale("log")
+        # Bars on this scale have no natural start. This one leaves the shortest visible.
+        axes.set_xlim(left=min(positive) / 3)
+    axes.bar_label(bars, [bar.text for bar in panel.bars], padding=4)
+    axes.set_title(heading, loc="left", fontsize="medium", fontweight="bold")
+    axes.set_yticks(range(len(values)), [bar.label for bar in panel.bars])
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    axes.xaxis.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
-def _document(title: str, parts: Sequence[str], height: float, notes: Sequence[str]) -> str:
-    foot = [
-        _text(_MARGIN, height + 12 + number * _LINE_HEIGHT, note, size=11, colour="#666")
-        for number, note in enumerate(notes)
-    ]
-    full = int(height + len(notes) * _LINE_HEIGHT + _MARGIN)
-    size = f'viewBox="0 0 {_WIDTH} {full}" width="{_WIDTH}" height="{full}"'
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">',
-            f"<title>{html.escape(title)}</title>",
-            f'<rect width="{_WIDTH}" height="{full}" fill="white"/>',
-            _text(_MARGIN, _MARGIN + 14, title, size=16, weight="bold"),
-            *parts,
-            *foot,
-            "</svg>\n",
-        ]
-    )
+def _figure(title: str, height_in: float, notes: Sequence[str]) -> Any:
+    from matplotlib.figure import Figure  # most commands need no plot
+
+    height_in += _TITLE_IN + _NOTE_IN * len(notes)
+    figure = Figure((_WIDTH_IN, height_in), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize="large", fontweight="bold")
+    if notes:
+        figure.supxlabel("\n".join(notes), x=0.01, ha="left", fontsize="small", color="#666")
+    return figure
 
 
-def _text(
-    x: float,
-    y: float,
-    text: str,
-    *,
-    size: int = 13,
-    anchor: str = "start",
-    weight: str = "normal",
-    colour: str = "#222",
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
-        f' font-weight="{weight}" fill="{colour}">{html.escape(text)}</text>'
-    )
+def _svg(figure: Any) -> str:
+    import matplotlib as mpl
 
-
-def _grid(x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#ddd"/>'
+    with mpl.rc_context(_STYLE), io.StringIO() as document:
+        figure.savefig(document, format="svg", metadata={"Date": None})
+        return document.getvalue()

@@ -1,9 +1,8 @@
-"""Memory and processor time of a command and all that it starts, looked at from outside.
+"""Memory and processor time of a command and all processes below it, by kind of process.
 
 A run has a client, which starts a supervisor, which starts the broker's server and the worker,
-which forks its processes. The system's own sums do not tell them apart, and worker processes are
-replaced while a run goes on; so they are looked at several times a second, which costs a
-thousandth of a core. Linux only: elsewhere nothing is found.
+which forks its processes. The totals that the system keeps do not tell these apart, and worker
+processes are replaced during a run. So this module samples them several times a second.
 """
 
 import os
@@ -14,22 +13,26 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-LOOK_INTERVAL_S = 0.05
-_CHILD_DEPTH = 3
-"""Client, supervisor, worker, worker process."""
+if TYPE_CHECKING:
+    # At run time only where it is needed: nothing else than `bench` uses it.
+    import psutil
+
+SAMPLE_INTERVAL_S = 0.05
+_KINDS = ("client", "supervisor", "worker", "children")
+"""Kinds of processes by their depth below the command; deeper ones are children too."""
 _SERVERS = frozenset({"valkey-server", "redis-server"})
 
 
 class Use(msgspec.Struct):
-    """What processes of one kind used.
+    """What the processes of one kind used.
 
     Attributes:
-        peak_mb: the most that one of them had resident, in units of 10^6 bytes.
-        cpu_s: processor seconds of all of them together, of what was seen before they ended.
+        peak_mb: the largest resident memory that one of them had, in units of 10^6 bytes.
+        cpu_s: processor seconds of all of them together, up to the last sample of each.
     """
 
     peak_mb: float = 0.0
@@ -42,10 +45,9 @@ class Ran(NamedTuple):
     Attributes:
         code: its exit code.
         out: its standard output.
-        err: its messages.
+        err: its standard error.
         seconds: from start to end.
-        uses: by kind: `client`, `supervisor`, `broker`, `worker` and `children`; empty where the
-            system does not tell.
+        uses: by kind: `client`, `supervisor`, `broker`, `worker` and `children`.
     """
 
     code: int
@@ -62,7 +64,7 @@ class _Seen(NamedTuple):
 
 
 def run_watched(command: Sequence[str], *, given: bytes = b"") -> Ran:
-    """Run a command to its end and watch the processes of it.
+    """Run a command to its end, and sample its processes.
 
     Args:
         command: program and arguments.
@@ -76,12 +78,12 @@ def run_watched(command: Sequence[str], *, given: bytes = b"") -> Ran:
     ) as process:
 
         def watch() -> None:
-            while not ended.wait(LOOK_INTERVAL_S):
-                for pid, now in _look(process.pid).items():
+            while not ended.wait(SAMPLE_INTERVAL_S):
+                for pid, now in _sample(process.pid).items():
                     before = seen.get(pid, now)
-                    # At the end a worker process can outlive its worker, and is the supervisor's.
+                    # A worker process that outlives its worker becomes the supervisor's child.
                     kind = before.kind if before.kind == "children" else now.kind
-                    # One that has ended and is not reaped has no memory any more.
+                    # A process that has ended and is not reaped yet has no memory.
                     peak_mb = max(now.peak_mb, before.peak_mb)
                     seen[pid] = now._replace(kind=kind, peak_mb=peak_mb)
 
@@ -104,52 +106,49 @@ def run_watched(command: Sequence[str], *, given: bytes = b"") -> Ran:
     return Ran(process.returncode, out, err, seconds, dict(uses))
 
 
-def _look(root: int) -> dict[int, _Seen]:
+def _sample(root: int) -> dict[int, _Seen]:
     """Return what a process and those below it have used so far, by process id."""
-    parents: dict[int, tuple[int, str, float]] = {}
-    with suppress(OSError):
-        for name in os.listdir("/proc"):
-            if name.isdigit() and (stat := _stat(name)):
-                parents[int(name)] = stat
-    found = {}
-    for pid, (_, program, cpu_s) in parents.items():
-        depth = _depth(pid, root, parents)
-        if depth is None:
-            continue
-        if program in _SERVERS:
-            kind = "broker"
-        else:
-            kind = ("client", "supervisor", "worker", "children")[min(depth, _CHILD_DEPTH)]
-        found[pid] = _Seen(kind, peak_mb_of(pid), cpu_s)
+    import psutil
+
+    found: dict[int, _Seen] = {}
+    depths: dict[int, int] = {}
+    with suppress(psutil.Error):
+        top = psutil.Process(root)
+        # Parents come before their children.
+        for process in (top, *top.children(recursive=True)):
+            with suppress(psutil.Error, KeyError), process.oneshot():
+                depth = depths[process.ppid()] + 1 if process.pid != root else 0
+                depths[process.pid] = depth
+                kind = _KINDS[min(depth, len(_KINDS) - 1)]
+                if process.name().removesuffix(".exe") in _SERVERS:
+                    kind = "broker"
+                cpu = process.cpu_times()
+                found[process.pid] = _Seen(kind, _peak_mb(process), cpu.user + cpu.system)
     return found
 
 
-def _depth(pid: int, root: int, parents: dict[int, tuple[int, str, float]]) -> int | None:
-    depth = 0
-    while pid != root:
-        if pid not in parents:
-            return None
-        pid = parents[pid][0]
-        depth += 1
-    return depth
+def own_peak_mb() -> float:
+    """Return the largest resident memory of this process so far, in units of 10^6 bytes."""
+    # Importing psutil would add to the figure.
+    if (peak_mb := _linux_peak_mb(os.getpid())) is not None:
+        return peak_mb
+    import psutil
+
+    return _peak_mb(psutil.Process())
 
 
-def _stat(pid: str) -> tuple[int, str, float] | None:
-    """Return a process's parent, its program's name and the processor seconds it has used."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-    except OSError:
-        return None
-    head, _, tail = text.rpartition(")")
-    fields = tail.split()
-    ticks = int(fields[11]) + int(fields[12])
-    return int(fields[1]), head.partition("(")[2], ticks / os.sysconf("SC_CLK_TCK")
+def _peak_mb(process: "psutil.Process") -> float:
+    if (peak_mb := _linux_peak_mb(process.pid)) is not None:
+        return peak_mb
+    memory = process.memory_info()
+    peak: int = getattr(memory, "peak_wset", memory.rss)  # the peak, or on macOS what it is now
+    return peak / 1e6
 
 
-def peak_mb_of(pid: int) -> float:
-    """Return the most memory that a process had resident, in units of 10^6 bytes; 0 if unknown."""
+def _linux_peak_mb(pid: int) -> float | None:
+    """Return the peak that psutil does not have on Linux, or `None`."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
+    return None

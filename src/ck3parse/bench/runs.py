@@ -5,7 +5,6 @@ Run as `python -m ck3parse.bench.runs`, it reads a `Task` from standard input an
 its memory to itself.
 """
 
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from ck3parse.bench.percentiles import Spread, spread
-from ck3parse.bench.processes import Use, peak_mb_of, run_watched
+from ck3parse.bench.processes import Use, own_peak_mb, run_watched
 from ck3parse.bridge import subprocess_parser
 from ck3parse.config import read_settings
 from ck3parse.errors import Ck3parseError, ExitCode
@@ -58,11 +57,11 @@ class Round(msgspec.Struct):
             `serial` reading and parsing; of `pipeline` from reading to the compressed AST, in the
             worker. Files whose content was another's before are not in it.
         twins: how many of those there were: `pipeline` parses a content once.
-        own_mb: the most memory of the process that did it, in units of 10^6 bytes; 0 if it cannot
-            be told.
-        largest_child_mb: the most memory of a process that `subprocess` started, likewise.
+        own_mb: peak memory of the process that did it, in units of 10^6 bytes.
+        largest_child_mb: the largest peak of the processes that `subprocess` started; 0 if
+            unknown, as on other systems than Linux.
         seconds: of the process that did it, from outside: start to end.
-        uses: memory and processor time by kind of process, where the system tells.
+        uses: memory and processor time by kind of process.
     """
 
     files: int
@@ -196,7 +195,7 @@ def main() -> None:
     except Ck3parseError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)
-    done.own_mb = peak_mb_of(os.getpid())
+    done.own_mb = own_peak_mb()
     sys.stdout.buffer.write(msgspec.json.encode(done))
 
 

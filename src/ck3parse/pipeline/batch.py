@@ -1,4 +1,4 @@
-"""Requests grouped into batches: one task each."""
+"""Grouping requests into batches; each batch is one task."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -8,25 +8,25 @@ import msgspec
 from ck3parse.messages import ParseRequest
 
 MAX_FILES = 1024
-"""A task costs milliseconds whatever it holds: with 512, tiny files cost a sixteenth more."""
+"""Each task costs milliseconds of its own: with 512 files, tiny files take a sixteenth longer."""
 MIN_FILES = 256
-"""As many as are worth a task, where there are few to share out."""
+"""Files that are worth a task even if that leaves some workers without one."""
 MAX_BYTES = 6 * 1024 * 1024
-"""A tenth of a second's work or two, which is how long a request with a queue of its own waits."""
+"""One or two tenths of a second of work: an interactive request waits for as long as that."""
 MIN_BYTES = 512 * 1024
-"""As little work as a task is worth, where there is little to share out."""
+"""Bytes that are worth a task even if that leaves some workers without one."""
 SLOW_BYTES_PER_MS = 1000
-"""No parser should be slower: a batch has a single file's time. The one of Python has 8,000."""
+"""A parser must not be slower, as a batch has the time limit of one file. Python's has 8,000."""
 SLOW_FILES_PER_MS = 2
-"""The same of tiny files. The parser of Python has 40."""
+"""As above, in tiny files. The Python parser has 40."""
 
 
 class Limit(NamedTuple):
     """What a batch may hold.
 
     Attributes:
-        files: how many at most.
-        size: bytes of their files at most, unless it is one file.
+        files: most files.
+        size: most bytes of all files together; a single file may have more.
     """
 
     files: int
@@ -34,21 +34,21 @@ class Limit(NamedTuple):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Requests that travel as one task; all of them have the same `timeout_ms`.
+    """Requests that are sent as one task; all have the same `timeout_ms`.
 
     Attributes:
         requests: at least one.
-        size: bytes of their files together, as far as they are known.
+        size: bytes of all files together, as far as they are known.
     """
 
     requests: list[ParseRequest]
     size: int
 
     def pieces(self, files: int) -> "list[Batch]":
-        """Return it as several batches.
+        """Split it into smaller batches.
 
         Args:
-            files: how many each of them has, but for the last.
+            files: how many requests each has, except for the last.
         """
         parts = [
             self.requests[start : start + files] for start in range(0, len(self.requests), files)
@@ -57,12 +57,12 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 def limit_for(files: int, size: int, places: int, timeout_ms: int) -> Limit:
-    """Return what each batch of a run may hold, so that all workers end together.
+    """Return what each batch of a run may hold, so that all workers finish at the same time.
 
     Args:
-        files: how many there are in all.
+        files: number of files of the run.
         size: bytes of all of them.
-        places: batches that are in flight at once; each place is to see a few.
+        places: how many batches are in flight at once; the run has a few for each place.
         timeout_ms: milliseconds that one file may take.
     """
     most = limit_within(timeout_ms)
@@ -73,7 +73,7 @@ def limit_for(files: int, size: int, places: int, timeout_ms: int) -> Limit:
 
 
 def limit_within(timeout_ms: int) -> Limit:
-    """Return what a batch may hold at most, to be done in the time that one file has.
+    """Return what a batch may hold to be done within the time limit of one file.
 
     Args:
         timeout_ms: milliseconds that one file may take.

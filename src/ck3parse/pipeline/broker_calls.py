@@ -1,8 +1,8 @@
-"""Calls into Celery, and what they raise where a broker does not serve: told apart, in words.
+"""One error for calls into Celery that fail because the broker does not serve.
 
-Celery, kombu, redis-py and py-amqp each have errors of their own, and let those of sockets through.
-`calling_broker` goes around calls of theirs and nothing else, so that an error of this package is
-never taken for a broker that is gone.
+Celery, kombu, redis-py and py-amqp each raise their own errors, and socket errors besides. Put
+`calling_broker` around calls into these libraries and nothing else, so that an error of ck3parse is
+never taken for a missing broker.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ _LIBRARY_ERRORS = (OperationalError, RedisError, AMQPError, BackendError, OSErro
 
 
 class Trouble(NamedTuple):
-    """What keeps a broker from serving, as the end of a sentence, and what to do.
+    """Why a broker does not serve: the parts of the message "WHO is STATE: REMEDY".
 
     Attributes:
-        who: `the broker`, or `this process`.
-        state: what it is.
-        remedy: what to do.
+        who: `the broker` or `this process`.
+        state: what is wrong with it.
+        remedy: what to do about it.
     """
 
     who: str
@@ -65,20 +65,20 @@ _BY_WORDS = {
         "the broker", "loading its data", "give it more time"
     ),
 }
-"""By what a Redis server says. kombu and Celery hand on its words, and not the error itself."""
+"""By text in a Redis server's error: kombu and Celery keep the text, but not the error itself."""
 
 
 class BrokerCallError(BrokerError):
-    """A call met a broker that does not serve now. It may later.
+    """A call failed because the broker does not serve; it may serve again later.
 
     Args:
         trouble: what is wrong.
-        reason: what the library said, on one line.
-        message: default: made of the other two.
+        reason: the library's message, on one line.
+        message: the error's message; default: made from the other two.
 
     Attributes:
         trouble: what is wrong.
-        reason: what the library said, on one line.
+        reason: the library's message, on one line.
     """
 
     def __init__(self, trouble: Trouble, reason: str, message: str = "") -> None:
@@ -91,10 +91,10 @@ class BrokerCallError(BrokerError):
 
 @contextlib.contextmanager
 def calling_broker() -> Iterator[None]:
-    """Have calls of Celery and its libraries raise one error for a broker that does not serve.
+    """Turn the errors of Celery and its libraries into one, if the broker does not serve.
 
     Raises:
-        BrokerCallError: they met one. All other errors pass.
+        BrokerCallError: the broker does not serve. All other errors pass unchanged.
     """
     try:
         yield
@@ -107,7 +107,7 @@ def calling_broker() -> Iterator[None]:
 
 
 def trouble_of(error: BaseException) -> Trouble:
-    """Return what an error of a library says of the broker; `GONE` if nothing in particular."""
+    """Return what a library's error says about the broker; `GONE` if nothing more specific."""
     chain: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in chain:
@@ -126,5 +126,5 @@ def trouble_of(error: BaseException) -> Trouble:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says on one line, or its class if it says nothing."""
+    """Return an error's message on one line, or the name of its class if it has none."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Reaching a broker and its workers, with errors that say what to start."""
+"""Connecting to a broker and its workers, with errors that say what to start."""
 
 import contextlib
 import time
@@ -21,11 +21,11 @@ _RETRY_INTERVAL_S = 0.5
 
 
 class Connected(NamedTuple):
-    """A broker with workers.
+    """A broker that has workers.
 
     Attributes:
-        app: the application to send with.
-        workers: how many worker processes listen there.
+        app: the Celery application to send with.
+        workers: how many worker processes there are.
         roster: the workers that they belong to, as far as they are known.
     """
 
@@ -35,7 +35,7 @@ class Connected(NamedTuple):
 
 
 def connect(
-    of: Settings,
+    settings: Settings,
     *,
     first_is_enough: bool = False,
     wait: bool = False,
@@ -45,21 +45,21 @@ def connect(
     """Connect to a broker that others run.
 
     Args:
-        of: settings with its URL.
-        first_is_enough: go on with the worker that answers first, as if there were no more: they
-            may be, and take tasks too, but to count them takes a third of a second.
-        wait: wait until there are broker and worker, for as long as it takes.
-        check: called while waiting; raises to end it.
-        say: told what is being waited for, in a few words, and `None` when it is over.
+        settings: with the broker's URL.
+        first_is_enough: count only the worker that answers first. Others may take tasks too, but to
+            count them takes a third of a second.
+        wait: whether to wait for a broker and a worker, for as long as it takes.
+        check: called while waiting; raises to stop.
+        say: called with what is being waited for, in a few words, and with `None` afterwards.
 
     Raises:
-        BrokerError: nothing answers there, or no worker does.
-        UsageError: as `reach`.
+        BrokerError: no broker or no worker answers.
+        UsageError: as for `reach`.
     """
     while True:
         check()
         try:
-            connected = _connect(of, check, first_is_enough=first_is_enough)
+            connected = _connect(settings, check, first_is_enough=first_is_enough)
         except BrokerError as error:
             if not wait:
                 raise
@@ -73,93 +73,91 @@ def connect(
             return connected
 
 
-def _connect(of: Settings, check: Callable[[], None], *, first_is_enough: bool) -> Connected:
-    app = reach(of)
+def _connect(settings: Settings, check: Callable[[], None], *, first_is_enough: bool) -> Connected:
+    app = reach(settings)
     with contextlib.ExitStack() as stack:
         stack.callback(app.close)
         try:
             with Mailbox(app) as mailbox:
                 replies = mailbox.replies_to("stats", first_is_enough=first_is_enough, check=check)
         except BrokerCallError as error:
-            raise _not_served(of, error) from error
+            raise _not_served(settings, error) from error
         if not replies:
-            raise no_worker(of.broker_url)
+            raise no_worker(settings.broker_url)
         stack.pop_all()
     processes = sum(process_count(reply.body) for reply in replies.values())
     reply_s = max(reply.seconds for reply in replies.values())
     return Connected(app, processes, Roster(replies, reply_s=reply_s))
 
 
-def reach(of: Settings) -> Celery:
-    """Return an application whose broker and result backend have answered.
+def reach(settings: Settings) -> Celery:
+    """Return a Celery application whose broker and result backend answer.
 
     Args:
-        of: settings with the broker's URL.
+        settings: with the broker's URL.
 
     Raises:
-        BrokerError: nothing answers there.
-        UsageError: the URL cannot be used, or a Redis Cluster answers there.
+        BrokerError: the broker or the result backend does not answer.
+        UsageError: the URL cannot be used, or it is that of a Redis Cluster.
     """
-    app = make_app(of)
+    app = make_app(settings)
     try:
         with calling_broker():
             with app.connection_for_write() as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
                 clustered = False
-                if of.result_backend:  # else it is the same server
+                if settings.result_backend:  # otherwise it is the same server, checked below
                     clustered = is_cluster(broker.redis_client(connection))
             if client := results.redis_client(app):
                 client.ping()
                 clustered = clustered or is_cluster(client)
     except BrokerCallError as error:
         app.close()
-        raise _not_served(of, error) from error
+        raise _not_served(settings, error) from error
     except Exception as error:
-        # An URL can be wrong in as many ways as there are transports.
+        # For a wrong URL, each transport raises errors of its own.
         app.close()
-        raise BrokerError(_unreachable(of, one_line(error))) from error
+        raise BrokerError(_unreachable(settings, one_line(error))) from error
     if clustered:
         app.close()
         raise UsageError(REFUSAL)
     return app
 
 
-def _not_served(of: Settings, error: BrokerCallError) -> BrokerCallError:
-    """Return an error that says which broker it is."""
+def _not_served(settings: Settings, error: BrokerCallError) -> BrokerCallError:
+    """Return the error with a message that names the broker."""
     who, state, remedy = error.trouble
-    reason = without_passwords(error.reason, of.broker_url, of.result_backend)
+    reason = without_passwords(error.reason, settings.broker_url, settings.result_backend)
     if error.trouble is GONE:
-        message = _unreachable(of, reason)
+        message = _unreachable(settings, reason)
     elif who == GONE.who:
-        message = f"the broker {masked(of.broker_url)} is {state} ({reason}): {remedy}"
+        message = f"the broker {masked(settings.broker_url)} is {state} ({reason}): {remedy}"
     else:
         message = (
-            f"the broker {masked(of.broker_url)} cannot be reached, as {who} is {state}"
+            f"the broker {masked(settings.broker_url)} cannot be reached, as {who} is {state}"
             f" ({reason}): {remedy}"
         )
     return BrokerCallError(error.trouble, reason, message)
 
 
-def _unreachable(of: Settings, reason: str) -> str:
-    reason = without_passwords(reason, of.broker_url, of.result_backend)
+def _unreachable(settings: Settings, reason: str) -> str:
+    reason = without_passwords(reason, settings.broker_url, settings.result_backend)
     return (
-        f"the broker {masked(of.broker_url)} cannot be reached ({reason}): check the URL, start"
-        " one with `ck3parse serve`, or leave --broker out to use an embedded one"
+        f"the broker {masked(settings.broker_url)} cannot be reached ({reason}): check the URL,"
+        " start one with `ck3parse serve`, or leave --broker out to use an embedded one"
     )
 
 
 def process_count(stats: dict[str, Any]) -> int:
-    """Return how many processes a worker has, by its statistics."""
+    """Return how many processes a worker has, according to its statistics."""
     return int(stats.get("pool", {}).get("max-concurrency", 1))
 
 
 def worker_stats(app: Celery) -> dict[str, dict[str, Any]]:
-    """Return each worker's statistics by its name, as `celery inspect stats` has them.
-
-    Empty if none answers.
+    """Return the statistics of `celery inspect stats` by worker name; empty if none answers.
 
     Args:
-        app: the application to ask with.
+        app: the Celery application to ask with.
 
     Raises:
         BrokerCallError: the broker does not serve.
@@ -169,7 +167,7 @@ def worker_stats(app: Celery) -> dict[str, dict[str, Any]]:
 
 
 def no_worker(url: str) -> BrokerError:
-    """Return the error that a broker without workers is."""
+    """Return the error to raise for a broker that has no workers."""
     return BrokerError(
         f"the broker {masked(url)} has no worker: start one with"
         f" `CK3PARSE_BROKER_URL={masked(url)} celery -A ck3parse worker`, or leave"

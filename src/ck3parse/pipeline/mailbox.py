@@ -1,4 +1,4 @@
-"""Questions to all workers of a broker, and their replies."""
+"""Sending remote-control commands to all workers, and collecting their replies."""
 
 import uuid
 from collections.abc import Callable, Collection, Iterable
@@ -12,21 +12,21 @@ from ck3parse.celery_compat.control import ControlChannel
 from ck3parse.pipeline.broker_calls import calling_broker
 
 PATIENCE_S = 5.0
-"""How long the first worker may take to reply. On one machine it takes milliseconds."""
+"""Seconds that the first worker may take to reply; on one machine it takes milliseconds."""
 WINDOW_S = 0.3
-"""How long to listen for more workers after the first, if they are near."""
+"""Seconds to wait for more replies after the first, if that came quickly."""
 _AGAIN_S = 1.0
-"""How long to wait for the first before asking again: who comes up later did not hear."""
+"""Seconds to wait for the first reply before asking again, for workers that started since."""
 _SLICE_S = 0.25
 _AT_ONCE_S = 0.001
 
 
 class Reply(NamedTuple):
-    """What one worker replied.
+    """A worker's reply.
 
     Attributes:
-        body: what it said.
-        seconds: how long it took to come.
+        body: its content.
+        seconds: how long it took.
     """
 
     body: Any
@@ -34,17 +34,17 @@ class Reply(NamedTuple):
 
 
 class Mailbox:
-    """Asks all workers at once, one question after the other, and takes in their replies.
+    """Sends commands to all workers, one after the other, and collects their replies.
 
-    All come to one queue, which is there for as long as the mailbox, so that a reply may take its
-    time. Celery's `inspect` makes one for each question, and drops what comes after its timeout.
+    All replies come to one queue that exists as long as the mailbox, so late replies are seen too.
+    Celery's `inspect` makes a queue for each command and drops what comes after its timeout.
 
     Args:
-        app: the application to ask with.
+        app: the Celery application to send with.
 
     Attributes:
-        replies: to the last question, by worker.
-        late: workers that replied to an earlier one since the last was asked.
+        replies: replies to the last command, by worker.
+        late: workers that have replied to an earlier command since the last one was sent.
 
     Raises:
         BrokerCallError: the broker does not serve.
@@ -71,15 +71,15 @@ class Mailbox:
 
     @property
     def seconds(self) -> float:
-        """How long ago the last question was asked."""
+        """Seconds since the last command was sent."""
         return monotonic() - self._asked
 
     def ask(self, command: str, arguments: dict[str, Any] | None = None) -> None:
-        """Ask all workers, and forget what was asked before.
+        """Send a command that workers reply to, and forget the replies to the one before.
 
         Args:
-            command: a command of Celery's workers' remote control.
-            arguments: of the command.
+            command: a remote-control command of Celery workers.
+            arguments: the command's arguments.
 
         Raises:
             BrokerCallError: the broker does not serve.
@@ -91,11 +91,11 @@ class Mailbox:
         self._asked = monotonic()
 
     def tell(self, command: str, arguments: dict[str, Any]) -> None:
-        """Tell all workers something that they do not reply to.
+        """Send a command that workers do not reply to.
 
         Args:
-            command: a command of Celery's workers' remote control.
-            arguments: of the command.
+            command: a remote-control command of Celery workers.
+            arguments: the command's arguments.
 
         Raises:
             BrokerCallError: the broker does not serve.
@@ -104,7 +104,7 @@ class Mailbox:
             self._channel.send(command, arguments)
 
     def listen(self, timeout_s: float = 0.0) -> bool:
-        """Take in one message, and return whether there was one.
+        """Receive one reply, and return whether there was one.
 
         Args:
             timeout_s: seconds to wait for it.
@@ -123,14 +123,14 @@ class Mailbox:
         first_is_enough: bool = False,
         check: Callable[[], None] = lambda: None,
     ) -> dict[str, Reply]:
-        """Ask all workers, and return their replies; none if there is none within `PATIENCE_S`.
+        """Send a command, wait for replies and return them; empty if none comes in `PATIENCE_S`.
 
         Args:
-            command: a command of Celery's workers' remote control.
-            known: names of workers; once all of these have replied no others are waited for.
-                Without them, others have twice as long as the first took, and `WINDOW_S` at least.
-            first_is_enough: wait for one reply only.
-            check: called now and then; raises to end the wait.
+            command: a remote-control command of Celery workers.
+            known: names of workers; stop waiting once all of these have replied. Without them, wait
+                for twice as long as the first reply took, and at least for `WINDOW_S`.
+            first_is_enough: whether to wait for one reply only.
+            check: called while waiting; raises to stop.
 
         Raises:
             BrokerCallError: the broker does not serve.
@@ -166,7 +166,7 @@ class Mailbox:
             return {queue: self._channel.queue_length(queue) for queue in queues}
 
     def close(self) -> None:
-        """Listen no more.
+        """Stop listening.
 
         Raises:
             BrokerCallError: the broker does not serve.
@@ -176,10 +176,10 @@ class Mailbox:
 
     def _take(self, ticket: object, replies: dict[str, Any]) -> None:
         if ticket == self._ticket:
-            for worker, said in replies.items():
+            for worker, content in replies.items():
                 before = self.replies.get(worker)
-                if before and isinstance(before.body, dict) and isinstance(said, dict):
-                    said = {**before.body, **said}  # two workers of one name
-                self.replies[worker] = Reply(said, self.seconds)
+                if before and isinstance(before.body, dict) and isinstance(content, dict):
+                    content = {**before.body, **content}  # two workers have the same name
+                self.replies[worker] = Reply(content, self.seconds)
         else:
             self.late.update(replies)

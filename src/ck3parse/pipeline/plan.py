@@ -1,4 +1,4 @@
-"""What a run has to do: each file under the given paths against what the store knows of it."""
+"""Planning a run: which files exist, and which of them must be parsed."""
 
 import hashlib
 import os
@@ -13,15 +13,15 @@ from ck3parse.store import Store, StoredFile, Vanished
 
 
 class Plan(msgspec.Struct):
-    """What a run found, sorted by what is to be done with it.
+    """What a run found, sorted by what to do with it.
 
     Attributes:
         to_parse: files that must be parsed.
-        unchanged: files that are as they were, with what the store has of them.
-        known: files that are new or were touched, of a content whose outcome the store has.
-        problems: what cannot be parsed, known without trying.
-        skipped: what is no script.
-        vanished: files that the store has and that are no more.
+        unchanged: files that have not changed, with what the store has about them.
+        known: files that are new or changed, and whose content the store has a result for.
+        problems: paths that cannot be parsed, known without trying.
+        skipped: paths that are not scripts.
+        vanished: files that the store has and that do not exist any more.
     """
 
     to_parse: list[Found] = []
@@ -32,15 +32,15 @@ class Plan(msgspec.Struct):
     vanished: list[Vanished] = []
 
     def record_known(self, store: Store) -> None:
-        """Record what needs no parsing: known contents, and files that are no more.
+        """Record what needs no parsing: files with known content, and files that vanished.
 
-        A content that another program has removed from the store meanwhile is to be parsed.
+        If another program has removed a content from the store since, its file moves to `to_parse`.
 
         Args:
-            store: what the plan was made with.
+            store: the store that the plan was made with.
 
         Raises:
-            StoreError: it cannot be written.
+            StoreError: the store cannot be written.
         """
         if gone := set(store.record((), self.known)):
             self.to_parse += gone
@@ -49,12 +49,12 @@ class Plan(msgspec.Struct):
 
     @property
     def file_count(self) -> int:
-        """How many files there are that get a result."""
+        """How many files get a result."""
         return len(self.to_parse) + len(self.unchanged) + len(self.known) + len(self.problems)
 
     @property
     def size_to_parse(self) -> int:
-        """Bytes of the files that must be parsed."""
+        """Total size of the files that must be parsed, in bytes."""
         return sum(found.size for found in self.to_parse)
 
 
@@ -69,16 +69,16 @@ def make_plan(
 ) -> Plan:
     """Find the files under the given paths and compare them with the store.
 
-    A file is unchanged if its size and time of change are. If they are not, but the store has a
-    file of this size, its content's hash decides whether it must be parsed.
+    A file is unchanged if its size and modification time are. Otherwise, if the store has any
+    content of that size, the file is hashed to see whether its content is known.
 
     Args:
         paths: folders and files.
-        store: what is known.
-        include: patterns of files to take although they would be skipped.
+        store: what earlier runs recorded.
+        include: patterns of files to parse although they would be skipped.
         exclude: patterns of files to skip.
         max_bytes: larger files are not read.
-        on_change: called once, as soon as a file is found that may have to be parsed.
+        on_change: called once, as soon as there is a file that may have to be parsed.
 
     Raises:
         UsageError: a path does not exist.
@@ -113,11 +113,11 @@ def make_plan(
 
 
 def content_hash(path: str, max_bytes: int) -> str | None:
-    """Return the SHA-256 of a file's content in hex, or `None` if it cannot be read.
+    """Return the SHA-256 of a file's content in hex, or `None` if the file cannot be read.
 
     Args:
         path: the file.
-        max_bytes: a larger file is not read.
+        max_bytes: size in bytes above which it is not read.
     """
     try:
         return hashlib.sha256(read_script(path, max_bytes=max_bytes)).hexdigest()
@@ -130,7 +130,7 @@ def _vanished(
     stored: Mapping[str, Mapping[str, StoredFile]],
     problems: Iterable[Problem],
 ) -> list[Vanished]:
-    # Only what lies under a path of this run and could be looked at can be missed.
+    # Only files under this run's paths, and in folders that could be read, can be known to be gone.
     given = [os.path.abspath(path) for path in paths]
     unread = [problem.path for problem in problems]
     return [

@@ -1,4 +1,4 @@
-"""Recording outcomes in the store, while more of them come."""
+"""Recording results in the store while more of them come."""
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,24 +11,25 @@ from ck3parse.store import Store
 Recorded = list[tuple[Found, ParseResult]]
 
 COMMIT_BYTES = 16 * 1024 * 1024
-"""Of ASTs in one transaction: a commit waits for the disk, which a batch each would do all day."""
+"""Bytes of ASTs in one transaction: a commit waits for the disk, so one for each batch is slow."""
 COMMIT_INTERVAL_S = 0.25
-"""What is killed loses no more than this of its work, on a disk that keeps up."""
+"""Seconds between commits: the most work that a killed run loses, if the disk keeps up."""
 MAX_WAITING_BYTES = 2 * COMMIT_BYTES
-"""Of ASTs that wait while a slow disk is written to; then the run waits too."""
+"""Bytes of ASTs that may wait for a slow disk; past that the run waits too."""
 
 
 class Recorder:
-    """Records outcomes in a thread of its own: a disk that takes its time keeps no worker waiting.
+    """Records results in a thread of its own, so that workers do not wait for a slow disk.
 
-    One transaction is under way at a time, and what comes meanwhile is for the next one, so the
-    slower the disk is, the fewer they are. Nothing else may use the store until it is closed.
+    It runs one transaction at a time; results that come meanwhile go into the next one. Nothing
+    else may use the store until the recorder is closed.
 
     Args:
-        store: where outcomes go.
+        store: where to record.
 
     Attributes:
-        gone: files that were not recorded, as the outcome of their content is in the store no more.
+        gone: files that were not recorded because another program removed the result of their
+            content from the store.
     """
 
     def __init__(self, store: Store) -> None:
@@ -44,21 +45,21 @@ class Recorder:
 
     @property
     def is_recording(self) -> bool:
-        """Whether a transaction is under way, or has ended and was not told of."""
+        """Whether a transaction is running, or has ended and its files were not returned yet."""
         return self._written is not None
 
     def add(self, outcomes: Iterable[tuple[Found, ParseResult]]) -> None:
-        """Take outcomes, to be recorded with the next transaction."""
+        """Record results in the next transaction."""
         for outcome in outcomes:
             self._waiting.append(outcome)
             self._waiting_bytes += len(outcome[1].ast or b"")
 
     def add_known(self, outcomes: Iterable[tuple[Found, ParseResult]]) -> None:
-        """Take outcomes of contents that were added before, or are in the store, without ASTs."""
+        """Record results without ASTs, of contents that were added before or are in the store."""
         self._known += outcomes
 
     def recorded(self) -> Recorded:
-        """Begin a transaction if one is due, and return what has been recorded since the last call.
+        """Begin a transaction if one is due, and return what was recorded since the last call.
 
         Raises:
             StoreError: the store cannot be written.
@@ -72,7 +73,7 @@ class Recorder:
         return done
 
     def flush(self) -> Recorded:
-        """Record all that there is, and return what has been recorded since `recorded`.
+        """Record everything, and return what was recorded since the last call of `recorded`.
 
         Raises:
             StoreError: the store cannot be written.
@@ -82,7 +83,7 @@ class Recorder:
         return done + self._end()
 
     def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for the running transaction."""
         self._thread.shutdown()
 
     def _begin(self) -> None:
@@ -99,7 +100,7 @@ class Recorder:
         try:
             gone = self._written.result()
         except Exception:
-            # What comes after it would not be written either, and each try can take seconds.
+            # Later transactions would fail too, and each may take seconds to do so.
             self._waiting, self._known, self._waiting_bytes, self._written = [], [], 0, None
             raise
         done, self._recording, self._written = self._recording, [], None

@@ -1,4 +1,4 @@
-"""One run: parse what a plan says, through the window, into the store."""
+"""One run: parse the files of a plan and record the results in the store."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -17,27 +17,26 @@ from ck3parse.pipeline.plan import Plan, content_hash
 from ck3parse.store import Store
 
 if TYPE_CHECKING:
-    # At run time they would import Celery and threads, for which a run that finds nothing to do
-    # need not wait.
+    # They import Celery and threads, which a run that finds nothing to do does not need.
     from ck3parse.pipeline.recorder import Recorded, Recorder
     from ck3parse.pipeline.window import Window
 
 MIN_TWIN_BYTES = 16 * 1024
-"""Smaller files of one size are not compared: that costs more than to parse a content twice."""
+"""Bytes below which files of the same size are not compared: parsing them twice is cheaper."""
 
 
 class Run:
-    """Parses the files of a plan and records each outcome in the store as it comes.
+    """Parses the files of a plan and records each result in the store as it comes.
 
-    Large files of the same content are parsed once: those of one size are hashed here, and only
-    the first of each content is sent.
+    Large files with the same content are parsed once: files of the same size are hashed here, and
+    only the first of each content is sent.
 
     Args:
-        plan: what to do; what it knows without parsing is recorded at once.
-        store: where outcomes go, a few transactions a second; nothing else may use it meanwhile.
+        plan: what to do.
+        store: where to record, in a few transactions a second; nothing else may use it meanwhile.
         timeout_ms: milliseconds that one file may take.
         max_bytes: larger files are not read.
-        give: how files are given to workers, called when the window has room for one.
+        give: puts a file into its request, when the window has room for it.
     """
 
     def __init__(
@@ -57,11 +56,11 @@ class Run:
         self._ids = itertools.count()
         self._sent: dict[str, Found] = {}
         self._hashes: dict[str, str] = {}
-        """Content hash of each file sent that shares its size with another, by the request's id."""
+        """By request id: the content hash of a file that has the same size as another."""
         self._waiting: dict[str, list[Found]] = {}
-        """By hash of a content that is in flight: other files of that content."""
+        """By hash of a content in flight: other files with that content."""
         self._settled: dict[str, ParseResult] = {}
-        """By hash of a content that came back: its outcome, without the AST."""
+        """By hash of a content that was parsed: its result, without the AST."""
         self._unsettled: list[Found] = []
         self._recorder: Recorder
 
@@ -72,26 +71,26 @@ class Run:
     def outcomes(
         self, window: "Window", check: Callable[[], None] = lambda: None
     ) -> "Iterator[Recorded]":
-        """Parse, and yield files and results once they are in the store.
+        """Parse, and yield files with their results once they are in the store.
 
         Args:
-            window: where to send.
-            check: called after each batch; raises to end the run, and what came by then is
-                recorded and yielded first.
+            window: where to send the batches.
+            check: called after each batch; raises to end the run. What has come by then is recorded
+                and yielded first.
 
         Raises:
-            BrokerError: no worker or no broker is there any more.
+            BrokerError: the broker or its workers are gone.
             StoreError: the store cannot be written.
         """
         from ck3parse.pipeline.recorder import Recorder
 
-        # Largest first: the last batches are small, so that all workers end together.
+        # Largest first: the last batches are small, so all workers finish at the same time.
         files = sorted(self._plan.to_parse, key=attrgetter("size"), reverse=True)
         self._recorder = Recorder(self._store)
         with closing(self._recorder):
             yield from self._outcomes_of(window, check, self._requests(files))
-            # Where the first of a content failed otherwise than by it, or another program removed
-            # its outcome, each other has its own try.
+            # If the first file of a content failed for another reason than its content, or another
+            # program removed its result, send each of the others.
             again = _sent(map(self._request, self._unsettled + self._recorder.gone))
             yield from self._outcomes_of(window, check, again)
 
@@ -125,7 +124,7 @@ class Run:
 
     def _requests(self, files: list[Found]) -> Iterator[tuple[ParseRequest, int]]:
         for _, same_size in itertools.groupby(files, key=attrgetter("size")):
-            self._settled.clear()  # no file of another size has such a content
+            self._settled.clear()  # files of another size have other contents
             group = list(same_size)
             may_be_twins = len(group) > 1 and group[0].size >= MIN_TWIN_BYTES
             for found in group:
@@ -144,7 +143,7 @@ class Run:
                     yield request
 
     def _request(self, found: Found) -> tuple[ParseRequest, int] | None:
-        """Return the request to send, or `None` if the file cannot be read: that is its outcome."""
+        """Return the request to send and its size; record a failure if the file cannot be read."""
         request = ParseRequest(
             str(next(self._ids)), found.path, name=found.name, timeout_ms=self._timeout_ms
         )
@@ -163,7 +162,7 @@ class Run:
         if digest is None:
             return
         twins = self._waiting.pop(digest)
-        # It may have been written to since it was hashed here.
+        # The file may have changed since it was hashed here.
         if result.of_the_content and result.content_hash == digest:
             self._settled[digest] = msgspec.structs.replace(result, ast=None)
             self._recorder.add_known(_as_twin(found, result) for found in twins)

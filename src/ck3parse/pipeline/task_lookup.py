@@ -1,4 +1,4 @@
-"""Where a task is: still in a queue, in a worker's hands, or nowhere."""
+"""Finding out where a task is: still in a queue, with a worker, or nowhere."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -7,19 +7,24 @@ from typing import NamedTuple
 from ck3parse.pipeline.mailbox import Mailbox
 
 WINDOW_S = 1.0
-"""How long to wait for replies where some batch is nowhere: who has it may not be known yet."""
+"""Seconds to wait for replies if a batch was not found: an unknown worker may have it."""
 MAX_WINDOW_S = 5.0
 SILENT_LOOKS = 2
-"""A worker that does not reply so often in a row, while others do, is gone."""
+"""A worker that does not reply to so many looks in a row, while others do, is gone."""
 
 
 class Roster:
-    """The workers that a client knows of, and how long to wait for their replies.
+    """The workers that a client knows, and how long to wait for their replies.
 
     Args:
-        workers: names of some; more are noted as they reply.
-        complete: whether no others can come: the one of an embedded broker.
-        reply_s: how long their replies took.
+        workers: names of workers; others are added when they reply.
+        complete: whether there can be no others, as with an embedded broker.
+        reply_s: seconds that their replies took.
+
+    Attributes:
+        workers: names of the known workers.
+        complete: as above.
+        window_s: seconds to wait for replies.
     """
 
     def __init__(
@@ -33,16 +38,19 @@ class Roster:
     def note(
         self, replied: Collection[str], late: Collection[str], reply_s: float
     ) -> frozenset[str]:
-        """Note who replied to a look, and return those who did not and may still be there.
+        """Note which workers replied to a look.
 
         Args:
-            replied: names of workers.
-            late: names of those who replied to an earlier look since.
-            reply_s: how long the last reply took.
+            replied: names of those that replied.
+            late: names of those that have replied to an earlier look since.
+            reply_s: seconds that the last reply took.
+
+        Returns:
+            Names of the workers that did not reply and may still be there.
         """
         self.workers.update(late)
         if late or not replied:
-            # Some, or all of them, are farther away than it seemed.
+            # Some workers need more time to reply.
             self.window_s = min(2 * self.window_s, MAX_WINDOW_S)
         else:
             self.window_s = _window_s(reply_s)
@@ -61,13 +69,13 @@ def _window_s(reply_s: float) -> float:
 
 
 class Evidence(NamedTuple):
-    """What workers and queues say.
+    """What a look found.
 
     Attributes:
         replied: names of the workers that replied.
-        silent: names of those that did not, and may still be there.
-        holders: who has the tasks asked for, by their ids.
-        queued: batches that wait in the queues, of this client and others.
+        silent: names of the workers that did not reply and may still be there.
+        holders: by the id of each task that was found: the worker that has it.
+        queued: batches that wait in the queues, those of other clients included.
     """
 
     replied: frozenset[str]
@@ -77,14 +85,14 @@ class Evidence(NamedTuple):
 
 
 class Look:
-    """A look for tasks, that waits for nothing: replies are taken in as they come.
+    """A look for tasks; it never blocks, but takes replies as they come.
 
     Args:
-        mailbox: to ask with; nothing else may while the look is under way.
-        batches: ids of the tasks that each batch was sent as.
-        queues: names of the queues they were sent to.
-        roster: workers that are known. With their replies the look is over, if each batch was
-            found; if one was not, others have time to say that they have it.
+        mailbox: asks the workers; nothing else may ask with it during the look.
+        batches: for each batch, the ids of the tasks that it was sent as.
+        queues: names of the queues that they were sent to.
+        roster: the known workers. Once all have replied, the look is over if each batch was found;
+            if one was not, unknown workers have time to say that they have it.
 
     Raises:
         BrokerCallError: the broker does not serve.
@@ -97,14 +105,14 @@ class Look:
         self._batches = batches
         self._queues = queues
         self._roster = roster
-        while mailbox.listen():  # those who are late are noted before they are asked again
+        while mailbox.listen():  # note late replies before asking again
             pass
         self._late = frozenset(mailbox.late)
         ids = [task_id for batch in batches for task_id in batch]
         mailbox.ask("query_task", {"ids": ids})
 
     def evidence(self) -> Evidence | None:
-        """Return what there is to see, or `None` while replies may still come.
+        """Return what the look found, or `None` while replies may still come.
 
         Raises:
             BrokerCallError: the broker does not serve.

@@ -16,6 +16,7 @@ from ck3parse.bridge.results import ParseResult, result_of
 from ck3parse.config import checked_timeout_ms, read_settings
 from ck3parse.errors import ErrorType, UsageError
 from ck3parse.event_log import EventLog, event_log
+from ck3parse.files.names import NOT_UTF8, is_utf8
 from ck3parse.files.reading import CannotReadError, failure_of, text_too_large
 from ck3parse.messages import Mode, ParseRequest
 from ck3parse.messages import ParseResult as Answer
@@ -84,7 +85,7 @@ def text_request(content: str, filename: str, timeout_ms: float, mode: Mode) -> 
     if len(filename) > _MAX_NAME:
         raise UsageError(f"the name of a text has at most {_MAX_NAME:,} characters: shorten it")
     for text in (content, filename):
-        if not _is_text(text):
+        if not is_utf8(text):
             raise UsageError("a text or name with lone surrogates cannot be sent to a worker")
     limit, mode, depth = checked_timeout_ms(timeout_ms), _mode(mode), max_braces()
     return ParseRequest(
@@ -270,9 +271,8 @@ def unsendable(request: ParseRequest, max_file_bytes: int) -> Answer | None:
     reason: CannotReadError | None = None
     if request.path is None:
         reason = text_too_large(request.text or "", max_file_bytes)
-    elif not _is_text(request.path):
-        message = "its name is not UTF-8: rename it"
-        reason = CannotReadError(ErrorType.PATH_NOT_ALLOWED, message)
+    elif not is_utf8(request.path):
+        reason = CannotReadError(ErrorType.PATH_NOT_ALLOWED, NOT_UTF8)
     elif not os.path.isabs(request.path):
         reason = CannotReadError(*failure_of(FileNotFoundError()))
     elif len(request.path) > _MAX_NAME:
@@ -299,14 +299,4 @@ def _mode(mode: str) -> Mode:
 
 
 def _printable(name: str) -> str:
-    return name if _is_text(name) else ascii(name)[1:-1]
-
-
-def _is_text(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return name if is_utf8(name) else ascii(name)[1:-1]

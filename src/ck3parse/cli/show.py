@@ -15,8 +15,8 @@ from ck3parse.check.excerpt import excerpt, printable
 from ck3parse.cli import streams
 from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode
+from ck3parse.files.names import printable_name
 from ck3parse.files.reading import CannotReadError, read_script
-from ck3parse.files.walk import printable_name
 from ck3parse.parser import ParseOutcome, parse_bytes
 
 MAX_DRAWN = 2_000

@@ -20,9 +20,10 @@ from celery.result import AsyncResult
 from ck3parse.config import QUEUE_INTERACTIVE, Settings
 from ck3parse.diagnosis.report import Stages
 from ck3parse.errors import BrokerError, ErrorType
+from ck3parse.files.names import NOT_UTF8, printable_name
 from ck3parse.files.path_map import PathMap
 from ck3parse.files.reading import CannotReadError, read_script
-from ck3parse.files.walk import Found, printable_name
+from ck3parse.files.walk import Found
 from ck3parse.messages import ZSTD_LEVEL, ParseRequest, ParseResult
 from ck3parse.parser import parse_bytes, parser_in_use
 from ck3parse.parser.outcome import fill_result
@@ -67,7 +68,7 @@ def local_way(path: str, of: Settings) -> Local:
     compress(parse_bytes(b"", "").ast_json or b"")  # what only a first use takes is not the file's
     if path and path != shown:
         stages.error_type = result.error_type = ErrorType.PATH_NOT_ALLOWED
-        stages.error = result.error = "its name is not UTF-8: rename it"
+        stages.error = result.error = NOT_UTF8
         return Local(stages, None, result)
     if path:
         began = perf_counter()

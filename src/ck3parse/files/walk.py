@@ -23,6 +23,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ck3parse.errors import ErrorType, UsageError
+from ck3parse.files.names import NOT_UTF8, is_utf8, printable_name
 from ck3parse.files.patterns import SCRIPT_SUFFIX, Patterns, why_no_script, why_no_script_in
 from ck3parse.files.reading import failure_of
 
@@ -115,11 +116,6 @@ def roots_of(paths: Iterable[str]) -> list[str]:
     """
     absolute = map(os.path.abspath, paths)
     return sorted({path if os.path.isdir(path) else os.path.dirname(path) for path in absolute})
-
-
-def printable_name(name: str) -> str:
-    """Return a file name or path as valid Unicode: what is not UTF-8 in it stands as `\\xff`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 class _Folder(NamedTuple):
@@ -237,10 +233,9 @@ class _Walk:
 def _looked_at(
     root: str, name: str, path: str, get_status: Callable[[], os.stat_result]
 ) -> Found | Skipped | Problem:
-    if not (name.isascii() or _is_utf8(name)):
-        message = "its name is not UTF-8: rename it"
+    if not is_utf8(name):
         shown = printable_name(name), printable_name(path)
-        return Problem(root, *shown, ErrorType.PATH_NOT_ALLOWED, message)
+        return Problem(root, *shown, ErrorType.PATH_NOT_ALLOWED, NOT_UTF8)
     try:
         status = get_status()
     except OSError as error:
@@ -258,14 +253,6 @@ def _kind_of(mode: int) -> str:
     return "a device, no file"
 
 
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _checked(given: str) -> str:
     """Return a given path, absolute and normalised, once it is known to be one that can be read."""
     shown = printable_name(given)
@@ -276,7 +263,7 @@ def _checked(given: str) -> str:
         raise UsageError(f"{shown!r} cannot be a path: {error}") from error
     except OSError as error:
         raise UsageError(f"{shown!r} cannot be read: {failure_of(error)[1]}") from error
-    if not _is_utf8(path):
+    if not is_utf8(path):
         raise UsageError(f"{shown!r} cannot be used: its path is not UTF-8, rename it")
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
         raise UsageError(f"{shown!r} is {_kind_of(mode)}: give a file or a folder")

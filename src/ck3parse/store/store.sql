@@ -1,22 +1,22 @@
--- The store, version 1 (PRAGMA user_version). Written by store.py only.
+-- The store, version 1 (PRAGMA user_version). Only records.py writes to it.
 --
 -- `asts` has the columns of qbuilder's own table of that name, so that qbuilder can read it. A row
--- is one content under one parser; several files may have the content. Its blob is a zstd frame
--- of AST JSON whose root has the name of the file `file_id`.
+-- is the outcome of one content under one parser version; several files may have the content. Its
+-- blob is a zstd frame of AST JSON whose root node has the name of the file `file_id`.
 --
--- References are declared for the reader and not enforced: that costs an index more a table.
+-- References are declared as documentation, and not enforced: each table would need another index.
 
 CREATE TABLE roots (
     root_id INTEGER PRIMARY KEY,
-    path TEXT NOT NULL UNIQUE             -- absolute, as the user gave it
+    path TEXT NOT NULL UNIQUE             -- absolute, as given by the user
 );
 
 CREATE TABLE files (
     file_id INTEGER PRIMARY KEY,
     root_id INTEGER NOT NULL REFERENCES roots,
     name TEXT NOT NULL,                   -- relative to the root, with /
-    size INTEGER NOT NULL,                -- bytes, when it was looked at
-    mtime_ns INTEGER NOT NULL,            -- nanoseconds since 1970, when it was looked at
+    size INTEGER NOT NULL,                -- bytes, when it was found
+    mtime_ns INTEGER NOT NULL,            -- nanoseconds since 1970, when it was found
     content_hash TEXT,                    -- SHA-256 in hex; NULL if it could not be read
     parser_version_id INTEGER NOT NULL REFERENCES parser_versions,
     state TEXT NOT NULL CHECK (state IN ('parsed', 'failed')),
@@ -37,7 +37,7 @@ CREATE TABLE asts (
     file_id INTEGER NOT NULL REFERENCES files,
     content_hash TEXT NOT NULL,
     parser_version_id INTEGER NOT NULL REFERENCES parser_versions,
-    ast_blob BLOB,                        -- NULL where parse_ok is 0, and in caches of `check`
+    ast_blob BLOB,                        -- NULL where parse_ok is 0, and in the cache of `check`
     ast_format TEXT NOT NULL DEFAULT 'json+zstd',
     parse_ok INTEGER NOT NULL,
     node_count INTEGER NOT NULL,

@@ -1,0 +1,119 @@
+"""Opens the SQLite file of a store, and creates its tables."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files as package_files
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ck3parse.errors import StoreError
+
+SCHEMA_VERSION = 1
+"""The version of `store.sql`, kept in SQLite's `user_version`."""
+
+PAGE_BYTES = 64 * 1024
+"""Size of a page: it holds a few ASTs. The kernel makes room for fewer pages sooner."""
+
+
+class Database:
+    """An open store file.
+
+    Args:
+        path: the SQLite file; it is created if it does not exist.
+        parser_version: the version under which results are stored and found.
+
+    Attributes:
+        path: as given.
+
+    Raises:
+        StoreError: the file cannot be opened or created, or a newer ck3parse wrote it.
+    """
+
+    def __init__(self, path: Path, parser_version: str) -> None:
+        self.path = path
+        try:
+            # Several threads use the connection, but never at the same time.
+            self._db = sqlite3.connect(
+                path, timeout=10, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._parser_id = self._open(parser_version)
+            except BaseException:
+                self._db.close()
+                raise
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the store {path} cannot be opened ({error}): name another with --out, or make"
+                " sure that its folder exists and may be written to"
+            ) from error
+
+    def _open(self, parser_version: str) -> int:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"the store {self.path} was written by a newer ck3parse (its schema is {version},"
+                f" this one knows {SCHEMA_VERSION}): upgrade ck3parse, or name another with --out"
+            )
+        # A write-ahead log would write new pages twice, which takes a third of the time.
+        self._db.execute("PRAGMA journal_mode = DELETE")
+        self._db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        self._db.execute("BEGIN IMMEDIATE")
+        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            self._create()
+        self._db.execute(
+            "INSERT OR IGNORE INTO parser_versions (version) VALUES (?)", [parser_version]
+        )
+        self._db.execute("COMMIT")
+        row = self._db.execute(
+            "SELECT parser_version_id FROM parser_versions WHERE version = ?", [parser_version]
+        ).fetchone()
+        return int(row[0])
+
+    def _create(self) -> None:
+        if self._db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
+            raise StoreError(
+                f"{self.path} is an SQLite file of something else: name another with --out"
+            )
+        schema = package_files("ck3parse.store").joinpath("store.sql").read_text("utf-8")
+        for statement in re.sub(r"--.*", "", schema).split(";"):
+            self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Everything that was committed is kept."""
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit the changes of a block, or none of them.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the store {self.path} cannot be written ({error}): what was committed before"
+                " stays; make room or close what holds it, and run again to go on from there"
+            ) from error
+        finally:
+            # An interrupt can come between any two statements.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")

@@ -1,12 +1,13 @@
 """Write both parsers' tables of letters, digits and alphanumerics.
 
-`str.isalpha`, `str.isdigit` and `str.isalnum` change with each Python's Unicode version. The
-parsers must not: both read tables made here, from one pinned version.
+`str.isalpha`, `str.isdigit` and `str.isalnum` depend on the Unicode version of the Python that runs
+them. The parsers must not, so both use tables of one pinned version.
 
     python3.11 rust/tools/make_unicode_tables.py
 
-It needs a Python with that Unicode version, which 3.11 is, and writes
-`src/ck3parse/parser/unicode_tables.py` and `rust/core/src/unicode_tables.rs`.
+It needs a Python with that Unicode version, such as 3.11, and writes
+`src/ck3parse/parser/unicode_tables.py` and `rust/core/src/unicode_tables.rs`. A unit test fails
+while these are out of date.
 """
 
 import sys
@@ -130,20 +131,23 @@ def rust_table() -> str:
     )
 
 
+def tables() -> dict[Path, str]:
+    """Return the content of each file that this script writes."""
+    python_table = PYTHON_TEMPLATE.format(
+        version=PINNED,
+        alpha=ranges(str.isalpha),
+        digit=ranges(str.isdigit),
+        alnum=ranges(str.isalnum),
+    )
+    return {PYTHON_TABLE: python_table, RUST_TABLE: rust_table()}
+
+
 def main() -> None:
     """Write both tables."""
     if unicodedata.unidata_version != PINNED:
         raise SystemExit(f"this Python has Unicode {unicodedata.unidata_version}, not {PINNED}")
-    PYTHON_TABLE.write_text(
-        PYTHON_TEMPLATE.format(
-            version=PINNED,
-            alpha=ranges(str.isalpha),
-            digit=ranges(str.isdigit),
-            alnum=ranges(str.isalnum),
-        ),
-        encoding="utf-8",
-    )
-    RUST_TABLE.write_text(rust_table(), encoding="utf-8")
+    for path, text in tables().items():
+        path.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ck3parse.parser import ParseOutcome, reference
-from ck3parse.parser.diagnostics import CODES, MAX_DIAGNOSTICS, TOO_MANY, Kind
+from ck3parse.parser.diagnostics import MAX_DIAGNOSTICS
+from ck3parse.parser.grammar_tables import CODES, TOO_MANY, ErrorKind
 from ck3parse.parser.recovery import recover
 
 from .test_properties import FIXTURES, SOUPS, TEXTS, as_read, nodes_in
@@ -196,7 +197,7 @@ def test_diagnostics_are_capped(parser: ModuleType) -> None:
 
 
 def test_every_kind_has_a_code() -> None:
-    assert set(CODES) == set(Kind)
+    assert set(CODES) == set(ErrorKind)
     assert len(set(CODES.values())) == len(CODES)
 
 
@@ -255,7 +256,7 @@ def test_the_recovering_parser_reads_a_sound_file_as_the_strict_one(path: Path) 
 
     strict = reference.parse_text(text, path.name)
     assert (recovered.ast_json, recovered.node_count) == (strict.ast_json, strict.node_count)
-    assert recovered.told == []
+    assert recovered.faults == []
 
 
 @pytest.mark.parametrize(

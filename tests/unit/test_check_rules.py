@@ -14,7 +14,7 @@ from ck3parse.cli import check, explain
 from ck3parse.config import Settings
 from ck3parse.messages import Diagnostic
 from ck3parse.parser import parser_in_use
-from ck3parse.parser.diagnostics import CODES, TOO_MANY
+from ck3parse.parser.grammar_tables import CODES, TOO_MANY
 
 WITH_EXAMPLE = [code for code, rule in RULES.items() if rule.bad and code != "CK3-E010"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import ck3parse
-from ck3parse.parser.grammar import grammar_of
+from ck3parse.parser.patterns import patterns_of
 
 FOLDER = Path(ck3parse.__file__).parent
 CHARACTERS = {op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY}
@@ -70,8 +70,8 @@ def patterns() -> dict[str, str | bytes]:
     """Return all expressions of the project by where they are."""
     found: dict[str, str | bytes] = {}
     for is_ascii in (True, False):
-        for name, pattern in grammar_of(is_ascii)._asdict().items():
-            found[f"grammar_of({is_ascii}).{name}"] = verbose(pattern)
+        for name, pattern in patterns_of(is_ascii)._asdict().items():
+            found[f"patterns_of({is_ascii}).{name}"] = verbose(pattern)
     for path in FOLDER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
@@ -107,7 +107,7 @@ def test_all_expressions_are_looked_at() -> None:
         "ck3parse.check.rules.script._TOKENS 0",
         "ck3parse.parser.recovery_tokens._STRING_REST 1",
     } <= (PATTERNS.keys())
-    assert sum(where.startswith("grammar_of") for where in PATTERNS) == 6
+    assert sum(where.startswith("patterns_of") for where in PATTERNS) == 6
 
 
 @pytest.mark.parametrize(

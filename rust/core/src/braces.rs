@@ -4,7 +4,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::soft::{SoftTokens, Sort};
+use crate::grammar_tables::TokenKind;
+use crate::recovery_tokens::RecoveryTokens;
 
 /// What to do about braces, by the indices of tokens.
 #[derive(Default)]
@@ -34,15 +35,15 @@ struct Block {
 }
 
 impl Block {
-    fn new(opener: usize, tokens: &SoftTokens) -> Self {
+    fn new(opener: usize, tokens: &RecoveryTokens) -> Self {
         let indent = tokens.list[opener].indent;
         let child = tokens.list[opener + 1];
-        let own_line = child.sort != Sort::End && child.first;
+        let own_line = child.kind != TokenKind::End && child.first;
         Block {
             opener,
             indent,
             inner: own_line.then_some(child.indent),
-            shaped: child.sort != Sort::End && (!child.first || child.indent > indent),
+            shaped: child.kind != TokenKind::End && (!child.first || child.indent > indent),
             keyed: false,
             lacks: None,
             spare: None,
@@ -51,7 +52,7 @@ impl Block {
 }
 
 /// Returns what to do about the braces of a text.
-pub(crate) fn repairs(tokens: &SoftTokens) -> Repairs {
+pub(crate) fn repairs(tokens: &RecoveryTokens) -> Repairs {
     let mut braces = Braces {
         tokens,
         open: Vec::new(),
@@ -63,7 +64,7 @@ pub(crate) fn repairs(tokens: &SoftTokens) -> Repairs {
 }
 
 struct Braces<'a, 't> {
-    tokens: &'a SoftTokens<'t>,
+    tokens: &'a RecoveryTokens<'t>,
     open: Vec<Block>,
     /// Notes outside of all blocks.
     spares: VecDeque<usize>,
@@ -74,17 +75,17 @@ impl Braces<'_, '_> {
     fn run(&mut self) {
         let tokens = self.tokens;
         let mut at = 0;
-        while tokens.list[at].sort != Sort::End {
+        while tokens.list[at].kind != TokenKind::End {
             if tokens.starts_line_of_key(at) {
                 self.key_line(at);
             }
-            match tokens.list[at].sort {
-                Sort::At if tokens.list[at + 1].sort == Sort::OpenBracket => {
+            match tokens.list[at].kind {
+                TokenKind::At if tokens.list[at + 1].kind == TokenKind::OpenBracket => {
                     at = tokens.inline_end(at).0;
                     continue;
                 }
-                Sort::Open => self.open.push(Block::new(at, tokens)),
-                Sort::Close => self.close(at),
+                TokenKind::OpenBrace => self.open.push(Block::new(at, tokens)),
+                TokenKind::CloseBrace => self.close(at),
                 _ if self.lacks_opener(at) => self.note_spare(at + 1),
                 _ => {}
             }
@@ -102,11 +103,11 @@ impl Braces<'_, '_> {
     /// Whether a token is an operator behind which a brace may lack.
     fn lacks_opener(&self, at: usize) -> bool {
         let tokens = self.tokens;
-        if !tokens.is_operator(at) || at == 0 || !tokens.is_value(at - 1) {
+        if !tokens.is_operator(at) || at == 0 || !tokens.is_key(at - 1) {
             return false;
         }
-        tokens.list[at + 1].sort == Sort::Close
-            || tokens.is_value(at + 1) && tokens.is_operator(at + 2)
+        tokens.list[at + 1].kind == TokenKind::CloseBrace
+            || tokens.is_key(at + 1) && tokens.is_operator(at + 2)
     }
 
     fn note_spare(&mut self, index: usize) {

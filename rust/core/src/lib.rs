@@ -9,19 +9,21 @@
 mod braces;
 mod chars;
 mod error;
-mod nodes;
+mod grammar_tables;
 mod parser;
-mod recover;
+mod recovery;
+mod recovery_nodes;
+mod recovery_search;
+mod recovery_tokens;
 mod scan;
-mod script;
-mod soft;
 mod steps;
 mod text;
 mod unicode_tables;
 mod writer;
 
-pub use error::{Error, Kind};
-pub use recover::{Recovered, Told};
+pub use error::Error;
+pub use grammar_tables::ErrorKind;
+pub use recovery::{Recovered, ReportedFault};
 pub use unicode_tables::UNICODE_VERSION;
 pub use writer::{Buffer, OutOfMemory};
 
@@ -81,7 +83,7 @@ pub fn recover_bytes<'b>(
 ) -> Recovered<'b> {
     let text = text::decode(data);
     let ends = text::LineEnds::Folded;
-    recover::recover(&text, ends, name, max_depth, most, buffer)
+    recovery::recover(&text, ends, name, max_depth, most, buffer)
 }
 
 /// Parses a text that [`parse_text`] refuses: what is sound of it, and at most `most` of its errors.
@@ -96,5 +98,5 @@ pub fn recover_text<'b>(
     most: usize,
     buffer: &'b mut Buffer,
 ) -> Recovered<'b> {
-    recover::recover(text, text::LineEnds::Kept, name, max_depth, most, buffer)
+    recovery::recover(text, text::LineEnds::Kept, name, max_depth, most, buffer)
 }

@@ -2,8 +2,9 @@
 
 use crate::Ast;
 use crate::chars::Start;
-use crate::error::{Error, Failure, Kind};
-use crate::scan::{Scanner, Sort, Token};
+use crate::error::{Error, Failure};
+use crate::grammar_tables::{ErrorKind, TokenKind, ValueType};
+use crate::scan::{Scanner, Token};
 use crate::text::LineEnds;
 use crate::writer::{Buffer, Piece, Writer};
 
@@ -26,23 +27,33 @@ const VALUE_END: Piece<2> = Piece::new(b"},");
 
 type Fragment = Piece<48>;
 
-const IDENTIFIER: Fragment = Piece::new(br#"","value_type":"identifier""#);
-const STRING: Fragment = Piece::new(br#"","value_type":"string""#);
-const NUMBER: Fragment = Piece::new(br#"","value_type":"number""#);
-const BOOL: Fragment = Piece::new(br#"","value_type":"bool""#);
-const PARAM: Fragment = Piece::new(br#"","value_type":"param""#);
-const SCRIPTED: Fragment = Piece::new(br#"","value_type":"scripted_value""#);
-const INLINE: Fragment = Piece::new(br#"","value_type":"inline_expression""#);
-const OPERATOR: Fragment = Piece::new(br#"","value_type":"operator""#);
+const IDENTIFIER: Fragment = typed(ValueType::Identifier);
+const STRING: Fragment = typed(ValueType::String);
+const NUMBER: Fragment = typed(ValueType::Number);
+const BOOL: Fragment = typed(ValueType::Bool);
+const PARAM: Fragment = typed(ValueType::Param);
+const SCRIPTED: Fragment = typed(ValueType::ScriptedValue);
+const INLINE: Fragment = typed(ValueType::InlineExpression);
+const OPERATOR: Fragment = typed(ValueType::Operator);
 
-const EQUAL: Fragment = Piece::new(br#"","operator":"=""#);
-const LESS: Fragment = Piece::new(br#"","operator":"<""#);
-const GREATER: Fragment = Piece::new(br#"","operator":">""#);
-const LESS_EQUAL: Fragment = Piece::new(br#"","operator":"<=""#);
-const GREATER_EQUAL: Fragment = Piece::new(br#"","operator":">=""#);
-const NOT_EQUAL: Fragment = Piece::new(br#"","operator":"!=""#);
-const EQUAL_EQUAL: Fragment = Piece::new(br#"","operator":"==""#);
-const MAYBE_EQUAL: Fragment = Piece::new(br#"","operator":"?=""#);
+const EQUAL: Fragment = operated(TokenKind::Equal);
+const LESS: Fragment = operated(TokenKind::Less);
+const GREATER: Fragment = operated(TokenKind::Greater);
+const LESS_EQUAL: Fragment = operated(TokenKind::LessEqual);
+const GREATER_EQUAL: Fragment = operated(TokenKind::GreaterEqual);
+const NOT_EQUAL: Fragment = operated(TokenKind::NotEqual);
+const EQUAL_EQUAL: Fragment = operated(TokenKind::EqualEqual);
+const MAYBE_EQUAL: Fragment = operated(TokenKind::MaybeEqual);
+
+/// What follows a value's text: its type.
+const fn typed(value_type: ValueType) -> Fragment {
+    Piece::joined(&[br#"","value_type":""#, value_type.name().as_bytes(), b"\""])
+}
+
+/// What follows a key's text: its operator.
+const fn operated(operator: TokenKind) -> Fragment {
+    Piece::joined(&[br#"","operator":""#, operator.texts()[0].as_bytes(), b"\""])
+}
 
 /// How much longer than its source the JSON of a real file seldom is.
 const EXPECTED_GROWTH: usize = 8;
@@ -95,7 +106,7 @@ impl Parser<'_, '_> {
         }
         loop {
             match self.scan.token() {
-                Ok(token) if token.sort == Sort::End => return failure,
+                Ok(token) if token.kind == TokenKind::End => return failure,
                 Ok(_) => {}
                 Err(lexical) => return lexical,
             }
@@ -123,44 +134,48 @@ impl Parser<'_, '_> {
             }
             let mut token = self.scan.token_at(start)?;
             let mut owed = false;
-            while token.sort == Sort::Semicolon {
+            while token.kind == TokenKind::Semicolon {
                 owed = true;
                 token = self.scan.token()?;
             }
-            match token.sort {
-                Sort::Identifier | Sort::Bool | Sort::Number | Sort::String | Sort::Param => {
+            match token.kind {
+                TokenKind::Identifier
+                | TokenKind::Bool
+                | TokenKind::Number
+                | TokenKind::String
+                | TokenKind::Param => {
                     self.keyed(token)?;
                 }
-                Sort::OpenBrace => {
+                TokenKind::OpenBrace => {
                     self.enter(token)?;
                     self.out.piece(&LIST);
                     self.out.place(token.line, token.column);
                     self.out.piece(&LIST_ITEMS);
                 }
-                Sort::CloseBrace => {
+                TokenKind::CloseBrace => {
                     if self.open.is_empty() {
-                        return Err(token.fails(Kind::StrayClosingBrace));
+                        return Err(token.fails(ErrorKind::StrayClosingBrace));
                     }
                     if owed {
-                        return Err(token.fails(Kind::ExpectedElement));
+                        return Err(token.fails(ErrorKind::ExpectedElement));
                     }
                     self.open.pop();
                     self.out.drop_comma();
                     self.out.piece(&CLOSE);
                 }
-                Sort::At => self.scripted(token)?,
-                Sort::Comma if !owed && !self.open.is_empty() => {}
-                Sort::End => {
+                TokenKind::At => self.scripted(token)?,
+                TokenKind::Comma if !owed && !self.open.is_empty() => {}
+                TokenKind::End => {
                     return match self.open.last() {
                         None => Ok(()),
                         Some(&brace) => Err(Failure {
-                            kind: Kind::UnclosedBlock,
+                            kind: ErrorKind::UnclosedBlock,
                             start: brace,
                             end: brace + 1,
                         }),
                     };
                 }
-                _ => return Err(token.fails(Kind::ExpectedElement)),
+                _ => return Err(token.fails(ErrorKind::ExpectedElement)),
             }
         }
     }
@@ -169,7 +184,7 @@ impl Parser<'_, '_> {
     #[inline(always)]
     fn enter(&mut self, brace: Token) -> Result<(), Failure> {
         if self.open.len() >= self.max_depth {
-            return Err(brace.fails(Kind::TooDeep));
+            return Err(brace.fails(ErrorKind::TooDeep));
         }
         self.open.push(brace.start);
         self.node_count += 1;
@@ -183,7 +198,7 @@ impl Parser<'_, '_> {
             self.node_count += 1;
             self.out.piece(&VALUE);
             self.text(key);
-            self.out.piece(value_type(key.sort));
+            self.out.piece(value_type(key.kind));
             self.out.place(key.line, key.column);
             self.out.piece(&VALUE_END);
             return Ok(());
@@ -195,7 +210,7 @@ impl Parser<'_, '_> {
             return self.assigned(value);
         }
         let value = self.scan.token_at(start)?;
-        if value.sort == Sort::OpenBrace {
+        if value.kind == TokenKind::OpenBrace {
             self.enter(value)?;
             self.out.piece(&BLOCK);
             self.text(key);
@@ -221,9 +236,9 @@ impl Parser<'_, '_> {
     #[inline(never)]
     fn scripted(&mut self, at: Token) -> Result<(), Failure> {
         let name = self.scan.token()?;
-        match name.sort {
-            Sort::Identifier => {}
-            Sort::OpenBracket => {
+        match name.kind {
+            TokenKind::Identifier => {}
+            TokenKind::OpenBracket => {
                 self.node_count += 1;
                 self.out.piece(&VALUE);
                 self.inline(at)?;
@@ -231,7 +246,7 @@ impl Parser<'_, '_> {
                 self.out.piece(&VALUE_END);
                 return Ok(());
             }
-            _ => return Err(name.fails(Kind::ExpectedName)),
+            _ => return Err(name.fails(ErrorKind::ExpectedName)),
         }
         let Some(operator) = self.operator()? else {
             self.node_count += 1;
@@ -259,16 +274,16 @@ impl Parser<'_, '_> {
             return Ok(None);
         }
         let token = self.scan.token_of(Start::Operator)?;
-        Ok(Some(match token.sort {
-            Sort::Equal => &EQUAL,
-            Sort::Less => &LESS,
-            Sort::Greater => &GREATER,
-            Sort::LessEqual => &LESS_EQUAL,
-            Sort::GreaterEqual => &GREATER_EQUAL,
-            Sort::NotEqual => &NOT_EQUAL,
-            Sort::EqualEqual => &EQUAL_EQUAL,
-            Sort::MaybeEqual => &MAYBE_EQUAL,
-            _ => return Err(token.fails(Kind::ExpectedElement)),
+        Ok(Some(match token.kind {
+            TokenKind::Equal => &EQUAL,
+            TokenKind::Less => &LESS,
+            TokenKind::Greater => &GREATER,
+            TokenKind::LessEqual => &LESS_EQUAL,
+            TokenKind::GreaterEqual => &GREATER_EQUAL,
+            TokenKind::NotEqual => &NOT_EQUAL,
+            TokenKind::EqualEqual => &EQUAL_EQUAL,
+            TokenKind::MaybeEqual => &MAYBE_EQUAL,
+            _ => return Err(token.fails(ErrorKind::ExpectedElement)),
         }))
     }
 
@@ -277,10 +292,14 @@ impl Parser<'_, '_> {
     fn assigned(&mut self, value: Token) -> Result<(), Failure> {
         self.node_count += 2;
         self.out.piece(&ASSIGNED);
-        match value.sort {
-            Sort::Identifier | Sort::Bool | Sort::Number | Sort::String | Sort::Param => {
+        match value.kind {
+            TokenKind::Identifier
+            | TokenKind::Bool
+            | TokenKind::Number
+            | TokenKind::String
+            | TokenKind::Param => {
                 self.text(value);
-                self.out.piece(value_type(value.sort));
+                self.out.piece(value_type(value.kind));
             }
             _ => self.odd_value(value)?,
         }
@@ -292,31 +311,31 @@ impl Parser<'_, '_> {
     /// The text and type of a value of several tokens, or one that no key can be.
     #[inline(never)]
     fn odd_value(&mut self, value: Token) -> Result<(), Failure> {
-        match value.sort {
-            Sort::At => {
+        match value.kind {
+            TokenKind::At => {
                 let name = self.scan.token()?;
-                match name.sort {
-                    Sort::Identifier => {
+                match name.kind {
+                    TokenKind::Identifier => {
                         self.out.byte(b'@');
                         self.text(name);
                         self.out.piece(&SCRIPTED);
                     }
-                    Sort::OpenBracket => self.inline(value)?,
-                    _ => return Err(name.fails(Kind::ExpectedName)),
+                    TokenKind::OpenBracket => self.inline(value)?,
+                    _ => return Err(name.fails(ErrorKind::ExpectedName)),
                 }
             }
-            Sort::Minus => self.negated()?,
-            Sort::Less
-            | Sort::Greater
-            | Sort::LessEqual
-            | Sort::GreaterEqual
-            | Sort::NotEqual
-            | Sort::EqualEqual => {
+            TokenKind::Minus => self.negated()?,
+            TokenKind::Less
+            | TokenKind::Greater
+            | TokenKind::LessEqual
+            | TokenKind::GreaterEqual
+            | TokenKind::NotEqual
+            | TokenKind::EqualEqual => {
                 self.text(value);
                 self.out.piece(&OPERATOR);
             }
-            Sort::End => return Err(value.fails(Kind::MissingValue)),
-            _ => return Err(value.fails(Kind::ExpectedValue)),
+            TokenKind::End => return Err(value.fails(ErrorKind::MissingValue)),
+            _ => return Err(value.fails(ErrorKind::ExpectedValue)),
         }
         Ok(())
     }
@@ -334,8 +353,8 @@ impl Parser<'_, '_> {
             Some(b'@') => {
                 self.scan.token()?;
                 let name = self.scan.token()?;
-                if name.sort != Sort::Identifier {
-                    return Err(name.fails(Kind::ExpectedName));
+                if name.kind != TokenKind::Identifier {
+                    return Err(name.fails(ErrorKind::ExpectedName));
                 }
                 self.out.byte(b'@');
                 self.text(name);
@@ -355,10 +374,10 @@ impl Parser<'_, '_> {
         loop {
             self.out.reserve(0);
             let token = self.scan.token()?;
-            match token.sort {
-                Sort::OpenBracket => depth += 1,
-                Sort::CloseBracket => depth -= 1,
-                Sort::End => return Err(at.fails(Kind::UnclosedInline)),
+            match token.kind {
+                TokenKind::OpenBracket => depth += 1,
+                TokenKind::CloseBracket => depth -= 1,
+                TokenKind::End => return Err(at.fails(ErrorKind::UnclosedInline)),
                 _ => {}
             }
             if depth == 0 {
@@ -378,14 +397,16 @@ impl Parser<'_, '_> {
     #[inline(always)]
     fn text(&mut self, token: Token) {
         let text = self.scan.text;
-        match token.sort {
-            Sort::String if token.plain => self.out.plain(text, token.start + 1, token.end - 1),
-            Sort::String => {
+        match token.kind {
+            TokenKind::String if token.plain => {
+                self.out.plain(text, token.start + 1, token.end - 1)
+            }
+            TokenKind::String => {
                 let quote = text[token.start];
                 let inner = &text[token.start + 1..token.end - 1];
                 self.out.string(inner, quote, self.ends);
             }
-            Sort::Param => self.param(token),
+            TokenKind::Param => self.param(token),
             _ if token.plain => self.out.plain(text, token.start, token.end),
             _ => self.out.escaped(&text[token.start..token.end]),
         }
@@ -403,12 +424,12 @@ impl Parser<'_, '_> {
 }
 
 #[inline(always)]
-fn value_type(sort: Sort) -> &'static Fragment {
-    match sort {
-        Sort::Bool => &BOOL,
-        Sort::Number => &NUMBER,
-        Sort::String => &STRING,
-        Sort::Param => &PARAM,
+fn value_type(kind: TokenKind) -> &'static Fragment {
+    match kind {
+        TokenKind::Bool => &BOOL,
+        TokenKind::Number => &NUMBER,
+        TokenKind::String => &STRING,
+        TokenKind::Param => &PARAM,
         _ => &IDENTIFIER,
     }
 }

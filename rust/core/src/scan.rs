@@ -3,46 +3,14 @@
 use memchr::memchr;
 
 use crate::chars::{Class, Start, blank_run, name_run, plain_run, start_of, wide_at};
-use crate::error::{Failure, Kind};
+use crate::error::Failure;
+use crate::grammar_tables::{ErrorKind, TokenKind};
 use crate::text::is_continuation;
-
-/// What a token is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sort {
-    /// The end of the text.
-    End,
-    Identifier,
-    Bool,
-    Number,
-    String,
-    Param,
-    Minus,
-    Equal,
-    Less,
-    Greater,
-    LessEqual,
-    GreaterEqual,
-    NotEqual,
-    EqualEqual,
-    MaybeEqual,
-    /// `?` alone, which no rule of the grammar takes.
-    Question,
-    OpenBrace,
-    CloseBrace,
-    OpenBracket,
-    CloseBracket,
-    At,
-    Comma,
-    /// `;` or the backtick.
-    Semicolon,
-    /// Punctuation that only stands in inline expressions.
-    Sign,
-}
 
 /// A token and its place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token {
-    pub sort: Sort,
+    pub kind: TokenKind,
     pub start: usize,
     pub end: usize,
     /// Whether its value stands in JSON as it stands in the text, but for quotes.
@@ -52,7 +20,7 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    pub fn fails(self, kind: Kind) -> Failure {
+    pub fn fails(self, kind: ErrorKind) -> Failure {
         Failure {
             kind,
             start: self.start,
@@ -127,7 +95,7 @@ impl<'t> Scanner<'t> {
     pub fn token_at(&mut self, start: Option<Start>) -> Result<Token, Failure> {
         match start {
             Some(start) => self.token_of(start),
-            None => Ok(self.ending(Sort::End, self.at)),
+            None => Ok(self.ending(TokenKind::End, self.at)),
         }
     }
 
@@ -150,11 +118,11 @@ impl<'t> Scanner<'t> {
 
     /// Ends a token that holds only ASCII and no line end, and stands after it.
     #[inline(always)]
-    fn ending(&mut self, sort: Sort, end: usize) -> Token {
+    fn ending(&mut self, kind: TokenKind, end: usize) -> Token {
         let start = self.at;
         self.at = end;
         Token {
-            sort,
+            kind,
             start,
             end,
             plain: true,
@@ -164,10 +132,10 @@ impl<'t> Scanner<'t> {
     }
 
     /// Ends a token of one line in which characters may take more than one byte.
-    fn ending_wide(&mut self, sort: Sort, end: usize) -> Token {
+    fn ending_wide(&mut self, kind: TokenKind, end: usize) -> Token {
         let token = Token {
             plain: false,
-            ..self.ending(sort, end)
+            ..self.ending(kind, end)
         };
         let text = &self.text[token.start..end];
         self.line_start += text.iter().filter(|&&byte| is_continuation(byte)).count();
@@ -177,7 +145,7 @@ impl<'t> Scanner<'t> {
     #[cold]
     fn unexpected(&mut self, length: usize) -> Failure {
         Failure {
-            kind: Kind::UnexpectedCharacter,
+            kind: ErrorKind::UnexpectedCharacter,
             start: self.at,
             end: self.at + length,
         }
@@ -196,11 +164,11 @@ impl<'t> Scanner<'t> {
         if self.text.get(end).is_some_and(|byte| !byte.is_ascii()) {
             return self.wide_name(end);
         }
-        let sort = match &self.text[self.at..end] {
-            b"yes" | b"no" => Sort::Bool,
-            _ => Sort::Identifier,
+        let kind = match &self.text[self.at..end] {
+            b"yes" | b"no" => TokenKind::Bool,
+            _ => TokenKind::Identifier,
         };
-        self.ending(sort, end)
+        self.ending(kind, end)
     }
 
     /// A name that holds characters outside ASCII, known up to `end`.
@@ -214,7 +182,7 @@ impl<'t> Scanner<'t> {
             }
             end = name_run(self.text, end + length);
         }
-        self.ending_wide(Sort::Identifier, end)
+        self.ending_wide(TokenKind::Identifier, end)
     }
 
     /// A number, or a name that starts with a digit. The digit takes `length` bytes.
@@ -256,9 +224,9 @@ impl<'t> Scanner<'t> {
             }
         }
         if wide {
-            self.ending_wide(Sort::Number, end)
+            self.ending_wide(TokenKind::Number, end)
         } else {
-            self.ending(Sort::Number, end)
+            self.ending(TokenKind::Number, end)
         }
     }
 
@@ -268,9 +236,9 @@ impl<'t> Scanner<'t> {
             Some(b'0'..=b'9') => self.number(self.at + 2, false),
             Some(0x80..) => match wide_at(self.text, self.at + 1) {
                 (Class::Digit, length) => self.number(self.at + 1 + length, true),
-                _ => self.ending(Sort::Minus, self.at + 1),
+                _ => self.ending(TokenKind::Minus, self.at + 1),
             },
-            _ => self.ending(Sort::Minus, self.at + 1),
+            _ => self.ending(TokenKind::Minus, self.at + 1),
         }
     }
 
@@ -286,34 +254,34 @@ impl<'t> Scanner<'t> {
     #[inline(always)]
     fn operator(&mut self) -> Result<Token, Failure> {
         let equal = self.text.get(self.at + 1) == Some(&b'=');
-        let sort = match (self.text[self.at], equal) {
-            (b'=', false) => Sort::Equal,
-            (b'=', true) => Sort::EqualEqual,
-            (b'<', false) => Sort::Less,
-            (b'<', true) => Sort::LessEqual,
-            (b'>', false) => Sort::Greater,
-            (b'>', true) => Sort::GreaterEqual,
-            (b'?', false) => Sort::Question,
-            (b'?', true) => Sort::MaybeEqual,
-            (_, true) => Sort::NotEqual,
+        let kind = match (self.text[self.at], equal) {
+            (b'=', false) => TokenKind::Equal,
+            (b'=', true) => TokenKind::EqualEqual,
+            (b'<', false) => TokenKind::Less,
+            (b'<', true) => TokenKind::LessEqual,
+            (b'>', false) => TokenKind::Greater,
+            (b'>', true) => TokenKind::GreaterEqual,
+            (b'?', false) => TokenKind::Sign,
+            (b'?', true) => TokenKind::MaybeEqual,
+            (_, true) => TokenKind::NotEqual,
             (_, false) => return Err(self.unexpected(1)),
         };
-        Ok(self.ending(sort, self.at + 1 + usize::from(equal)))
+        Ok(self.ending(kind, self.at + 1 + usize::from(equal)))
     }
 
     #[inline(always)]
     fn punctuation(&mut self) -> Token {
-        let sort = match self.text[self.at] {
-            b'{' => Sort::OpenBrace,
-            b'}' => Sort::CloseBrace,
-            b'[' => Sort::OpenBracket,
-            b']' => Sort::CloseBracket,
-            b'@' => Sort::At,
-            b',' => Sort::Comma,
-            b';' | b'`' => Sort::Semicolon,
-            _ => Sort::Sign,
+        let kind = match self.text[self.at] {
+            b'{' => TokenKind::OpenBrace,
+            b'}' => TokenKind::CloseBrace,
+            b'[' => TokenKind::OpenBracket,
+            b']' => TokenKind::CloseBracket,
+            b'@' => TokenKind::At,
+            b',' => TokenKind::Comma,
+            b';' | b'`' => TokenKind::Semicolon,
+            _ => TokenKind::Sign,
         };
-        self.ending(sort, self.at + 1)
+        self.ending(kind, self.at + 1)
     }
 
     #[inline(always)]
@@ -321,7 +289,7 @@ impl<'t> Scanner<'t> {
         let quote = self.text[self.at];
         let end = plain_run(self.text, self.at + 1, quote);
         if self.text.get(end) == Some(&quote) {
-            return Ok(self.ending(Sort::String, end + 1));
+            return Ok(self.ending(TokenKind::String, end + 1));
         }
         self.long_string(quote, end)
     }
@@ -331,7 +299,7 @@ impl<'t> Scanner<'t> {
     fn long_string(&mut self, quote: u8, mut end: usize) -> Result<Token, Failure> {
         let mut token = Token {
             plain: false,
-            ..self.ending(Sort::String, self.at)
+            ..self.ending(TokenKind::String, self.at)
         };
         while let Some(&byte) = self.text.get(end) {
             end += 1;
@@ -363,7 +331,7 @@ impl<'t> Scanner<'t> {
             end = plain_run(self.text, end, quote);
         }
         Err(Failure {
-            kind: Kind::UnclosedString,
+            kind: ErrorKind::UnclosedString,
             start: token.start,
             end: token.start + 1,
         })
@@ -386,9 +354,26 @@ impl<'t> Scanner<'t> {
             end += 1;
         }
         if plain {
-            self.ending(Sort::Param, end)
+            self.ending(TokenKind::Param, end)
         } else {
-            self.ending_wide(Sort::Param, end)
+            self.ending_wide(TokenKind::Param, end)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_fixed_texts_are_of_their_kinds() {
+        for &kind in TokenKind::ALL {
+            for text in kind.texts() {
+                let Ok(token) = Scanner::new(text.as_bytes()).token() else {
+                    panic!("{text} is no token");
+                };
+                assert_eq!((token.kind, token.end), (kind, text.len()), "{text}");
+            }
         }
     }
 }

@@ -61,16 +61,23 @@ pub(crate) struct Piece<const N: usize> {
 
 impl<const N: usize> Piece<N> {
     pub const fn new(text: &[u8]) -> Self {
+        Piece::joined(&[text])
+    }
+
+    pub const fn joined(texts: &[&[u8]]) -> Self {
         let mut block = [0; N];
-        let mut at = 0;
-        while at < text.len() {
-            block[at] = text[at];
-            at += 1;
+        let mut length = 0;
+        let mut part = 0;
+        while part < texts.len() {
+            let mut at = 0;
+            while at < texts[part].len() {
+                block[length] = texts[part][at];
+                length += 1;
+                at += 1;
+            }
+            part += 1;
         }
-        Piece {
-            block,
-            length: text.len(),
-        }
+        Piece { block, length }
     }
 }
 

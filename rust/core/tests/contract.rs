@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use ck3parse_core::{Ast, Buffer, Error, Kind, parse_bytes, parse_text};
+use ck3parse_core::{Ast, Buffer, Error, ErrorKind, parse_bytes, parse_text};
 use serde_json::Value;
 
 const MAX_DEPTH: usize = 10_000;
@@ -158,7 +158,7 @@ fn a_million_nested_braces_use_no_stack() {
         };
         assert_eq!(nodes(DEPTH), Ok(DEPTH as u64 + 1));
         let error = nodes(DEPTH - 1).unwrap_err();
-        assert_eq!(error.kind, Kind::TooDeep);
+        assert_eq!(error.kind, ErrorKind::TooDeep);
         assert_eq!((error.line, error.column), (1, DEPTH as u64));
         assert_eq!(error.found, b"999999");
     };
@@ -175,7 +175,7 @@ fn lone_surrogates_and_ill_formed_texts() {
     assert!(json.starts_with(r#"{"_type":"root","filename":"\udc80""#));
     assert!(json.contains(r#""value":"\ud800""#));
     let error = parse(b"a \xed\xa0\x80").unwrap_err();
-    assert_eq!(error.kind, Kind::UnexpectedCharacter);
+    assert_eq!(error.kind, ErrorKind::UnexpectedCharacter);
     assert_eq!(error.found, b"\xed\xa0\x80");
     // Found by fuzzing: Latin-1's superscript two, which is no text at all.
     assert_eq!(parse(b"\"a\" \xb2.").unwrap_err().column, 5);

@@ -1,6 +1,6 @@
 //! What must hold of every parse.
 
-use ck3parse_core::{Ast, Error, Kind};
+use ck3parse_core::{Ast, Error, ErrorKind};
 use serde_json::Value;
 
 /// Shallow enough for a JSON parser that recurses.
@@ -22,7 +22,7 @@ pub fn check_error(error: &Error, text: &str) {
         .expect("the line is there");
     let columns = line.chars().count() as u64;
     assert!((1..=columns + 1).contains(&error.column));
-    if error.kind == Kind::TooDeep {
+    if error.kind == ErrorKind::TooDeep {
         assert_eq!(error.found, MAX_DEPTH.to_string().as_bytes());
         return;
     }

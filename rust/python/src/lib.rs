@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use ck3parse_core::{Ast, Buffer, Error, OutOfMemory, Recovered, Told};
+use ck3parse_core::{Ast, Buffer, Error, OutOfMemory, Recovered, ReportedFault};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -128,22 +128,27 @@ fn recover<'py>(
     with_buffer(|buffer| {
         let parsed = catch_unwind(AssertUnwindSafe(move || py.detach(move || core(buffer))));
         let recovered = parsed.map_err(out_of_memory)?;
-        let told = recovered.told.iter().map(|told| fault(py, told));
-        let told = told.collect::<PyResult<Vec<_>>>()?;
+        let faults = recovered.faults.iter().map(|reported| fault(py, reported));
+        let faults = faults.collect::<PyResult<Vec<_>>>()?;
         let json = bytes(py, recovered.ast.json)?;
-        Ok((json, recovered.ast.node_count, told, recovered.fault_count))
+        Ok((
+            json,
+            recovered.ast.node_count,
+            faults,
+            recovered.fault_count,
+        ))
     })
 }
 
-fn fault<'py>(py: Python<'py>, told: &Told) -> PyResult<Fault<'py>> {
+fn fault<'py>(py: Python<'py>, reported: &ReportedFault) -> PyResult<Fault<'py>> {
     Ok((
-        told.kind as u8,
-        told.line,
-        told.column,
-        told.end_line,
-        told.end_column,
-        string(py, &told.found)?,
-        told.opener_line,
+        reported.kind as u8,
+        reported.line,
+        reported.column,
+        reported.end_line,
+        reported.end_column,
+        string(py, &reported.found)?,
+        reported.opener_line,
     ))
 }
 

@@ -12,7 +12,8 @@ around it ends or goes on as it is indented.
 
 from collections import Counter, deque
 
-from ck3parse.parser.recovery_tokens import SoftTokens, Sort
+from ck3parse.parser.grammar_tables import TokenKind
+from ck3parse.parser.recovery_tokens import RecoveryTokens
 
 _NONE = -1
 
@@ -47,7 +48,7 @@ class _Block:
 
     __slots__ = ("indent", "inner", "keyed", "lacks", "opener", "shaped", "spare")
 
-    def __init__(self, opener: int, indent: int, tokens: SoftTokens) -> None:
+    def __init__(self, opener: int, indent: int, tokens: RecoveryTokens) -> None:
         self.opener = opener
         self.indent = indent
         self.inner = _NONE
@@ -56,7 +57,7 @@ class _Block:
         self.lacks = _NONE
         self.spare = _NONE
         child = opener + 1
-        if tokens.sort[child] != Sort.END:
+        if tokens.kind[child] != TokenKind.END:
             if not tokens.first[child]:
                 self.shaped = True
             else:
@@ -64,13 +65,13 @@ class _Block:
                 self.shaped = self.inner > indent
 
 
-def repairs_of(tokens: SoftTokens) -> Repairs:
+def repairs_of(tokens: RecoveryTokens) -> Repairs:
     """Return what to do about the braces of a text."""
     return _Braces(tokens).repairs()
 
 
 class _Braces:
-    def __init__(self, tokens: SoftTokens) -> None:
+    def __init__(self, tokens: RecoveryTokens) -> None:
         self.tokens = tokens
         self.open: list[_Block] = []
         self.spares: deque[int] = deque()
@@ -79,17 +80,17 @@ class _Braces:
         self.root_inner = tokens.indent[0]
 
     def repairs(self) -> Repairs:
-        sorts = self.tokens.sort
+        kinds = self.tokens.kind
         at = 0
-        while (sort := sorts[at]) != Sort.END:
+        while (kind := kinds[at]) != TokenKind.END:
             if self.tokens.starts_line_of_key(at):
                 self.key_line(at)
-            if sort == Sort.AT and sorts[at + 1] == Sort.OPEN_BRACKET:
+            if kind == TokenKind.AT and kinds[at + 1] == TokenKind.OPEN_BRACKET:
                 at, _ = self.tokens.inline_end(at)
                 continue
-            if sort == Sort.OPEN:
+            if kind == TokenKind.OPEN_BRACE:
                 self.open.append(_Block(at, self.tokens.indent[at], self.tokens))
-            elif sort == Sort.CLOSE:
+            elif kind == TokenKind.CLOSE_BRACE:
                 self.close(at)
             elif self.lacks_opener(at):
                 self.note_spare(at + 1)
@@ -101,11 +102,11 @@ class _Braces:
     def lacks_opener(self, at: int) -> bool:
         """Tell whether a token is an operator behind which a brace may lack."""
         tokens = self.tokens
-        if not tokens.is_operator(at) or not at or not tokens.is_value(at - 1):
+        if not tokens.is_operator(at) or not at or not tokens.is_key(at - 1):
             return False
-        if tokens.sort[at + 1] == Sort.CLOSE:
+        if tokens.kind[at + 1] == TokenKind.CLOSE_BRACE:
             return True
-        return tokens.is_value(at + 1) and tokens.is_operator(at + 2)
+        return tokens.is_key(at + 1) and tokens.is_operator(at + 2)
 
     def note_spare(self, index: int) -> None:
         if not self.open:

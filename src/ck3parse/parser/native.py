@@ -5,10 +5,10 @@ from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
 from ck3parse.parser.diagnostics import (
     MAX_DIAGNOSTICS,
     Recovered,
-    Told,
-    error_type_of,
+    ReportedFault,
     message_of,
 )
+from ck3parse.parser.grammar_tables import ERROR_TYPES
 from ck3parse.parser.outcome import ParseOutcome, recovered_outcome
 
 
@@ -41,7 +41,7 @@ def _outcome(
         return ParseOutcome(True, ast_json, node_count)
     return ParseOutcome(
         False,
-        error_type=error_type_of(kind),
+        error_type=ERROR_TYPES[kind],
         error=message_of(kind, found),
         line=line,
         column=column,
@@ -55,5 +55,5 @@ def _recovered(
     fault_count: int,
     max_depth: int,
 ) -> ParseOutcome:
-    told = [Told(*fault) for fault in faults]
-    return recovered_outcome(Recovered(ast_json, node_count, told, fault_count), max_depth)
+    reported = [ReportedFault(*fault) for fault in faults]
+    return recovered_outcome(Recovered(ast_json, node_count, reported, fault_count), max_depth)

@@ -4,7 +4,8 @@ import msgspec
 
 from ck3parse.errors import ErrorType
 from ck3parse.messages import Count, Diagnostic, ParseResult
-from ck3parse.parser.diagnostics import Recovered, diagnostics_of, error_type_of
+from ck3parse.parser.diagnostics import Recovered, diagnostics_of
+from ck3parse.parser.grammar_tables import ERROR_TYPES
 
 
 class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -86,13 +87,13 @@ def recovered_outcome(recovered: Recovered, max_depth: int) -> ParseOutcome:
         recovered: what the recovering parser made of it.
         max_depth: how deep braces may nest.
     """
-    first = recovered.told[0]
+    first = recovered.faults[0]
     diagnostics = diagnostics_of(recovered, max_depth)
     return ParseOutcome(
         False,
         recovered.ast_json,
         recovered.node_count,
-        error_type_of(first.kind),
+        ERROR_TYPES[first.kind],
         diagnostics[0].message,
         first.line,
         first.column,

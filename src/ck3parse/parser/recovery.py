@@ -1,22 +1,15 @@
 """The reference parser of texts that are broken: a tree of what is sound, and all that is not.
 
-It goes over `SoftTokens` with the `Repairs` of their braces. What stands where it cannot is told of
-and passed over, up to the next brace or the next line.
+It reads `RecoveryTokens` with the `Repairs` of their braces. It reports a token that cannot stand
+where it does, and skips it and what follows it, up to the next brace or the next line.
 """
 
 from json.encoder import encode_basestring_ascii as quoted
 
 from ck3parse.parser.braces import repairs_of
-from ck3parse.parser.diagnostics import MAX_DIAGNOSTICS, Kind, Recovered, Told
-from ck3parse.parser.recovery_tokens import Fault, SoftTokens, Sort, Span
-
-_VALUE_TYPES = {
-    Sort.IDENTIFIER: "identifier",
-    Sort.STRING: "string",
-    Sort.CUT_STRING: "string",
-    Sort.NUMBER: "number",
-    Sort.PARAM: "param",
-}
+from ck3parse.parser.diagnostics import MAX_DIAGNOSTICS, Recovered, ReportedFault
+from ck3parse.parser.grammar_tables import VALUE_TYPES, ErrorKind, TokenKind, ValueType
+from ck3parse.parser.recovery_tokens import Fault, RecoveryTokens, Span
 
 
 def recover(text: str, name: str, max_depth: int) -> Recovered:
@@ -27,7 +20,7 @@ def recover(text: str, name: str, max_depth: int) -> Recovered:
         name: what the root node's `filename` says.
         max_depth: how deep braces may nest; what is deeper is left out.
     """
-    tokens = SoftTokens(text)
+    tokens = RecoveryTokens(text)
     parse = _Recovery(tokens, max_depth)
     parse.run()
     head = f'{{"_type":"root","filename":{quoted(name)},"children":['
@@ -36,15 +29,15 @@ def recover(text: str, name: str, max_depth: int) -> Recovered:
     return Recovered(
         ast_json,
         parse.node_count,
-        [_told(tokens, fault) for fault in faults[: MAX_DIAGNOSTICS + 1]],
+        [_reported(tokens, fault) for fault in faults[: MAX_DIAGNOSTICS + 1]],
         len(faults),
     )
 
 
-def _told(tokens: SoftTokens, fault: Fault) -> Told:
+def _reported(tokens: RecoveryTokens, fault: Fault) -> ReportedFault:
     start, end = fault.found
     line = 0 if fault.opener < 0 else tokens.place_of(fault.opener)[0]
-    return Told(
+    return ReportedFault(
         fault.kind,
         *tokens.place_of(fault.start),
         *tokens.place_of(fault.end),
@@ -56,7 +49,7 @@ def _told(tokens: SoftTokens, fault: Fault) -> Told:
 class _Recovery:
     """One broken text on its way to JSON."""
 
-    def __init__(self, tokens: SoftTokens, max_depth: int) -> None:
+    def __init__(self, tokens: RecoveryTokens, max_depth: int) -> None:
         self.tokens = tokens
         self.repairs = repairs_of(tokens)
         self.max_depth = max_depth
@@ -68,44 +61,44 @@ class _Recovery:
 
     def run(self) -> None:
         """Write all elements that are sound."""
-        tokens, sorts = self.tokens, self.tokens.sort
+        tokens, kinds = self.tokens, self.tokens.kind
         closes = self.repairs.closes
         owed = False  # whether a `;` asks for an element
         while True:
             at = self.at
             for _ in range(closes.get(at, 0)):
                 self.close_for_lack()
-            sort = sorts[at]
-            if sort == Sort.END:
+            kind = kinds[at]
+            if kind == TokenKind.END:
                 while self.open:
                     self.close_for_lack()
                 return
             self.at += 1
-            if sort == Sort.SEMICOLON:
+            if kind == TokenKind.SEMICOLON:
                 owed = True
                 continue
-            if tokens.is_value(at):
+            if tokens.is_key(at):
                 self.keyed(at, tokens.value(at))
-            elif sort == Sort.CLOSE:
+            elif kind == TokenKind.CLOSE_BRACE:
                 if at in self.repairs.strays or not self.open:
-                    self.fault(Kind.STRAY_CLOSING_BRACE, at)
+                    self.fault(ErrorKind.STRAY_CLOSING_BRACE, at)
                 else:
                     if owed:
-                        self.fault(Kind.EXPECTED_ELEMENT, at)
+                        self.fault(ErrorKind.EXPECTED_ELEMENT, at)
                     self.close()
-            elif sort == Sort.OPEN or at in self.repairs.opens:
+            elif kind == TokenKind.OPEN_BRACE or at in self.repairs.opens:
                 head = f'{{"_type":"list",{self.place(at)},"items":['
                 self.open_block(at, (0, 0), head)
-            elif sort == Sort.AT:
+            elif kind == TokenKind.AT:
                 self.named_element(at)
-            elif sort != Sort.COMMA or owed or not self.open:
-                self.unexpected(Kind.EXPECTED_ELEMENT, at)
+            elif kind != TokenKind.COMMA or owed or not self.open:
+                self.unexpected(ErrorKind.EXPECTED_ELEMENT, at)
             owed = False
 
     def named_element(self, at: int) -> None:
         """Write the element that starts with the `@` at an index."""
         value, value_type = self.named(at, "@")
-        if value_type == "inline_expression":
+        if value_type == ValueType.INLINE_EXPRESSION:
             self.write(self.json_value(at, value, value_type))
         elif value_type:
             self.keyed(at, value)
@@ -121,19 +114,19 @@ class _Recovery:
         dated = start and tokens.is_date(start - 1)
         key = tokens.start[start - 1 if dated else start], tokens.end[operator - 1]
         self.at += 1
-        while tokens.sort[self.at] == Sort.EQUAL:
-            self.fault(Kind.EXPECTED_VALUE, self.at)
+        while tokens.is_operator(self.at) and tokens.kind[self.at] not in VALUE_TYPES:
+            self.fault(ErrorKind.EXPECTED_VALUE, self.at)
             self.at += 1
         at = self.at
         rest = f'"operator":"{tokens.source(operator)}",{self.place(start)}'
-        opens = tokens.sort[at] == Sort.OPEN and value_type != "scripted_value"
+        opens = tokens.kind[at] == TokenKind.OPEN_BRACE and value_type != ValueType.SCRIPTED_VALUE
         if opens or at in self.repairs.opens:
             head = f'{{"_type":"block","name":{quoted(text)},{rest},"children":['
             if opens:
                 self.at += 1
                 self.open_block(at, key, head)
             else:
-                self.fault(Kind.MISSING_OPENER, operator, key)
+                self.fault(ErrorKind.MISSING_OPENER, operator, key)
                 self.open_block(operator, key, head)
             return
         if value := self.assigned(operator, key):
@@ -144,51 +137,49 @@ class _Recovery:
         """Return the JSON of the value at `self.at`, or `""` if there is none."""
         tokens = self.tokens
         at = self.at
-        sort = tokens.sort[at]
-        if sort in (Sort.END, Sort.CLOSE) or tokens.starts_line_of_key(at):
-            self.fault(Kind.MISSING_VALUE, operator, key)
+        kind = tokens.kind[at]
+        if kind in (TokenKind.END, TokenKind.CLOSE_BRACE) or tokens.starts_line_of_key(at):
+            self.fault(ErrorKind.MISSING_VALUE, operator, key)
             return ""
         self.at += 1
-        if tokens.is_value(at):
-            return self.json_value(at, tokens.value(at), self.value_type(at))
-        if sort == Sort.OPERATOR:
-            return self.json_value(at, tokens.source(at), "operator")
-        if sort == Sort.AT:
+        if kind in VALUE_TYPES:
+            return self.json_value(at, tokens.value(at), VALUE_TYPES[kind])
+        if kind == TokenKind.AT:
             value, value_type = self.named(at, "@")
             return self.json_value(at, value, value_type) if value_type else ""
-        if sort == Sort.MINUS:
+        if kind == TokenKind.MINUS:
             after = self.at
-            if tokens.sort[after] == Sort.PARAM:
+            if tokens.kind[after] == TokenKind.PARAM:
                 self.at += 1
-                return self.json_value(at, "-" + tokens.value(after), "param")
-            if tokens.sort[after] == Sort.AT:
+                return self.json_value(at, "-" + tokens.value(after), ValueType.PARAM)
+            if tokens.kind[after] == TokenKind.AT:
                 self.at += 1
                 value, value_type = self.named(after, "-@")
                 return self.json_value(at, value, value_type) if value_type else ""
-            return self.json_value(at, "-", "identifier")
-        self.unexpected(Kind.EXPECTED_VALUE, at)
+            return self.json_value(at, "-", ValueType.IDENTIFIER)
+        self.unexpected(ErrorKind.EXPECTED_VALUE, at)
         return ""
 
     def named(self, at: int, sign: str) -> tuple[str, str]:
         """Return the value, with its type, of the `@` at an index; no type if there is no name."""
         tokens = self.tokens
         name = self.at
-        if tokens.sort[name] == Sort.OPEN_BRACKET:
+        if tokens.kind[name] == TokenKind.OPEN_BRACKET:
             self.at, closed = tokens.inline_end(at)
             if sign == "@":
                 if not closed:
-                    self.fault(Kind.UNCLOSED_INLINE, at)
+                    self.fault(ErrorKind.UNCLOSED_INLINE, at)
                 words = map(tokens.value, range(name + 1, self.at - closed))
-                return f"@[{' '.join(words)}]", "inline_expression"
-            self.fault(Kind.EXPECTED_NAME, name)
+                return f"@[{' '.join(words)}]", ValueType.INLINE_EXPRESSION
+            self.fault(ErrorKind.EXPECTED_NAME, name)
             return "", ""
-        if tokens.sort[name] != Sort.IDENTIFIER or tokens.source(name) in ("yes", "no"):
-            if tokens.sort[name] in (Sort.END, Sort.CLOSE) or tokens.first[name]:
+        if tokens.kind[name] != TokenKind.IDENTIFIER:
+            if tokens.kind[name] in (TokenKind.END, TokenKind.CLOSE_BRACE) or tokens.first[name]:
                 name = at
-            self.unexpected(Kind.EXPECTED_NAME, name)
+            self.unexpected(ErrorKind.EXPECTED_NAME, name)
             return "", ""
         self.at += 1
-        return sign + tokens.source(name), "scripted_value"
+        return sign + tokens.source(name), ValueType.SCRIPTED_VALUE
 
     def open_block(self, opener: int, key: Span, head: str) -> None:
         """Write a block's or a list's beginning.
@@ -200,7 +191,7 @@ class _Recovery:
         """
         if len(self.open) == self.max_depth:
             place = self.tokens.start[opener], self.tokens.end[opener]
-            self.tokens.faults.append(Fault(Kind.TOO_DEEP, *place))
+            self.tokens.faults.append(Fault(ErrorKind.TOO_DEEP, *place))
         self.open.append((opener, key))
         self.count()
         self.write(head)
@@ -219,14 +210,14 @@ class _Recovery:
         opener, key = self.open[-1]
         after = opener + 1
         if (
-            tokens.sort[opener] == tokens.sort[after] == Sort.OPEN
+            tokens.kind[opener] == tokens.kind[after] == TokenKind.OPEN_BRACE
             and tokens.end[opener] == tokens.start[after]
         ):
-            kind, start, end = Kind.DOUBLED_OPENER, tokens.start[after], tokens.end[after]
-        elif tokens.sort[self.at] == Sort.END and not self.indented(opener):
-            kind, start, end = Kind.UNCLOSED_BLOCK, tokens.start[opener], tokens.end[opener]
+            kind, start, end = ErrorKind.DOUBLED_OPENER, tokens.start[after], tokens.end[after]
+        elif tokens.kind[self.at] == TokenKind.END and not self.indented(opener):
+            kind, start, end = ErrorKind.UNCLOSED_BLOCK, tokens.start[opener], tokens.end[opener]
         else:
-            kind = Kind.UNCLOSED_BLOCK
+            kind = ErrorKind.UNCLOSED_BLOCK
             start = end = tokens.last_line_within(self.at, tokens.indent[opener])
         tokens.faults.append(Fault(kind, start, end, key, tokens.start[opener]))
         self.close()
@@ -237,21 +228,24 @@ class _Recovery:
         child = opener + 1
         return not tokens.first[child] or tokens.indent[child] > tokens.indent[opener]
 
-    def fault(self, kind: Kind, index: int, found: Span | None = None) -> None:
+    def fault(self, kind: ErrorKind, index: int, found: Span | None = None) -> None:
         """Tell of a token, in its own words or in those found elsewhere."""
         place = self.tokens.start[index], self.tokens.end[index]
         self.tokens.faults.append(Fault(kind, *place, found or place))
 
-    def unexpected(self, kind: Kind, index: int) -> None:
+    def unexpected(self, kind: ErrorKind, index: int) -> None:
         """Tell of a token, and go on with the next brace, line, or token that begins a block."""
         self.fault(kind, index)
         tokens = self.tokens
         while not (
-            tokens.sort[self.at] in (Sort.END, Sort.OPEN, Sort.CLOSE)
+            tokens.kind[self.at] in (TokenKind.END, TokenKind.OPEN_BRACE, TokenKind.CLOSE_BRACE)
             or tokens.first[self.at]
             or self.at in self.repairs.opens
         ):
-            if tokens.sort[self.at] == Sort.AT and tokens.sort[self.at + 1] == Sort.OPEN_BRACKET:
+            if (
+                tokens.kind[self.at] == TokenKind.AT
+                and tokens.kind[self.at + 1] == TokenKind.OPEN_BRACKET
+            ):
                 self.at, _ = tokens.inline_end(self.at)
             else:
                 self.at += 1
@@ -272,9 +266,7 @@ class _Recovery:
 
     def value_type(self, index: int) -> str:
         """Return the value type of a token."""
-        if self.tokens.source(index) in ("yes", "no"):
-            return "bool"
-        return _VALUE_TYPES.get(Sort(self.tokens.sort[index]), "scripted_value")
+        return VALUE_TYPES.get(self.tokens.kind[index], ValueType.SCRIPTED_VALUE)
 
     def json_value(self, index: int, value: str, value_type: str) -> str:
         """Return a value node with the place of a token."""

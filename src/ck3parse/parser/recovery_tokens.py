@@ -6,10 +6,8 @@ They are arrays of numbers, as what comes after looks ahead and goes over them t
 import re
 from array import array
 from bisect import bisect_right
-from enum import IntEnum
 
-from ck3parse.parser.diagnostics import Kind
-from ck3parse.parser.grammar import Token
+from ck3parse.parser.grammar_tables import KEYS, KIND_OF_TEXT, OPERATORS, ErrorKind, TokenKind
 from ck3parse.parser.tokens import TokenReader, unescaped
 
 TAB_WIDTH = 4
@@ -18,50 +16,6 @@ TAB_WIDTH = 4
 INLINE_LINES = 10
 """How many lines further an inline expression may end."""
 
-
-class Sort(IntEnum):
-    """Kinds of tokens; those up to `LAST_VALUE` are a key or a value by themselves."""
-
-    END = 0
-    IDENTIFIER = Token.IDENTIFIER
-    STRING = Token.STRING
-    NUMBER = Token.NUMBER
-    PARAM = Token.PARAM
-    CUT_STRING = 5
-    """A string without a closing quote, up to where it was ended."""
-    OPERATOR = 6
-    """One that may stand after a key and, but for `=` and `?=`, as a value."""
-    EQUAL = 7
-    """`=` or `?=`."""
-    OPEN = 8
-    CLOSE = 9
-    AT = 10
-    OPEN_BRACKET = 11
-    CLOSE_BRACKET = 12
-    COMMA = 13
-    SEMICOLON = 14
-    """`;` or the backtick."""
-    MINUS = 15
-    SIGN = 16
-    """What stands in inline expressions only, a lone `?` included."""
-
-
-LAST_VALUE = Sort.CUT_STRING.value
-OPERATORS = (Sort.OPERATOR.value, Sort.EQUAL.value)
-
-_SIGNS = {
-    "{": Sort.OPEN.value,
-    "}": Sort.CLOSE.value,
-    "@": Sort.AT.value,
-    "[": Sort.OPEN_BRACKET.value,
-    "]": Sort.CLOSE_BRACKET.value,
-    ",": Sort.COMMA.value,
-    ";": Sort.SEMICOLON.value,
-    "`": Sort.SEMICOLON.value,
-    "-": Sort.MINUS.value,
-    "=": Sort.EQUAL.value,
-    "?=": Sort.EQUAL.value,
-}
 
 _STRING_REST = {
     quote: re.compile(rf"[^{quote}\\]*+(?:\\.[^{quote}\\]*+)*+", re.DOTALL) for quote in "\"'"
@@ -78,6 +32,9 @@ Span = tuple[int, int]
 """Two offsets: where something starts, and where it ends."""
 
 
+_INLINE_STOPS = OPERATORS | {TokenKind.END, TokenKind.OPEN_BRACE, TokenKind.CLOSE_BRACE}
+
+
 class Fault:
     """Something wrong, by offsets.
 
@@ -92,7 +49,7 @@ class Fault:
     __slots__ = ("end", "found", "kind", "opener", "start")
 
     def __init__(
-        self, kind: Kind, start: int, end: int, found: Span = (0, 0), opener: int = -1
+        self, kind: ErrorKind, start: int, end: int, found: Span = (0, 0), opener: int = -1
     ) -> None:
         self.kind = kind
         self.start = start
@@ -101,13 +58,13 @@ class Fault:
         self.opener = opener
 
 
-class SoftTokens:
-    """The tokens of a text, the last of them `Sort.END`; three more of it follow for looking ahead.
+class RecoveryTokens:
+    """The tokens of a text, followed by four of `TokenKind.END`, so that looking ahead is safe.
 
     Attributes:
         text: the text.
         line_starts: the offset of each line's start, then one past the end of the text.
-        sort: each token's `Sort`.
+        kind: each token's `TokenKind`.
         start: its offset.
         end: where it ends.
         line: the line it starts on, from 1.
@@ -120,7 +77,7 @@ class SoftTokens:
         reader = TokenReader(text)
         self.text = text
         self.line_starts = reader.line_starts
-        self.sort = bytearray()
+        self.kind = bytearray()
         self.start = array("q")
         self.end = array("q")
         self.line = array("q")
@@ -136,30 +93,34 @@ class SoftTokens:
         self._ends: list[int] = []
         self._read(reader)
         for _ in range(4):
-            self._add(Sort.END, len(text), len(text))
+            self._add(TokenKind.END, len(text), len(text))
 
-    def is_value(self, index: int) -> bool:
-        """Tell whether a token is a key or a value by itself."""
-        return Sort.END < self.sort[index] <= LAST_VALUE
+    def is_key(self, index: int) -> bool:
+        """Tell whether a token can be a key, and so a value too."""
+        return self.kind[index] in KEYS
+
+    def is_word(self, index: int) -> bool:
+        """Tell whether a token is an identifier or a bool."""
+        return self.kind[index] in (TokenKind.IDENTIFIER, TokenKind.BOOL)
 
     def is_operator(self, index: int) -> bool:
         """Tell whether a token is an operator."""
-        return self.sort[index] in OPERATORS
+        return self.kind[index] in OPERATORS
 
     def starts_line_of_key(self, index: int) -> bool:
         """Tell whether a token is the first of its line, and a key with an operator after it."""
         if not self.first[index]:
             return False
-        if self.sort[index] == Sort.AT and self.sort[index + 1] == Sort.IDENTIFIER:
+        if self.kind[index] == TokenKind.AT and self.is_word(index + 1):
             return self.is_operator(index + 2)
-        return self.is_value(index) and self.is_operator(index + 1 + self.is_date(index))
+        return self.is_key(index) and self.is_operator(index + 1 + self.is_date(index))
 
     def is_date(self, index: int) -> bool:
         """Tell whether a token is the number that a date starts with, as `1066.9` in `1066.9.1`."""
         after = index + 1
         return (
-            self.sort[index] == Sort.NUMBER
-            and self.sort[after] == Sort.IDENTIFIER
+            self.kind[index] == TokenKind.NUMBER
+            and self.is_word(after)
             and self.end[index] == self.start[after]
         )
 
@@ -222,15 +183,12 @@ class SoftTokens:
         depth = 1
         at = index + 2
         while depth:
-            sort = self.sort[at]
+            kind = self.kind[at]
             if not next_line and self.line[at] != line:
                 next_line = at
-            if (
-                sort in (Sort.END, Sort.OPEN, Sort.CLOSE, *OPERATORS)
-                or self.line[at] > line + INLINE_LINES
-            ):
+            if kind in _INLINE_STOPS or self.line[at] > line + INLINE_LINES:
                 return next_line or at, False
-            depth += (sort == Sort.OPEN_BRACKET) - (sort == Sort.CLOSE_BRACKET)
+            depth += (kind == TokenKind.OPEN_BRACKET) - (kind == TokenKind.CLOSE_BRACKET)
             at += 1
         return at, True
 
@@ -241,12 +199,12 @@ class SoftTokens:
     def value(self, index: int) -> str:
         """Return the value of a token."""
         found = self.source(index)
-        sort = self.sort[index]
-        if sort == Sort.STRING:
+        kind = self.kind[index]
+        if kind == TokenKind.STRING:
             return unescaped(found[1:-1], found[0])
-        if sort == Sort.CUT_STRING:
+        if kind == TokenKind.CUT_STRING:
             return unescaped(found[1:], found[0])
-        if sort == Sort.PARAM and (len(found) == 1 or found[-1] != "$"):
+        if kind == TokenKind.PARAM and (len(found) == 1 or found[-1] != "$"):
             return found + "$"
         return found
 
@@ -257,37 +215,33 @@ class SoftTokens:
 
     def _read(self, reader: TokenReader) -> None:
         text = self.text
-        token = reader.grammar.token
+        token = reader.patterns.token
         at = reader.skipped(0)
         while at < len(text):
             character = text[at]
             if character in "\"'":
                 at = self._string(at, character)
             elif (match := token.match(text, at)) and match.lastindex:
-                sort = match.lastindex
-                end = match.end()
-                if sort >= Token.OPERATOR:
-                    other = Sort.OPERATOR if sort == Token.OPERATOR else Sort.SIGN
-                    sort = _SIGNS.get(match[sort], other.value)
-                self._add(sort, at, end)
-                at = end
+                group = match.lastindex
+                self._add(KIND_OF_TEXT.get(match[group], group), at, match.end())
+                at = match.end()
             else:
                 self._stray(at)
                 at += 1
             at = reader.skipped(at)
 
-    def _add(self, sort: int, start: int, end: int) -> None:
+    def _add(self, kind: int, start: int, end: int) -> None:
         line = self._line
         if line == 0 or self.line_starts[line] <= start:
             line = self._line = bisect_right(self.line_starts, start, line)
             self._indent = self._indent_of(line)
-        self.sort.append(sort)
+        self.kind.append(kind)
         self.start.append(start)
         self.end.append(end)
         self.line.append(line)
         self.indent.append(self._indent)
         self.first.append(line != self._last_line)
-        if sort == Sort.STRING and self.line_starts[line] < end:
+        if kind == TokenKind.STRING and self.line_starts[line] < end:
             line = bisect_right(self.line_starts, end - 1, line)
         self._last_line = line
 
@@ -303,24 +257,24 @@ class SoftTokens:
 
     def _stray(self, at: int) -> None:
         last = self.faults[-1] if self.faults else None
-        if last and last.kind == Kind.UNEXPECTED_CHARACTER and last.end == at:
+        if last and last.kind == ErrorKind.UNEXPECTED_CHARACTER and last.end == at:
             last.end = at + 1
             last.found = (last.start, last.end)
         else:
-            self.faults.append(Fault(Kind.UNEXPECTED_CHARACTER, at, at + 1, (at, at + 1)))
+            self.faults.append(Fault(ErrorKind.UNEXPECTED_CHARACTER, at, at + 1, (at, at + 1)))
 
     def _string(self, at: int, quote: str) -> int:
         end = self._string_end(at + 1, quote)
         script = self._script_line(at + 1)
         if end < len(self.text) and end < script:
-            self._add(Sort.STRING, at, end + 1)
+            self._add(TokenKind.STRING, at, end + 1)
             return end + 1
         cut = _CUT_AT.search(self.text, at + 1)
         end = cut.start() if cut else len(self.text)
         while self.text[end - 1] in " \t\r":
             end -= 1
-        self._add(Sort.CUT_STRING, at, end)
-        self.faults.append(Fault(Kind.UNCLOSED_STRING, at, end, (at, at + 1)))
+        self._add(TokenKind.CUT_STRING, at, end)
+        self.faults.append(Fault(ErrorKind.UNCLOSED_STRING, at, end, (at, at + 1)))
         return end
 
     # What these two found holds for every offset up to it, as they go the same way from there on:

@@ -11,11 +11,20 @@ from bisect import bisect_right
 from json.encoder import encode_basestring_ascii as quoted
 
 from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
-from ck3parse.parser.diagnostics import Kind, error_type_of, message_of
-from ck3parse.parser.grammar import Element, Token
+from ck3parse.parser.diagnostics import message_of
+from ck3parse.parser.grammar_tables import (
+    ERROR_TYPES,
+    KEYS,
+    OPERATORS,
+    VALUE_TYPES,
+    ErrorKind,
+    TokenKind,
+    ValueType,
+)
 from ck3parse.parser.outcome import ParseOutcome, recovered_outcome
+from ck3parse.parser.patterns import Element
 from ck3parse.parser.recovery import recover
-from ck3parse.parser.tokens import VALUE_TYPES, ScriptError, TokenReader
+from ck3parse.parser.tokens import ScriptError, TokenReader
 
 # Global numbers are compared faster than an enumeration's members.
 _IDENTIFIER = Element.IDENTIFIER.value
@@ -28,14 +37,14 @@ _NUMBERS = Element.NUMBERS.value
 _LIST = Element.LIST.value
 _OTHER = Element.OTHER.value
 _TYPES = {
-    Element.IDENTIFIER.value: "identifier",
-    Element.NUMBER.value: "number",
-    Element.STRING.value: "string",
-    Element.SCRIPTED.value: "scripted_value",
-    Element.BARE_IDENTIFIER.value: "identifier",
-    Element.BARE_NUMBER.value: "number",
-    Element.BARE_STRING.value: "string",
-    Element.BARE_SCRIPTED.value: "scripted_value",
+    Element.IDENTIFIER.value: ValueType.IDENTIFIER,
+    Element.NUMBER.value: ValueType.NUMBER,
+    Element.STRING.value: ValueType.STRING,
+    Element.SCRIPTED.value: ValueType.SCRIPTED_VALUE,
+    Element.BARE_IDENTIFIER.value: ValueType.IDENTIFIER,
+    Element.BARE_NUMBER.value: ValueType.NUMBER,
+    Element.BARE_STRING.value: ValueType.STRING,
+    Element.BARE_SCRIPTED.value: ValueType.SCRIPTED_VALUE,
 }
 
 
@@ -63,7 +72,7 @@ def parse_text(
         line, column = parse.place_of(error.start)
         return ParseOutcome(
             False,
-            error_type=error_type_of(error.kind),
+            error_type=ERROR_TYPES[error.kind],
             error=message_of(error.kind, error.found),
             line=line,
             column=column,
@@ -96,7 +105,7 @@ class _Parse(TokenReader):
                 self.any_element()
             offset = self.skipped(self.end)
         if self.braces:
-            raise ScriptError(Kind.UNCLOSED_BLOCK, self.braces[-1], "{")
+            raise ScriptError(ErrorKind.UNCLOSED_BLOCK, self.braces[-1], "{")
 
     def common_elements(self, offset: int) -> int:
         """Write elements from `offset` as long as they are common ones; return where they end."""
@@ -110,7 +119,7 @@ class _Parse(TokenReader):
         place = f'"line":{line},"column":'
         nodes = 0
         comma = self.comma()
-        for match in self.grammar.element.finditer(self.text, offset):
+        for match in self.patterns.element.finditer(self.text, offset):
             start = match.start()
             if start >= next_start:
                 line += 1
@@ -127,7 +136,7 @@ class _Parse(TokenReader):
                 value_type = _TYPES[kind]
                 if kind == _IDENTIFIER:
                     if value == "yes" or value == "no":
-                        value_type = "bool"
+                        value_type = ValueType.BOOL
                 elif kind == _STRING:
                     at -= 1  # the group starts after the quote
                 append(
@@ -180,7 +189,7 @@ class _Parse(TokenReader):
                 value = match[kind]
                 value_type = _TYPES[kind]
                 if kind == _BARE_IDENTIFIER and (value == "yes" or value == "no"):
-                    value_type = "bool"
+                    value_type = ValueType.BOOL
                 append(
                     f'{comma}{{"_type":"value","value":"{value}","value_type":"{value_type}",'
                     f"{place}{start - base}}}"
@@ -194,29 +203,30 @@ class _Parse(TokenReader):
         """Write the element at `self.end`, or pass over what separates elements."""
         self.take()
         separated = False
-        while self.found in (";", "`"):
+        while self.kind == TokenKind.SEMICOLON:
             separated = True
             self.take()
-        if self.token in VALUE_TYPES:
-            self.keyed(self.start, self.value(), self.value_type())
-        elif self.found == "@":
+        kind = self.kind
+        if kind in KEYS:
+            self.keyed(self.start, self.value(), VALUE_TYPES[kind])
+        elif kind == TokenKind.AT:
             self.named_element()
-        elif self.found == "{":
+        elif kind == TokenKind.OPEN_BRACE:
             line, column = self.place_of(self.start)
             self.open_brace(f'{{"_type":"list","line":{line},"column":{column},"items":[')
-        elif self.found == "}" and not self.braces:
-            raise self.error(Kind.STRAY_CLOSING_BRACE)
-        elif self.found == "}" and not separated:
+        elif kind == TokenKind.CLOSE_BRACE and not self.braces:
+            raise self.error(ErrorKind.STRAY_CLOSING_BRACE)
+        elif kind == TokenKind.CLOSE_BRACE and not separated:
             self.braces.pop()
             self.pieces.append("]}")
-        elif self.token != Token.END and (self.found != "," or separated or not self.braces):
-            raise self.error(Kind.EXPECTED_ELEMENT)
+        elif kind != TokenKind.END and (kind != TokenKind.COMMA or separated or not self.braces):
+            raise self.error(ErrorKind.EXPECTED_ELEMENT)
 
     def named_element(self) -> None:
         """Write the element whose `@` was just taken."""
         start = self.start
         value, value_type = self.named("@")
-        if value_type == "inline_expression":
+        if value_type == ValueType.INLINE_EXPRESSION:
             self.write(self.json_value(start, value, value_type))
         else:
             self.keyed(start, value, value_type)
@@ -224,7 +234,7 @@ class _Parse(TokenReader):
     def keyed(self, start: int, key: str, key_type: str) -> None:
         """Write the element whose key was just taken: a value, an assignment or a block."""
         end = self.end
-        if self.take() != Token.OPERATOR:
+        if self.take() not in OPERATORS:
             self.end = end
             self.write(self.json_value(start, key, key_type))
             return
@@ -232,7 +242,7 @@ class _Parse(TokenReader):
         line, column = self.place_of(start)
         place = f'"operator":"{operator}","line":{line},"column":{column}'
         self.take()
-        if self.found == "{" and key_type != "scripted_value":
+        if self.kind == TokenKind.OPEN_BRACE and key_type != ValueType.SCRIPTED_VALUE:
             self.open_brace(f'{{"_type":"block","name":{quoted(key)},{place},"children":[')
         else:
             value = self.assigned()
@@ -242,49 +252,48 @@ class _Parse(TokenReader):
     def assigned(self) -> str:
         """Return the JSON of the value whose first token was just taken."""
         start = self.start
-        if self.token in VALUE_TYPES:
-            return self.json_value(start, self.value(), self.value_type())
-        if self.token == Token.OPERATOR and self.found not in ("=", "?="):
-            return self.json_value(start, self.found, "operator")
-        if self.found == "@":
+        if self.kind in VALUE_TYPES:
+            return self.json_value(start, self.value(), VALUE_TYPES[self.kind])
+        if self.kind == TokenKind.AT:
             return self.json_value(start, *self.named("@"))
-        if self.found == "-":
+        if self.kind == TokenKind.MINUS:
             end = self.end
-            if self.take() == Token.PARAM:
-                return self.json_value(start, "-" + self.value(), "param")
-            if self.found == "@":
+            if self.take() == TokenKind.PARAM:
+                return self.json_value(start, "-" + self.value(), ValueType.PARAM)
+            if self.kind == TokenKind.AT:
                 return self.json_value(start, *self.named("-@"))
             self.end = end
-            return self.json_value(start, "-", "identifier")
-        missing = self.token == Token.END
-        raise self.error(Kind.MISSING_VALUE if missing else Kind.EXPECTED_VALUE)
+            return self.json_value(start, "-", ValueType.IDENTIFIER)
+        missing = self.kind == TokenKind.END
+        raise self.error(ErrorKind.MISSING_VALUE if missing else ErrorKind.EXPECTED_VALUE)
 
     def named(self, sign: str) -> tuple[str, str]:
         """Return the value, with its type, whose `sign`, `@` or `-@`, was just taken."""
         start = self.start
         self.take()
-        if self.found == "[" and sign == "@":
-            return self.inline_expression(start), "inline_expression"
-        if self.token != Token.IDENTIFIER or self.value_type() == "bool":
-            raise self.error(Kind.EXPECTED_NAME)
-        return sign + self.found, "scripted_value"
+        if self.kind == TokenKind.OPEN_BRACKET and sign == "@":
+            return self.inline_expression(start), ValueType.INLINE_EXPRESSION
+        if self.kind != TokenKind.IDENTIFIER:
+            raise self.error(ErrorKind.EXPECTED_NAME)
+        return sign + self.found, ValueType.SCRIPTED_VALUE
 
     def inline_expression(self, start: int) -> str:
         """Return the expression whose `@[`, at `start`, was just taken."""
         words: list[str] = []
         depth = 1
         while depth:
-            if self.take() == Token.END:
-                raise ScriptError(Kind.UNCLOSED_INLINE, start, "@")
+            kind = self.take()
+            if kind == TokenKind.END:
+                raise ScriptError(ErrorKind.UNCLOSED_INLINE, start, "@")
             words.append(self.value())
-            depth += (self.found == "[") - (self.found == "]")
+            depth += (kind == TokenKind.OPEN_BRACKET) - (kind == TokenKind.CLOSE_BRACKET)
         words.pop()
         return f"@[{' '.join(words)}]"
 
     def open_brace(self, piece: str) -> None:
         """Write a block's or a list's beginning, whose `{` was just taken."""
         if len(self.braces) >= self.max_depth:
-            raise ScriptError(Kind.TOO_DEEP, self.start, str(self.max_depth))
+            raise ScriptError(ErrorKind.TOO_DEEP, self.start, str(self.max_depth))
         self.braces.append(self.start)
         self.node_count += 1
         self.write(piece)

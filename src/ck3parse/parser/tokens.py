@@ -4,16 +4,8 @@ import re
 from bisect import bisect_right
 from itertools import accumulate
 
-from ck3parse.parser.diagnostics import Kind
-from ck3parse.parser.grammar import Token, grammar_of
-
-VALUE_TYPES: dict[int, str] = {
-    Token.IDENTIFIER: "identifier",
-    Token.STRING: "string",
-    Token.NUMBER: "number",
-    Token.PARAM: "param",
-}
-"""The tokens that are a key or a value by themselves, and their `value_type`."""
+from ck3parse.parser.grammar_tables import KIND_OF_TEXT, ErrorKind, TokenKind
+from ck3parse.parser.patterns import patterns_of
 
 _ESCAPE_OF = {quote: re.compile(rf"\\([\\nt{quote}])") for quote in "\"'"}
 _ESCAPES = {"n": "\n", "t": "\t"}
@@ -22,7 +14,7 @@ _ESCAPES = {"n": "\n", "t": "\t"}
 class ScriptError(Exception):
     """An error: its kind, its offset, and what stands there (see `message_of`)."""
 
-    def __init__(self, kind: Kind, start: int, found: str) -> None:
+    def __init__(self, kind: ErrorKind, start: int, found: str) -> None:
         super().__init__(kind, start, found)
         self.kind = kind
         self.start = start
@@ -34,9 +26,9 @@ class TokenReader:
 
     Attributes:
         text: the whole text.
-        grammar: its expressions.
+        patterns: the expressions that match it.
         line_starts: the offset of each line's start, then one past the end of the text.
-        token: kind of the token taken last, one of `Token`.
+        kind: the kind of the token taken last, one of `TokenKind`.
         found: how that token stands in the text.
         start: where it starts.
         end: where it ends, and the next one is looked for.
@@ -44,9 +36,9 @@ class TokenReader:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.grammar = grammar_of(text.isascii())
+        self.patterns = patterns_of(text.isascii())
         self.line_starts = [0, *accumulate(map((1).__add__, map(len, text.split("\n"))))]
-        self.token: int = Token.END
+        self.kind: int = TokenKind.END
         self.found = ""
         self.start = 0
         self.end = 0
@@ -57,41 +49,38 @@ class TokenReader:
         Raises:
             ScriptError: no token starts there.
         """
-        match = self.grammar.token.match(self.text, self.end)
+        match = self.patterns.token.match(self.text, self.end)
         if match is None or match.lastindex is None:
-            self.token = Token.END
+            self.kind = TokenKind.END
             self.found = ""
             self.start = self.end = self.skipped(self.end)
             if self.start < len(self.text):
                 character = self.text[self.start]
                 unclosed = character in "\"'"
-                kind = Kind.UNCLOSED_STRING if unclosed else Kind.UNEXPECTED_CHARACTER
+                kind = ErrorKind.UNCLOSED_STRING if unclosed else ErrorKind.UNEXPECTED_CHARACTER
                 raise ScriptError(kind, self.start, character)
         else:
-            self.token = match.lastindex
-            self.found = match[self.token]
-            self.start, self.end = match.span(self.token)
-        return self.token
+            group = match.lastindex
+            self.found = match[group]
+            self.kind = KIND_OF_TEXT.get(self.found, group)
+            self.start, self.end = match.span(group)
+        return self.kind
 
     def skipped(self, offset: int) -> int:
         """Return where the spaces, line ends and comments at `offset` end."""
-        match = self.grammar.skip.match(self.text, offset)
+        match = self.patterns.skip.match(self.text, offset)
         return match.end() if match else offset
 
     def value(self) -> str:
         """Return the value of the token just taken."""
         found = self.found
-        if self.token == Token.STRING:
+        if self.kind == TokenKind.STRING:
             return unescaped(found[1:-1], found[0])
-        if self.token == Token.PARAM and (len(found) == 1 or found[-1] != "$"):
+        if self.kind == TokenKind.PARAM and (len(found) == 1 or found[-1] != "$"):
             return found + "$"
         return found
 
-    def value_type(self) -> str:
-        """Return the value type of the token just taken, one of `VALUE_TYPES`."""
-        return "bool" if self.found in ("yes", "no") else VALUE_TYPES[self.token]
-
-    def error(self, kind: Kind) -> ScriptError:
+    def error(self, kind: ErrorKind) -> ScriptError:
         """Return an error at the token just taken."""
         return ScriptError(kind, self.start, self.found)
 

@@ -7,51 +7,25 @@ use std::panic::resume_unwind;
 use memchr::memchr_iter;
 
 use crate::chars::Start;
-use crate::error::Kind;
-use crate::scan::{self, Scanner};
-use crate::script::{indent_of, is_blank, script_line, string_end};
+use crate::grammar_tables::{ErrorKind, TokenKind};
+use crate::recovery_search::{indent_of, is_blank, script_line, string_end};
+use crate::scan::Scanner;
 use crate::text::is_continuation;
 use crate::writer::OutOfMemory;
 
 /// How many lines further an inline expression may end.
 const INLINE_LINES: u32 = 10;
 
-/// Kinds of tokens; those from `Identifier` to `CutString` are a key or a value by themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-pub(crate) enum Sort {
-    End,
-    Identifier,
-    Bool,
-    String,
-    Number,
-    Param,
-    /// A string without a closing quote, up to where it was ended.
-    CutString,
-    /// An operator that may be a value too.
-    Operator,
-    /// `=` or `?=`.
-    Equal,
-    Open,
-    Close,
-    At,
-    OpenBracket,
-    CloseBracket,
-    Comma,
-    Semicolon,
-    Minus,
-    Sign,
-}
-
 /// A token and its place.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Soft {
+pub(crate) struct RecoveryToken {
     pub start: usize,
     pub end: usize,
     pub line: u32,
     pub column: u32,
     /// The columns of white space that its line starts with.
     pub indent: u32,
-    pub sort: Sort,
+    pub kind: TokenKind,
     /// Whether no token stands before it on its line.
     pub first: bool,
 }
@@ -59,7 +33,7 @@ pub(crate) struct Soft {
 /// Something wrong, by offsets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
-    pub kind: Kind,
+    pub kind: ErrorKind,
     pub start: usize,
     pub end: usize,
     /// Where what its words name starts and ends.
@@ -68,25 +42,24 @@ pub(crate) struct Fault {
     pub opener_line: u32,
 }
 
-/// The tokens of a text, the last four of them `Sort::End`.
-pub(crate) struct SoftTokens<'t> {
+/// The tokens of a text, the last four of them `TokenKind::End`.
+pub(crate) struct RecoveryTokens<'t> {
     pub text: &'t [u8],
     /// The offset of each line's start, then one past the end of the text.
     pub line_starts: Vec<usize>,
-    pub list: Vec<Soft>,
+    pub list: Vec<RecoveryToken>,
     pub faults: Vec<Fault>,
     /// The index that `last_line_within` was asked of last, and the lines before it.
     between: (usize, Vec<(u32, usize)>),
 }
 
-impl SoftTokens<'_> {
-    pub fn is_value(&self, index: usize) -> bool {
-        let sort = self.list[index].sort;
-        sort > Sort::End && sort <= Sort::CutString
+impl RecoveryTokens<'_> {
+    pub fn is_key(&self, index: usize) -> bool {
+        self.list[index].kind.is_key()
     }
 
     pub fn is_operator(&self, index: usize) -> bool {
-        matches!(self.list[index].sort, Sort::Operator | Sort::Equal)
+        self.list[index].kind.is_operator()
     }
 
     /// Whether a token is the first of its line, and a key with an operator after it.
@@ -95,21 +68,24 @@ impl SoftTokens<'_> {
         if !token.first {
             return false;
         }
-        if token.sort == Sort::At && self.is_identifier(index + 1) {
+        if token.kind == TokenKind::At && self.is_word(index + 1) {
             return self.is_operator(index + 2);
         }
-        self.is_value(index) && self.is_operator(index + 1 + usize::from(self.is_date(index)))
+        self.is_key(index) && self.is_operator(index + 1 + usize::from(self.is_date(index)))
     }
 
     /// Whether a token is the number that a date starts with, as `1066.9` in `1066.9.1`.
     pub fn is_date(&self, index: usize) -> bool {
-        self.list[index].sort == Sort::Number
-            && self.is_identifier(index + 1)
+        self.list[index].kind == TokenKind::Number
+            && self.is_word(index + 1)
             && self.list[index].end == self.list[index + 1].start
     }
 
-    fn is_identifier(&self, index: usize) -> bool {
-        matches!(self.list[index].sort, Sort::Identifier | Sort::Bool)
+    fn is_word(&self, index: usize) -> bool {
+        matches!(
+            self.list[index].kind,
+            TokenKind::Identifier | TokenKind::Bool
+        )
     }
 
     /// The index of the token after an inline expression, whose `@` is at `index`, and whether it
@@ -125,15 +101,15 @@ impl SoftTokens<'_> {
                 next_line = Some(at);
             }
             let ends = matches!(
-                token.sort,
-                Sort::End | Sort::Open | Sort::Close | Sort::Operator | Sort::Equal
+                token.kind,
+                TokenKind::End | TokenKind::OpenBrace | TokenKind::CloseBrace
             );
-            if ends || token.line > line.saturating_add(INLINE_LINES) {
+            if ends || token.kind.is_operator() || token.line > line.saturating_add(INLINE_LINES) {
                 return (next_line.unwrap_or(at), false);
             }
-            match token.sort {
-                Sort::OpenBracket => depth += 1,
-                Sort::CloseBracket => depth -= 1,
+            match token.kind {
+                TokenKind::OpenBracket => depth += 1,
+                TokenKind::CloseBracket => depth -= 1,
                 _ => {}
             }
             at += 1;
@@ -199,13 +175,13 @@ impl SoftTokens<'_> {
 }
 
 /// Reads a text's tokens.
-pub(crate) fn tokens(text: &[u8]) -> SoftTokens<'_> {
+pub(crate) fn tokens(text: &[u8]) -> RecoveryTokens<'_> {
     let mut line_starts = vec![0];
     line_starts.extend(memchr_iter(b'\n', text).map(|at| at + 1));
     line_starts.push(text.len() + 1);
     let mut reader = Reader {
         scan: Scanner::new(text),
-        tokens: SoftTokens {
+        tokens: RecoveryTokens {
             text,
             line_starts,
             list: Vec::new(),
@@ -245,7 +221,7 @@ impl Known {
 
 struct Reader<'t> {
     scan: Scanner<'t>,
-    tokens: SoftTokens<'t>,
+    tokens: RecoveryTokens<'t>,
     /// The line that the last token ends on.
     last_line: usize,
     /// A line, and the columns it is indented by.
@@ -265,7 +241,7 @@ impl Reader<'_> {
                 Ok(token) => {
                     let text = &self.scan.text[token.start..token.end];
                     self.add(
-                        sort_of(token.sort, text),
+                        kind_of(token.kind, text),
                         token.start,
                         token.end,
                         token.column,
@@ -280,7 +256,7 @@ impl Reader<'_> {
         }
         let end = self.scan.text.len();
         for _ in 0..4 {
-            self.add(Sort::End, end, end, end - self.scan.line_start + 1);
+            self.add(TokenKind::End, end, end, end - self.scan.line_start + 1);
         }
     }
 
@@ -294,7 +270,7 @@ impl Reader<'_> {
     }
 
     /// Adds a token that ends on the scanner's line.
-    fn add(&mut self, sort: Sort, start: usize, end: usize, column: usize) {
+    fn add(&mut self, kind: TokenKind, start: usize, end: usize, column: usize) {
         let line = self.line_of(start);
         if self.indented.0 != line {
             let first = self.tokens.line_starts[line - 1];
@@ -303,13 +279,13 @@ impl Reader<'_> {
         if self.tokens.list.try_reserve(1).is_err() {
             resume_unwind(Box::new(OutOfMemory));
         }
-        self.tokens.list.push(Soft {
+        self.tokens.list.push(RecoveryToken {
             start,
             end,
             line: line as u32,
             column: column as u32,
             indent: self.indented.1,
-            sort,
+            kind,
             first: line != self.last_line,
         });
         self.last_line = self.scan.line;
@@ -317,12 +293,12 @@ impl Reader<'_> {
 
     fn stray(&mut self, start: usize, end: usize) {
         match self.tokens.faults.last_mut() {
-            Some(last) if last.kind == Kind::UnexpectedCharacter && last.end == start => {
+            Some(last) if last.kind == ErrorKind::UnexpectedCharacter && last.end == start => {
                 last.end = end;
                 last.found.1 = end;
             }
             _ => self.tokens.faults.push(Fault {
-                kind: Kind::UnexpectedCharacter,
+                kind: ErrorKind::UnexpectedCharacter,
                 start,
                 end,
                 found: (start, end),
@@ -340,7 +316,7 @@ impl Reader<'_> {
         let script = self.script.of(start + 1, || script_line(text, start + 1));
         if end < text.len() && end < script {
             if let Ok(token) = self.scan.token_of(Start::Quote) {
-                self.add(Sort::String, token.start, token.end, token.column);
+                self.add(TokenKind::String, token.start, token.end, token.column);
             }
             return;
         }
@@ -359,9 +335,9 @@ impl Reader<'_> {
             .count();
         self.scan.line_start += wide;
         self.scan.at = end;
-        self.add(Sort::CutString, start, end, column);
+        self.add(TokenKind::CutString, start, end, column);
         self.tokens.faults.push(Fault {
-            kind: Kind::UnclosedString,
+            kind: ErrorKind::UnclosedString,
             start,
             end,
             found: (start, start + 1),
@@ -370,32 +346,11 @@ impl Reader<'_> {
     }
 }
 
-fn sort_of(sort: scan::Sort, text: &[u8]) -> Sort {
-    match sort {
-        scan::Sort::End => Sort::End,
-        // What no name holds may follow it, which the scanner only leaves to be found out.
-        scan::Sort::Identifier | scan::Sort::Bool => match text {
-            b"yes" | b"no" => Sort::Bool,
-            _ => Sort::Identifier,
-        },
-        scan::Sort::Number => Sort::Number,
-        scan::Sort::String => Sort::String,
-        scan::Sort::Param => Sort::Param,
-        scan::Sort::Minus => Sort::Minus,
-        scan::Sort::Equal | scan::Sort::MaybeEqual => Sort::Equal,
-        scan::Sort::Less
-        | scan::Sort::Greater
-        | scan::Sort::LessEqual
-        | scan::Sort::GreaterEqual
-        | scan::Sort::NotEqual
-        | scan::Sort::EqualEqual => Sort::Operator,
-        scan::Sort::OpenBrace => Sort::Open,
-        scan::Sort::CloseBrace => Sort::Close,
-        scan::Sort::OpenBracket => Sort::OpenBracket,
-        scan::Sort::CloseBracket => Sort::CloseBracket,
-        scan::Sort::At => Sort::At,
-        scan::Sort::Comma => Sort::Comma,
-        scan::Sort::Semicolon => Sort::Semicolon,
-        scan::Sort::Question | scan::Sort::Sign => Sort::Sign,
+/// The kind of a token of the scanner's. A character that is no part of a word can follow `yes` or
+/// `no`, which the scanner leaves for its next call to find.
+fn kind_of(kind: TokenKind, text: &[u8]) -> TokenKind {
+    match (kind, text) {
+        (TokenKind::Identifier, b"yes" | b"no") => TokenKind::Bool,
+        _ => kind,
     }
 }

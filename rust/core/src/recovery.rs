@@ -4,8 +4,8 @@
 
 use crate::Ast;
 use crate::braces::{self, Repairs};
-use crate::error::Kind;
-use crate::soft::{self, Fault, SoftTokens, Sort};
+use crate::grammar_tables::{ErrorKind, TokenKind};
+use crate::recovery_tokens::{self, Fault, RecoveryTokens};
 use crate::text::{self, LineEnds};
 use crate::writer::{Buffer, Writer};
 
@@ -14,9 +14,9 @@ const EXPECTED_GROWTH: usize = 8;
 
 /// An error as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ReportedFault {
     /// What is wrong.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// The line, from 1.
     pub line: u64,
     /// The column in code points, from 1.
@@ -37,7 +37,7 @@ pub struct Recovered<'b> {
     /// The tree of what is sound.
     pub ast: Ast<'b>,
     /// The first errors, in order of place.
-    pub told: Vec<Told>,
+    pub faults: Vec<ReportedFault>,
     /// How many there are in all.
     pub fault_count: usize,
 }
@@ -51,7 +51,7 @@ pub(crate) fn recover<'b>(
     most: usize,
     buffer: &'b mut Buffer,
 ) -> Recovered<'b> {
-    let tokens = soft::tokens(text);
+    let tokens = recovery_tokens::tokens(text);
     let mut recovery = Recovery {
         repairs: braces::repairs(&tokens),
         out: Writer::new(buffer, text.len().saturating_mul(EXPECTED_GROWTH)),
@@ -70,20 +70,20 @@ pub(crate) fn recover<'b>(
             node_count: recovery.node_count,
             json: recovery.out.finish(),
         },
-        told: tokens
+        faults: tokens
             .faults
             .iter()
             .take(most)
-            .map(|fault| told(&tokens, fault, ends))
+            .map(|fault| reported(&tokens, fault, ends))
             .collect(),
         fault_count: tokens.faults.len(),
     }
 }
 
-fn told(tokens: &SoftTokens, fault: &Fault, ends: LineEnds) -> Told {
+fn reported(tokens: &RecoveryTokens, fault: &Fault, ends: LineEnds) -> ReportedFault {
     let (line, column) = tokens.place_of(fault.start);
     let (end_line, end_column) = tokens.place_of(fault.end);
-    Told {
+    ReportedFault {
         kind: fault.kind,
         line,
         column,
@@ -115,7 +115,7 @@ struct Open {
 }
 
 pub(crate) struct Recovery<'t, 'b> {
-    pub tokens: SoftTokens<'t>,
+    pub tokens: RecoveryTokens<'t>,
     repairs: Repairs,
     pub out: Writer<'b>,
     pub ends: LineEnds,
@@ -143,31 +143,31 @@ impl Recovery<'_, '_> {
             for _ in 0..self.repairs.closes.get(&at).copied().unwrap_or(0) {
                 self.close_for_lack();
             }
-            let sort = self.sort(at);
-            if sort == Sort::End {
+            let kind = self.kind(at);
+            if kind == TokenKind::End {
                 while !self.open.is_empty() {
                     self.close_for_lack();
                 }
                 return;
             }
             self.at += 1;
-            match sort {
-                Sort::Semicolon => {
+            match kind {
+                TokenKind::Semicolon => {
                     owed = true;
                     continue;
                 }
-                _ if self.tokens.is_value(at) => self.keyed(at, &Value::Token(at)),
-                Sort::Close => {
+                _ if self.tokens.is_key(at) => self.keyed(at, &Value::Token(at)),
+                TokenKind::CloseBrace => {
                     if self.repairs.strays.contains(&at) || self.open.is_empty() {
-                        self.fault(Kind::StrayClosingBrace, at);
+                        self.fault(ErrorKind::StrayClosingBrace, at);
                     } else {
                         if owed {
-                            self.fault(Kind::ExpectedElement, at);
+                            self.fault(ErrorKind::ExpectedElement, at);
                         }
                         self.close();
                     }
                 }
-                _ if sort == Sort::Open || self.repairs.opens.contains(&at) => {
+                _ if kind == TokenKind::OpenBrace || self.repairs.opens.contains(&at) => {
                     self.enter(at, (0, 0));
                     if !self.too_deep() {
                         self.out.raw(br#"{"_type":"list""#);
@@ -175,13 +175,13 @@ impl Recovery<'_, '_> {
                         self.out.raw(br#","items":["#);
                     }
                 }
-                Sort::At => match self.named(at, false) {
+                TokenKind::At => match self.named(at, false) {
                     Some(value @ Value::Inline(..)) => self.lone(at, &value),
                     Some(value) => self.keyed(at, &value),
                     None => {}
                 },
-                Sort::Comma if !owed && !self.open.is_empty() => {}
-                _ => self.unexpected(Kind::ExpectedElement, at),
+                TokenKind::Comma if !owed && !self.open.is_empty() => {}
+                _ => self.unexpected(ErrorKind::ExpectedElement, at),
             }
             owed = false;
         }
@@ -207,18 +207,18 @@ impl Recovery<'_, '_> {
         let first = self.tokens.list[start - usize::from(dated)];
         let key = (first.start, self.tokens.list[operator - 1].end);
         self.at += 1;
-        while self.sort(self.at) == Sort::Equal {
-            self.fault(Kind::ExpectedValue, self.at);
+        while self.is_plain_operator(self.at) {
+            self.fault(ErrorKind::ExpectedValue, self.at);
             self.at += 1;
         }
         let at = self.at;
-        let opens = self.sort(at) == Sort::Open && matches!(text, Value::Token(_));
+        let opens = self.kind(at) == TokenKind::OpenBrace && matches!(text, Value::Token(_));
         if opens || self.repairs.opens.contains(&at) {
             if opens {
                 self.at += 1;
                 self.enter(at, key);
             } else {
-                self.fault_of(Kind::MissingOpener, operator, key);
+                self.fault_of(ErrorKind::MissingOpener, operator, key);
                 self.enter(operator, key);
             }
             if !self.too_deep() {
@@ -243,29 +243,30 @@ impl Recovery<'_, '_> {
     /// The value at `self.at`, if there is one.
     fn assigned(&mut self, operator: usize, key: (usize, usize)) -> Option<Value> {
         let at = self.at;
-        let sort = self.sort(at);
-        if matches!(sort, Sort::End | Sort::Close) || self.tokens.starts_line_of_key(at) {
-            self.fault_of(Kind::MissingValue, operator, key);
+        let kind = self.kind(at);
+        if matches!(kind, TokenKind::End | TokenKind::CloseBrace)
+            || self.tokens.starts_line_of_key(at)
+        {
+            self.fault_of(ErrorKind::MissingValue, operator, key);
             return None;
         }
         self.at += 1;
-        match sort {
-            _ if self.tokens.is_value(at) => Some(Value::Token(at)),
-            Sort::Operator => Some(Value::Token(at)),
-            Sort::At => self.named(at, false),
-            Sort::Minus => match self.sort(self.at) {
-                Sort::Param => {
+        match kind {
+            _ if kind.value_type().is_some() => Some(Value::Token(at)),
+            TokenKind::At => self.named(at, false),
+            TokenKind::Minus => match self.kind(self.at) {
+                TokenKind::Param => {
                     self.at += 1;
                     Some(Value::NegativeParam(self.at - 1))
                 }
-                Sort::At => {
+                TokenKind::At => {
                     self.at += 1;
                     self.named(self.at - 1, true)
                 }
                 _ => Some(Value::Minus),
             },
             _ => {
-                self.unexpected(Kind::ExpectedValue, at);
+                self.unexpected(ErrorKind::ExpectedValue, at);
                 None
             }
         }
@@ -274,22 +275,23 @@ impl Recovery<'_, '_> {
     /// The value of the `@` at an index, if a name follows.
     fn named(&mut self, at: usize, negative: bool) -> Option<Value> {
         let name = self.at;
-        let sort = self.sort(name);
-        if sort == Sort::OpenBracket {
+        let kind = self.kind(name);
+        if kind == TokenKind::OpenBracket {
             let (end, closed) = self.tokens.inline_end(at);
             self.at = end;
             if negative {
-                self.fault(Kind::ExpectedName, name);
+                self.fault(ErrorKind::ExpectedName, name);
                 return None;
             }
             if !closed {
-                self.fault(Kind::UnclosedInline, at);
+                self.fault(ErrorKind::UnclosedInline, at);
             }
             return Some(Value::Inline(name + 1, end - usize::from(closed)));
         }
-        if sort != Sort::Identifier {
-            let at_sign = matches!(sort, Sort::End | Sort::Close) || self.tokens.list[name].first;
-            self.unexpected(Kind::ExpectedName, if at_sign { at } else { name });
+        if kind != TokenKind::Identifier {
+            let at_sign = matches!(kind, TokenKind::End | TokenKind::CloseBrace)
+                || self.tokens.list[name].first;
+            self.unexpected(ErrorKind::ExpectedName, if at_sign { at } else { name });
             return None;
         }
         self.at += 1;
@@ -303,7 +305,7 @@ impl Recovery<'_, '_> {
     /// Goes into a block.
     fn enter(&mut self, opener: usize, key: (usize, usize)) {
         if self.open.len() == self.max_depth {
-            self.fault_of(Kind::TooDeep, opener, (0, 0));
+            self.fault_of(ErrorKind::TooDeep, opener, (0, 0));
         }
         self.open.push(Open { opener, key });
         self.count(1);
@@ -324,15 +326,16 @@ impl Recovery<'_, '_> {
         };
         let (brace, child) = (self.tokens.list[opener], self.tokens.list[opener + 1]);
         let indented = !child.first || child.indent > brace.indent;
-        let doubled =
-            brace.sort == Sort::Open && child.sort == Sort::Open && brace.end == child.start;
+        let doubled = brace.kind == TokenKind::OpenBrace
+            && child.kind == TokenKind::OpenBrace
+            && brace.end == child.start;
         let (kind, start, end) = if doubled {
-            (Kind::DoubledOpener, child.start, child.end)
-        } else if self.sort(self.at) == Sort::End && !indented {
-            (Kind::UnclosedBlock, brace.start, brace.end)
+            (ErrorKind::DoubledOpener, child.start, child.end)
+        } else if self.kind(self.at) == TokenKind::End && !indented {
+            (ErrorKind::UnclosedBlock, brace.start, brace.end)
         } else {
             let end = self.tokens.last_line_within(self.at, brace.indent);
-            (Kind::UnclosedBlock, end, end)
+            (ErrorKind::UnclosedBlock, end, end)
         };
         self.tokens.faults.push(Fault {
             kind,
@@ -345,30 +348,34 @@ impl Recovery<'_, '_> {
     }
 
     /// Tells of a token, and goes on with the next brace, line, or token that begins a block.
-    fn unexpected(&mut self, kind: Kind, index: usize) {
+    fn unexpected(&mut self, kind: ErrorKind, index: usize) {
         self.fault(kind, index);
         loop {
             let at = self.at;
-            let sort = self.sort(at);
-            if matches!(sort, Sort::End | Sort::Open | Sort::Close)
-                || self.tokens.list[at].first
+            let kind = self.kind(at);
+            if matches!(
+                kind,
+                TokenKind::End | TokenKind::OpenBrace | TokenKind::CloseBrace
+            ) || self.tokens.list[at].first
                 || self.repairs.opens.contains(&at)
             {
                 return;
             }
-            self.at = match sort {
-                Sort::At if self.sort(at + 1) == Sort::OpenBracket => self.tokens.inline_end(at).0,
+            self.at = match kind {
+                TokenKind::At if self.kind(at + 1) == TokenKind::OpenBracket => {
+                    self.tokens.inline_end(at).0
+                }
                 _ => at + 1,
             };
         }
     }
 
-    fn fault(&mut self, kind: Kind, index: usize) {
+    fn fault(&mut self, kind: ErrorKind, index: usize) {
         let token = self.tokens.list[index];
         self.fault_of(kind, index, (token.start, token.end));
     }
 
-    fn fault_of(&mut self, kind: Kind, index: usize, found: (usize, usize)) {
+    fn fault_of(&mut self, kind: ErrorKind, index: usize, found: (usize, usize)) {
         let token = self.tokens.list[index];
         self.tokens.faults.push(Fault {
             kind,
@@ -379,8 +386,14 @@ impl Recovery<'_, '_> {
         });
     }
 
-    fn sort(&self, index: usize) -> Sort {
-        self.tokens.list[index].sort
+    fn kind(&self, index: usize) -> TokenKind {
+        self.tokens.list[index].kind
+    }
+
+    /// Whether a token is an operator that cannot be a value.
+    fn is_plain_operator(&self, index: usize) -> bool {
+        let kind = self.kind(index);
+        kind.is_operator() && kind.value_type().is_none()
     }
 
     /// Whether what is written now is to be left out.

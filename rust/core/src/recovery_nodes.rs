@@ -1,7 +1,7 @@
 //! The JSON of a broken text's nodes, written from its tokens.
 
-use crate::recover::{Recovery, Value};
-use crate::soft::Sort;
+use crate::grammar_tables::{TokenKind, ValueType};
+use crate::recovery::{Recovery, Value};
 
 impl Recovery<'_, '_> {
     /// A key, its operator and its place.
@@ -20,7 +20,7 @@ impl Recovery<'_, '_> {
         self.out.raw(br#"{"_type":"value","value":""#);
         self.value_text(value);
         self.out.raw(br#"","value_type":""#);
-        self.out.raw(self.value_type(value));
+        self.out.raw(self.value_type(value).name().as_bytes());
         self.out.raw(b"\"");
         self.place(start);
         self.out.raw(b"}");
@@ -32,20 +32,16 @@ impl Recovery<'_, '_> {
         self.out.place(token.line as usize, token.column as usize);
     }
 
-    fn value_type(&self, value: &Value) -> &'static [u8] {
-        match value {
-            Value::Token(index) => match self.tokens.list[*index].sort {
-                Sort::Bool => b"bool",
-                Sort::Number => b"number",
-                Sort::String | Sort::CutString => b"string",
-                Sort::Param => b"param",
-                Sort::Operator => b"operator",
-                _ => b"identifier",
-            },
-            Value::Scripted(_) | Value::NegativeScripted(_) => b"scripted_value",
-            Value::Inline(..) => b"inline_expression",
-            Value::NegativeParam(_) => b"param",
-            Value::Minus => b"identifier",
+    fn value_type(&self, value: &Value) -> ValueType {
+        match *value {
+            Value::Token(index) => {
+                let value_type = self.tokens.list[index].kind.value_type();
+                value_type.unwrap_or(ValueType::Identifier)
+            }
+            Value::Scripted(_) | Value::NegativeScripted(_) => ValueType::ScriptedValue,
+            Value::Inline(..) => ValueType::InlineExpression,
+            Value::NegativeParam(_) => ValueType::Param,
+            Value::Minus => ValueType::Identifier,
         }
     }
 
@@ -81,13 +77,13 @@ impl Recovery<'_, '_> {
     fn token_text(&mut self, index: usize) {
         let token = self.tokens.list[index];
         let found = &self.tokens.text[token.start..token.end];
-        match token.sort {
-            Sort::String => {
+        match token.kind {
+            TokenKind::String => {
                 let inner = &found[1..found.len() - 1];
                 self.out.string(inner, found[0], self.ends);
             }
-            Sort::CutString => self.out.string(&found[1..], found[0], self.ends),
-            Sort::Param => {
+            TokenKind::CutString => self.out.string(&found[1..], found[0], self.ends),
+            TokenKind::Param => {
                 let inner = &found[1..];
                 self.out.raw(b"$");
                 self.out.escaped(inner.strip_suffix(b"$").unwrap_or(inner));

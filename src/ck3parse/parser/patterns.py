@@ -15,6 +15,7 @@ from enum import IntEnum
 from functools import cache
 from typing import NamedTuple
 
+from ck3parse.parser.grammar_tables import KIND_OF_TEXT, OPERATORS, TokenKind
 from ck3parse.parser.unicode_tables import ALNUM_RANGES, ALPHA_RANGES, DIGIT_RANGES
 
 _LAST_OF_BMP = 0xFFFF
@@ -26,22 +27,8 @@ NUMBERS_LIMIT = 1000
 """How many numbers are matched at once: the matcher remembers each of them until it is through."""
 
 
-class Token(IntEnum):
-    """Kinds of tokens: the numbers of the groups of `Grammar.token`."""
-
-    END = 0
-    """The end of the text; also what stands where no token matches."""
-    IDENTIFIER = 1
-    STRING = 2
-    NUMBER = 3
-    PARAM = 4
-    OPERATOR = 5
-    PUNCTUATION = 6
-    """One character, MINUS and a lone `?` included."""
-
-
 class Element(IntEnum):
-    """Kinds of elements matched as a whole: the last group of `Grammar.element` that took part.
+    """Kinds of elements matched as a whole: the last group of `Patterns.element` that took part.
 
     Groups `KEY` and `OPERATOR` come before the group of what follows the operator.
     """
@@ -70,12 +57,13 @@ class Element(IntEnum):
     """None of these: an empty match."""
 
 
-class Grammar(NamedTuple):
+class Patterns(NamedTuple):
     """The expressions for texts of some alphabet.
 
     Attributes:
         skip: spaces, line ends and comments, or nothing.
-        token: `skip`, then a token, as a group numbered by `Token`.
+        token: `skip`, then a token, as a group. Its `TokenKind` is that of its text in
+            `KIND_OF_TEXT`, or else the group's number.
         element: a common element, its groups numbered by `Element`, then `skip`; or nothing. It
             matches everywhere, so that searching never passes over anything.
     """
@@ -86,7 +74,7 @@ class Grammar(NamedTuple):
 
 
 @cache
-def grammar_of(is_ascii: bool) -> Grammar:
+def patterns_of(is_ascii: bool) -> Patterns:
     """Return the expressions for ASCII texts, or for texts of any characters."""
     letter = _one_of("A-Za-z_", () if is_ascii else ALPHA_RANGES)
     digit = _one_of("0-9", () if is_ascii else DIGIT_RANGES)
@@ -99,7 +87,7 @@ def grammar_of(is_ascii: bool) -> Grammar:
     identifier = f"(?:{word}|{digit}{letter}{_any_of(*follower)})"
     # After a minus the second character decides nothing: `-1a` is a number and an identifier.
     number = rf"(?:-{digit}|{digit}(?!{letter})){digits}(?:\.{digits})?+%?+"
-    operator = "(?:[<>!=?]=|[<>=])"
+    operator = _operator()
     token = rf"""
         {skip}
         (?:
@@ -107,8 +95,7 @@ def grammar_of(is_ascii: bool) -> Grammar:
           | ("[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^'\\]*+(?:\\.[^'\\]*+)*+')
           | ({number})
           | (\$[^$ \t\n\r={{}}]*+\$?+)
-          | ({operator})
-          | ([{{}}:@\[\]+*/,;`?\-])
+          | ({operator}|{_punctuation()})
         )
         """
 
@@ -133,7 +120,29 @@ def grammar_of(is_ascii: bool) -> Grammar:
         )
         """
     flags = re.VERBOSE | re.DOTALL
-    return Grammar(re.compile(skip), re.compile(token, flags), re.compile(element, flags))
+    return Patterns(re.compile(skip), re.compile(token, flags), re.compile(element, flags))
+
+
+def _operator() -> str:
+    """Return an expression for an operator, of one or two characters."""
+    texts = [text for text, kind in KIND_OF_TEXT.items() if kind in OPERATORS]
+    pairs: dict[str, str] = {}
+    for text in texts:
+        if len(text) > 1:
+            pairs[text[1]] = pairs.get(text[1], "") + text[0]
+    both = [f"[{re.escape(first)}]{re.escape(second)}" for second, first in pairs.items()]
+    single = "".join(text for text in texts if len(text) == 1)
+    return f"(?:{'|'.join(both)}|[{re.escape(single)}])"
+
+
+def _punctuation() -> str:
+    """Return an expression for a character that is a token by itself, but for operators."""
+    texts = (
+        text
+        for text, kind in KIND_OF_TEXT.items()
+        if kind not in OPERATORS and kind != TokenKind.BOOL
+    )
+    return f"[{re.escape(''.join(texts))}]"
 
 
 def _one_of(ascii_set: str, ranges: tuple[tuple[int, int], ...]) -> str:

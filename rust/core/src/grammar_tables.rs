@@ -1,0 +1,200 @@
+//! What both parsers must agree on: value types, tokens and errors.
+//!
+//! Written by `rust/tools/make_grammar_tables.py` from `src/ck3parse/parser/grammar.toml`, with the
+//! reference parser's tables.
+
+/// The `value_type` of a value node, in the AST's JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ValueType {
+    /// A word, or a lone `-`.
+    Identifier,
+    /// A quoted string, without its quotes.
+    String,
+    /// A number.
+    Number,
+    /// `yes` or `no`.
+    Bool,
+    /// `$NAME$`, or `-$NAME$`.
+    Param,
+    /// `@name`, or `-@name`.
+    ScriptedValue,
+    /// `@[ … ]`.
+    InlineExpression,
+    /// An operator that stands where a value should be.
+    Operator,
+}
+
+#[rustfmt::skip]
+impl ValueType {
+    /// The name that stands in the JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Identifier => "identifier",
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Bool => "bool",
+            Self::Param => "param",
+            Self::ScriptedValue => "scripted_value",
+            Self::InlineExpression => "inline_expression",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// Kinds of tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    /// The end of the text.
+    End,
+    /// A word other than `yes` and `no`.
+    Identifier,
+    /// A quoted string.
+    String,
+    /// A number, with its sign and percent sign.
+    Number,
+    /// `$NAME$`; the closing `$` may be missing.
+    Param,
+    /// `yes` or `no`.
+    Bool,
+    /// Only in recovery: a string without a closing quote, up to where recovery ends it.
+    CutString,
+    /// `=`
+    Equal,
+    /// `?=`
+    MaybeEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterEqual,
+    /// `!=`
+    NotEqual,
+    /// `==`
+    EqualEqual,
+    /// `{`
+    OpenBrace,
+    /// `}`
+    CloseBrace,
+    /// `[`
+    OpenBracket,
+    /// `]`
+    CloseBracket,
+    /// `@`
+    At,
+    /// `,`
+    Comma,
+    /// `;` or the backtick.
+    Semicolon,
+    /// A `-` that no digit follows.
+    Minus,
+    /// Punctuation that only inline expressions use.
+    Sign,
+}
+
+#[rustfmt::skip]
+impl TokenKind {
+    #[cfg(test)]
+    pub const ALL: &[Self] = &[Self::End, Self::Identifier, Self::String, Self::Number, Self::Param, Self::Bool, Self::CutString, Self::Equal, Self::MaybeEqual, Self::Less, Self::LessEqual, Self::Greater, Self::GreaterEqual, Self::NotEqual, Self::EqualEqual, Self::OpenBrace, Self::CloseBrace, Self::OpenBracket, Self::CloseBracket, Self::At, Self::Comma, Self::Semicolon, Self::Minus, Self::Sign];
+
+    /// What the token is as a value, if it can be one by itself.
+    #[inline(always)]
+    pub const fn value_type(self) -> Option<ValueType> {
+        match self {
+            Self::Identifier => Some(ValueType::Identifier),
+            Self::String => Some(ValueType::String),
+            Self::Number => Some(ValueType::Number),
+            Self::Param => Some(ValueType::Param),
+            Self::Bool => Some(ValueType::Bool),
+            Self::CutString => Some(ValueType::String),
+            Self::Less => Some(ValueType::Operator),
+            Self::LessEqual => Some(ValueType::Operator),
+            Self::Greater => Some(ValueType::Operator),
+            Self::GreaterEqual => Some(ValueType::Operator),
+            Self::NotEqual => Some(ValueType::Operator),
+            Self::EqualEqual => Some(ValueType::Operator),
+            _ => None,
+        }
+    }
+
+    /// Whether the token can be a key.
+    #[inline(always)]
+    pub const fn is_key(self) -> bool {
+        matches!(self, Self::Identifier | Self::String | Self::Number | Self::Param | Self::Bool | Self::CutString)
+    }
+
+    /// Whether the token can follow a key.
+    #[inline(always)]
+    pub const fn is_operator(self) -> bool {
+        matches!(self, Self::Equal | Self::MaybeEqual | Self::Less | Self::LessEqual | Self::Greater | Self::GreaterEqual | Self::NotEqual | Self::EqualEqual)
+    }
+
+    /// How the token can be written, if that is fixed.
+    pub const fn texts(self) -> &'static [&'static str] {
+        match self {
+            Self::Bool => &["yes", "no"],
+            Self::Equal => &["="],
+            Self::MaybeEqual => &["?="],
+            Self::Less => &["<"],
+            Self::LessEqual => &["<="],
+            Self::Greater => &[">"],
+            Self::GreaterEqual => &[">="],
+            Self::NotEqual => &["!="],
+            Self::EqualEqual => &["=="],
+            Self::OpenBrace => &["{"],
+            Self::CloseBrace => &["}"],
+            Self::OpenBracket => &["["],
+            Self::CloseBracket => &["]"],
+            Self::At => &["@"],
+            Self::Comma => &[","],
+            Self::Semicolon => &[";", "`"],
+            Self::Minus => &["-"],
+            Self::Sign => &[":", "+", "*", "/", "?"],
+            _ => &[],
+        }
+    }
+}
+
+/// Kinds of errors.
+///
+/// Where two fit, the one nearer to what the parser is reading applies: after an operator, a `}` is
+/// an expected value and the end of the text a missing value; after an `@`, both are an expected
+/// name; only between elements are they a stray closing brace and an unclosed block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ErrorKind {
+    /// A quote without a closing one: at the opening quote.
+    UnclosedString = 1,
+    /// A character that starts no token, such as a `!` without `=`.
+    UnexpectedCharacter = 2,
+    /// A token where an element should be; inside braces, also a `}` after `;`.
+    ExpectedElement = 10,
+    /// A `}` at the top level, where an element could be.
+    StrayClosingBrace = 11,
+    /// A token where the value after an operator should be, such as the `{` in `@name = {`.
+    ExpectedValue = 12,
+    /// The end of the text where a value should be: behind the last character.
+    MissingValue = 13,
+    /// Something other than a name after `@` or `-@`. `yes` and `no` are not names.
+    ExpectedName = 14,
+    /// The end of the text inside braces: at the innermost unclosed `{`.
+    UnclosedBlock = 15,
+    /// The end of the text inside `@[`: at the `@`.
+    UnclosedInline = 16,
+    /// Braces nested deeper than the limit: at the first `{` past it.
+    TooDeep = 17,
+    /// Only in recovery: no `{` after an operator, but a `}` that closes nothing else.
+    MissingOpener = 18,
+    /// Only in recovery: the second of two `{`, of which one is never closed.
+    DoubledOpener = 19,
+}
+
+#[rustfmt::skip]
+impl ErrorKind {
+    /// Whether it is the lexer's: such an error wins over any of the parser's.
+    pub const fn is_lexical(self) -> bool {
+        matches!(self, Self::UnclosedString | Self::UnexpectedCharacter)
+    }
+}

@@ -1,0 +1,289 @@
+"""What both parsers must agree on: value types, tokens and errors.
+
+Written by `rust/tools/make_grammar_tables.py` from `grammar.toml`, with the native parser's tables.
+"""
+# ruff: noqa: E501
+
+from enum import IntEnum
+from typing import Literal
+
+from ck3parse.errors import ErrorType
+
+Severity = Literal["error", "warning"]
+
+
+class ValueType:
+    """The `value_type` of a value node, in the AST's JSON."""
+
+    IDENTIFIER = "identifier"
+    """A word, or a lone `-`."""
+    STRING = "string"
+    """A quoted string, without its quotes."""
+    NUMBER = "number"
+    """A number."""
+    BOOL = "bool"
+    """`yes` or `no`."""
+    PARAM = "param"
+    """`$NAME$`, or `-$NAME$`."""
+    SCRIPTED_VALUE = "scripted_value"
+    """`@name`, or `-@name`."""
+    INLINE_EXPRESSION = "inline_expression"
+    """`@[ … ]`."""
+    OPERATOR = "operator"
+    """An operator that stands where a value should be."""
+
+
+class TokenKind:
+    """Kinds of tokens. Plain numbers, as CPython compares these faster than an enum's members."""
+
+    END = 0
+    """The end of the text."""
+    IDENTIFIER = 1
+    """A word other than `yes` and `no`."""
+    STRING = 2
+    """A quoted string."""
+    NUMBER = 3
+    """A number, with its sign and percent sign."""
+    PARAM = 4
+    """`$NAME$`; the closing `$` may be missing."""
+    BOOL = 5
+    """`yes` or `no`."""
+    CUT_STRING = 6
+    """Only in recovery: a string without a closing quote, up to where recovery ends it."""
+    EQUAL = 7
+    """`=`"""
+    MAYBE_EQUAL = 8
+    """`?=`"""
+    LESS = 9
+    """`<`"""
+    LESS_EQUAL = 10
+    """`<=`"""
+    GREATER = 11
+    """`>`"""
+    GREATER_EQUAL = 12
+    """`>=`"""
+    NOT_EQUAL = 13
+    """`!=`"""
+    EQUAL_EQUAL = 14
+    """`==`"""
+    OPEN_BRACE = 15
+    """`{`"""
+    CLOSE_BRACE = 16
+    """`}`"""
+    OPEN_BRACKET = 17
+    """`[`"""
+    CLOSE_BRACKET = 18
+    """`]`"""
+    AT = 19
+    """`@`"""
+    COMMA = 20
+    """`,`"""
+    SEMICOLON = 21
+    """`;` or the backtick."""
+    MINUS = 22
+    """A `-` that no digit follows."""
+    SIGN = 23
+    """Punctuation that only inline expressions use."""
+
+
+VALUE_TYPES: dict[int, str] = {
+    TokenKind.IDENTIFIER: ValueType.IDENTIFIER,
+    TokenKind.STRING: ValueType.STRING,
+    TokenKind.NUMBER: ValueType.NUMBER,
+    TokenKind.PARAM: ValueType.PARAM,
+    TokenKind.BOOL: ValueType.BOOL,
+    TokenKind.CUT_STRING: ValueType.STRING,
+    TokenKind.LESS: ValueType.OPERATOR,
+    TokenKind.LESS_EQUAL: ValueType.OPERATOR,
+    TokenKind.GREATER: ValueType.OPERATOR,
+    TokenKind.GREATER_EQUAL: ValueType.OPERATOR,
+    TokenKind.NOT_EQUAL: ValueType.OPERATOR,
+    TokenKind.EQUAL_EQUAL: ValueType.OPERATOR,
+}
+"""What each token is as a value, if it can be one by itself."""
+
+KEYS = frozenset(
+    {
+        TokenKind.IDENTIFIER,
+        TokenKind.STRING,
+        TokenKind.NUMBER,
+        TokenKind.PARAM,
+        TokenKind.BOOL,
+        TokenKind.CUT_STRING,
+    }
+)
+"""The tokens that can be a key."""
+
+OPERATORS = frozenset(
+    {
+        TokenKind.EQUAL,
+        TokenKind.MAYBE_EQUAL,
+        TokenKind.LESS,
+        TokenKind.LESS_EQUAL,
+        TokenKind.GREATER,
+        TokenKind.GREATER_EQUAL,
+        TokenKind.NOT_EQUAL,
+        TokenKind.EQUAL_EQUAL,
+    }
+)
+"""The tokens that can follow a key."""
+
+KIND_OF_TEXT: dict[str, int] = {
+    "yes": TokenKind.BOOL,
+    "no": TokenKind.BOOL,
+    "=": TokenKind.EQUAL,
+    "?=": TokenKind.MAYBE_EQUAL,
+    "<": TokenKind.LESS,
+    "<=": TokenKind.LESS_EQUAL,
+    ">": TokenKind.GREATER,
+    ">=": TokenKind.GREATER_EQUAL,
+    "!=": TokenKind.NOT_EQUAL,
+    "==": TokenKind.EQUAL_EQUAL,
+    "{": TokenKind.OPEN_BRACE,
+    "}": TokenKind.CLOSE_BRACE,
+    "[": TokenKind.OPEN_BRACKET,
+    "]": TokenKind.CLOSE_BRACKET,
+    "@": TokenKind.AT,
+    ",": TokenKind.COMMA,
+    ";": TokenKind.SEMICOLON,
+    "`": TokenKind.SEMICOLON,
+    "-": TokenKind.MINUS,
+    ":": TokenKind.SIGN,
+    "+": TokenKind.SIGN,
+    "*": TokenKind.SIGN,
+    "/": TokenKind.SIGN,
+    "?": TokenKind.SIGN,
+}
+"""The kind of each token that is always written the same."""
+
+
+class ErrorKind(IntEnum):
+    """Kinds of errors.
+
+    Where two fit, the one nearer to what the parser is reading applies: after an operator, a `}` is
+    an expected value and the end of the text a missing value; after an `@`, both are an expected
+    name; only between elements are they a stray closing brace and an unclosed block.
+    """
+
+    UNCLOSED_STRING = 1
+    """A quote without a closing one: at the opening quote."""
+    UNEXPECTED_CHARACTER = 2
+    """A character that starts no token, such as a `!` without `=`."""
+    EXPECTED_ELEMENT = 10
+    """A token where an element should be; inside braces, also a `}` after `;`."""
+    STRAY_CLOSING_BRACE = 11
+    """A `}` at the top level, where an element could be."""
+    EXPECTED_VALUE = 12
+    """A token where the value after an operator should be, such as the `{` in `@name = {`."""
+    MISSING_VALUE = 13
+    """The end of the text where a value should be: behind the last character."""
+    EXPECTED_NAME = 14
+    """Something other than a name after `@` or `-@`. `yes` and `no` are not names."""
+    UNCLOSED_BLOCK = 15
+    """The end of the text inside braces: at the innermost unclosed `{`."""
+    UNCLOSED_INLINE = 16
+    """The end of the text inside `@[`: at the `@`."""
+    TOO_DEEP = 17
+    """Braces nested deeper than the limit: at the first `{` past it."""
+    MISSING_OPENER = 18
+    """Only in recovery: no `{` after an operator, but a `}` that closes nothing else."""
+    DOUBLED_OPENER = 19
+    """Only in recovery: the second of two `{`, of which one is never closed."""
+
+
+ERROR_TYPES: dict[int, ErrorType] = {
+    ErrorKind.UNCLOSED_STRING: ErrorType.LEXER_ERROR,
+    ErrorKind.UNEXPECTED_CHARACTER: ErrorType.LEXER_ERROR,
+    ErrorKind.EXPECTED_ELEMENT: ErrorType.PARSE_ERROR,
+    ErrorKind.STRAY_CLOSING_BRACE: ErrorType.PARSE_ERROR,
+    ErrorKind.EXPECTED_VALUE: ErrorType.PARSE_ERROR,
+    ErrorKind.MISSING_VALUE: ErrorType.PARSE_ERROR,
+    ErrorKind.EXPECTED_NAME: ErrorType.PARSE_ERROR,
+    ErrorKind.UNCLOSED_BLOCK: ErrorType.PARSE_ERROR,
+    ErrorKind.UNCLOSED_INLINE: ErrorType.PARSE_ERROR,
+    ErrorKind.TOO_DEEP: ErrorType.PARSE_ERROR,
+    ErrorKind.MISSING_OPENER: ErrorType.PARSE_ERROR,
+    ErrorKind.DOUBLED_OPENER: ErrorType.PARSE_ERROR,
+}
+"""The contract's name for each kind of error."""
+
+CODES: dict[int, str] = {
+    ErrorKind.UNCLOSED_STRING: "CK3-E001",
+    ErrorKind.UNEXPECTED_CHARACTER: "CK3-E002",
+    ErrorKind.EXPECTED_ELEMENT: "CK3-E003",
+    ErrorKind.STRAY_CLOSING_BRACE: "CK3-E004",
+    ErrorKind.EXPECTED_VALUE: "CK3-E005",
+    ErrorKind.MISSING_VALUE: "CK3-E006",
+    ErrorKind.EXPECTED_NAME: "CK3-E007",
+    ErrorKind.UNCLOSED_BLOCK: "CK3-E008",
+    ErrorKind.UNCLOSED_INLINE: "CK3-E009",
+    ErrorKind.TOO_DEEP: "CK3-E010",
+    ErrorKind.MISSING_OPENER: "CK3-E011",
+    ErrorKind.DOUBLED_OPENER: "CK3-E012",
+}
+"""The code of each kind of error, which never changes its meaning."""
+
+SEVERITIES: dict[int, Severity] = {
+    ErrorKind.UNCLOSED_STRING: "error",
+    ErrorKind.UNEXPECTED_CHARACTER: "error",
+    ErrorKind.EXPECTED_ELEMENT: "error",
+    ErrorKind.STRAY_CLOSING_BRACE: "error",
+    ErrorKind.EXPECTED_VALUE: "error",
+    ErrorKind.MISSING_VALUE: "error",
+    ErrorKind.EXPECTED_NAME: "error",
+    ErrorKind.UNCLOSED_BLOCK: "error",
+    ErrorKind.UNCLOSED_INLINE: "error",
+    ErrorKind.TOO_DEEP: "error",
+    ErrorKind.MISSING_OPENER: "error",
+    ErrorKind.DOUBLED_OPENER: "error",
+}
+"""The severity of each kind of error."""
+
+MESSAGES: dict[int, str] = {
+    ErrorKind.UNCLOSED_STRING: "this %(quote)s opens a string that is never closed",
+    ErrorKind.UNEXPECTED_CHARACTER: "unexpected character %(found)s",
+    ErrorKind.EXPECTED_ELEMENT: "expected a key, a value or a brace, found %(found)s",
+    ErrorKind.STRAY_CLOSING_BRACE: "this } closes nothing: every block before it is closed already",
+    ErrorKind.EXPECTED_VALUE: "expected a value after the operator, found %(found)s",
+    ErrorKind.MISSING_VALUE: "the file ends where the value after an operator should be",
+    ErrorKind.EXPECTED_NAME: "expected a name after @, found %(found)s",
+    ErrorKind.UNCLOSED_BLOCK: "this { is never closed",
+    ErrorKind.UNCLOSED_INLINE: "this @[ is never closed",
+    ErrorKind.TOO_DEEP: "braces are nested deeper than the limit of %(limit)s",
+}
+"""What a strict parse says of each kind of error."""
+
+RECOVERY_MESSAGES: dict[int, str] = {
+    ErrorKind.UNCLOSED_STRING: "this %(quote)s opens a string that is not closed on its line",
+    ErrorKind.UNEXPECTED_CHARACTER: "unexpected character %(found)s",
+    ErrorKind.EXPECTED_ELEMENT: "expected a key, a value or a brace, found %(found)s",
+    ErrorKind.STRAY_CLOSING_BRACE: "one } too many: with it, what follows is outside of its block",
+    ErrorKind.EXPECTED_VALUE: "expected a value after the operator, found %(found)s",
+    ErrorKind.MISSING_VALUE: "expected a value after %(found)s and its operator, found none",
+    ErrorKind.EXPECTED_NAME: "expected a name after @, found %(found)s",
+    ErrorKind.UNCLOSED_INLINE: "this @[ is never closed",
+    ErrorKind.TOO_DEEP: "braces are nested deeper than the limit of %(limit)s",
+    ErrorKind.MISSING_OPENER: "expected a { after %(found)s and its operator: a } below closes it",
+}
+"""What recovery says of each kind of error, but for those below."""
+
+BLOCK_MESSAGES: dict[int, dict[str, str]] = {
+    ErrorKind.UNCLOSED_BLOCK: {
+        "block": "expected a } here, for the block %(found)s, opened in line %(line)s",
+        "list": "expected a } here, for the list opened in line %(line)s",
+        "block_at_brace": "the block %(found)s, opened in line %(line)s, is never closed",
+        "list_at_brace": "the list opened in line %(line)s is never closed",
+    },
+    ErrorKind.DOUBLED_OPENER: {
+        "block": "one { too many: the block %(found)s, opened in line %(line)s, is closed only once",
+        "list": "one { too many: the list opened in line %(line)s is closed only once",
+    },
+}
+"""What recovery says of a block or a list, which it shows at its brace or where it should end."""
+
+TOO_MANY = "CK3-E099"
+"""The code of what recovery says instead of the errors past its limit."""
+
+TOO_MANY_SEVERITY: Severity = "error"
+
+TOO_MANY_MESSAGE = "and %(more)s more errors from here on"

@@ -1,7 +1,7 @@
-"""ck3parse: Crusader Kings III script to syntax trees, whole playsets at a time, through Celery.
+"""Parse Crusader Kings III script to syntax trees, whole playsets at a time, with Celery.
 
-`ck3parse.app` is the Celery application, so that `celery -A ck3parse worker` works. It is made on
-first use: who only parses, or asks for `--version`, does not wait for Celery to be imported.
+`ck3parse.app` is the Celery application for `celery -A ck3parse worker`. It is created on first
+use, so that parsing or `ck3parse --version` need not import Celery.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -42,7 +42,7 @@ _OF_THE_INFRASTRUCTURE = frozenset({ErrorType.WORKER_CRASHED, ErrorType.WORKER_U
 
 
 class ExitCode:
-    """What a command's exit code says (section 4 of the design)."""
+    """Exit codes of the commands."""
 
     OK = 0
     SOME_FAILED = 1
@@ -52,14 +52,14 @@ class ExitCode:
     """The report cannot be written."""
     INTERRUPTED = 130
     READER_GONE = 141
-    """Nobody reads the report any more: what a shell says of a tool that SIGPIPE ended."""
+    """The reader of the report is gone: a shell's exit code for a tool that SIGPIPE ended."""
 
 
 class Ck3parseError(Exception):
-    """Base of all errors; its message is one sentence that says what to do.
+    """Base class of all errors. The message is one sentence that says what to do.
 
     Attributes:
-        exit_code: with what a command that meets it ends.
+        exit_code: the exit code of a command that fails with this error.
     """
 
     exit_code = ExitCode.USAGE
@@ -74,13 +74,13 @@ class StoreError(Ck3parseError):
 
 
 class BrokerError(Ck3parseError):
-    """No broker, no result backend or no worker can be reached."""
+    """A broker, a result backend or all workers cannot be reached."""
 
     exit_code = ExitCode.UNAVAILABLE
 
 
 class NoEmbeddedBrokerError(BrokerError):
-    """This machine has no server for an embedded broker, or no place for it."""
+    """This machine has no server program for an embedded broker, or no place to run it."""
 
 
 class OutputError(Ck3parseError):
@@ -90,6 +90,6 @@ class OutputError(Ck3parseError):
 
 
 class ReaderGoneError(Ck3parseError):
-    """Nobody reads the report any more."""
+    """The reader of a report is gone."""
 
     exit_code = ExitCode.READER_GONE

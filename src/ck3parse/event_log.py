@@ -1,8 +1,8 @@
-"""Events as JSON lines in qbuilder's form: one file a day, which several processes may write.
+"""A log of events as JSON lines, in qbuilder's format.
 
-A line is an object with `ts` (seconds since 1970), `event` (one of `EVENTS`) and those of `FIELDS`
-that apply; what is `None` is left out. The file is `ck3parse_YYYY-MM-DD.jsonl`, by the date in UTC,
-in the folder that `CK3PARSE_LOG_DIR` names; without one nothing is written.
+Each line is an object with `ts` (seconds since 1970), `event` (one of `EVENTS`) and some of
+`FIELDS`. The file is `ck3parse_YYYY-MM-DD.jsonl` in the folder `CK3PARSE_LOG_DIR`, with the date in
+UTC. Several processes may write to it. Without that setting, nothing is written.
 """
 
 import logging
@@ -48,28 +48,31 @@ _encode = msgspec.json.Encoder().encode
 
 
 class EventLog:
-    """Writes events to a folder. A folder that cannot be written to is complained of once.
+    """Writes events to the files in a folder.
 
     Args:
-        folder: where; it is made if it does not exist.
+        folder: the folder; it is created if it does not exist.
+
+    Attributes:
+        folder: as given.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._complained = False
+        self._warned = False
 
     def write(self, event: str, **fields: Any) -> None:
-        """Write one line; never raises for what the file system does.
+        """Write a line. If the file cannot be written, log a warning, once.
 
         Args:
             event: one of `EVENTS`.
-            fields: some of `FIELDS`; those that are `None` are left out.
+            **fields: some of `FIELDS`; a field that is `None` is left out.
 
         Raises:
-            ValueError: there is no such event or field.
+            ValueError: the event or a field does not exist.
         """
         if event not in EVENTS or not fields.keys() <= FIELDS:
-            raise ValueError(f"no event or field of the log: {event}, {sorted(fields)}")
+            raise ValueError(f"unknown event or fields: {event}, {sorted(fields)}")
         now = time.time()
         given = {name: value for name, value in fields.items() if value is not None}
         line = _encode({"ts": round(now, 6), "event": event, **given}) + b"\n"
@@ -77,8 +80,8 @@ class EventLog:
         try:
             self._append(self.folder / f"ck3parse_{day}.jsonl", line)
         except OSError as error:
-            if not self._complained:
-                self._complained = True
+            if not self._warned:
+                self._warned = True
                 log.warning("events are not logged: %s", error)
 
     def _append(self, path: Path, line: bytes) -> None:
@@ -89,7 +92,7 @@ class EventLog:
             self.folder.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, flags, 0o644)
         try:
-            # One call appends the whole line: lines of several processes do not mix.
+            # A single call appends the whole line, so that lines of several processes do not mix.
             os.write(fd, line)
         finally:
             os.close(fd)
@@ -99,7 +102,7 @@ _logs: dict[str, EventLog] = {}
 
 
 def event_log() -> EventLog | None:
-    """Return the log that `CK3PARSE_LOG_DIR` asks for, or `None` if it asks for none."""
+    """Return the log in the folder `CK3PARSE_LOG_DIR`, or `None` if that is not set."""
     folder = read_setting("log_dir")
     if not folder:
         return None

@@ -1,4 +1,4 @@
-"""What travels between client and worker, and by the same names into bridge and store."""
+"""Messages between clients and workers."""
 
 from typing import Annotated, Literal
 
@@ -10,13 +10,13 @@ from ck3parse.errors import ErrorType
 Mode = Literal["strict", "recover"]
 
 DEFAULT_TIMEOUT_MS = 30_000
-"""How long one file may take, in milliseconds, before its process is killed: qbuilder's default."""
+"""Default time limit of a file in milliseconds, after which its process is killed: qbuilder's."""
 
 MIN_TIMEOUT_MS = 50
-"""The shortest time limit that a request may have: a process must have begun its task by then."""
+"""Shortest time limit of a request in milliseconds: a process must start the task within it."""
 
 DEFAULT_MAX_DEPTH = 10_000
-"""How deep braces may nest before it is an error (section 5 of the AST contract)."""
+"""How deep braces may nest by default (section 5 of the AST contract)."""
 
 ZSTD_LEVEL = 1
 """For ASTs and messages. AST JSON shrinks 15 : 1 at over 1 GB/s, script 5 : 1; higher levels cost
@@ -24,13 +24,13 @@ more time than they save.
 """
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""A number of bytes, nodes, lines or columns, as large as SQLite and other programs can hold it."""
+"""A number of bytes, nodes, lines or columns. Larger ones do not fit into SQLite."""
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-"""In hex."""
+"""A SHA-256 in lower-case hex."""
 
 
 class Diagnostic(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One thing that is wrong at one place of a file; lines and columns count from 1."""
+    """An error or a warning about a place in a file. Lines and columns count from 1."""
 
     line: Count
     column: Count
@@ -42,20 +42,18 @@ class Diagnostic(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One file, or one text, to parse.
+    """A request to parse a file or a text. One of `path`, `text` and `content` is given.
 
     Attributes:
-        id: chosen by the client, unique among the requests it has in flight.
-        path: the file as the worker finds it; `None` if `text` or `content` is given.
-        text: the script itself, parsed as it is (no byte order mark removed, no line ends
-            changed); `None` if `path` or `content` is given.
-        name: what the root node's `filename` says.
+        id: an id that the client chooses, unique among its pending requests.
+        path: the path of the file on the worker.
+        text: the script as text, which is parsed unchanged: a byte order mark is not removed, and
+            line ends are not converted.
+        name: the value of `filename` in the root node.
         timeout_ms: milliseconds after which the process that parses it is killed.
         mode: `strict` stops at the first error; `recover` goes on after it.
-        content: the file's bytes, for a worker that does not see the file, and parsed as one would
-            be that does; `None` if `path` or `text` is given.
-        max_depth: how deep braces may nest, where that is less than the worker allows; `None`: as
-            deep as it allows.
+        content: the bytes of a file that the worker cannot read. They are decoded like a file.
+        max_depth: how deep braces may nest, if less than the worker allows.
     """
 
     id: str
@@ -69,14 +67,14 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
-    """Which worker made an answer, and what its results depend on beside the files' bytes.
+    """The worker that made an answer, and what its results depend on, apart from the files.
 
     Attributes:
-        worker: its name, as Celery has it; empty for a process that is no worker.
-        parser_version: of its parser: dialect and version of the built-in ones, else
-            `module:callable`.
+        worker: Celery's name of the worker; empty for a process that is not a worker.
+        parser_version: the version of its parser: dialect and version of a built-in parser,
+            `module:callable` of another one.
         max_depth: how deep braces may nest.
-        max_file_bytes: larger files are not read.
+        max_file_bytes: size in bytes of the largest file that it reads.
     """
 
     worker: str
@@ -86,23 +84,23 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
-    """What came of one `ParseRequest`.
+    """The result of a `ParseRequest`.
 
     Attributes:
-        id: the request's id.
-        path: the request's path, or its name where it had none.
-        ok: whether there is a syntax tree of the whole file.
-        ast: the AST's JSON as a zstd frame, or `None`. See `ast_json`.
-        node_count: nodes in the AST, the root included.
-        error_type: why there is no syntax tree of the whole file, or `None`.
-        error: one sentence on what is wrong, or `None`.
-        line: line of the error, from 1, or `None` where it has no place.
-        column: column of the error in code points, from 1, or `None`.
-        diagnostics: each thing found wrong, in order of place.
-        content_hash: SHA-256 of the file's bytes in hex, or `None` if it could not be read.
-        size: the file's length in bytes as it was read.
-        duration_ms: milliseconds from reading the file to the compressed AST.
-        origin: where it was made; of the results of one answer the first one says it for all.
+        id: the id of the request.
+        path: the path of the request, or its name if it had no path.
+        ok: whether there is an AST of the whole file.
+        ast: the AST as JSON in a zstd frame, or `None`. See `ast_json`.
+        node_count: number of nodes in the AST, including the root.
+        error_type: why there is no AST of the whole file, or `None`.
+        error: the error in one sentence, or `None`.
+        line: the line of the error, from 1, or `None` if it has no place.
+        column: the column of the error in code points, from 1, or `None`.
+        diagnostics: the errors and warnings, in the order of their places.
+        content_hash: SHA-256 of the file's bytes in hex, or `None` if the file was not read.
+        size: size of the file in bytes when it was read.
+        duration_ms: milliseconds from reading the file to compressing the AST.
+        origin: the origin of all results of an answer; only its first result has one.
     """
 
     id: str

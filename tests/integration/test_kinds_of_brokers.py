@@ -111,11 +111,11 @@ def test_a_cluster_that_is_the_result_backend_only_is_refused_too(
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        (f"redis://:{PASSWORD}@host:6379/0", "cannot be read as an URL"),
-        (f"redis:/:{PASSWORD}@host", "cannot be read as an URL"),
+        (f"redis://:{PASSWORD}@host:6379/0", "not a valid URL"),
+        (f"redis:/:{PASSWORD}@host", "not a valid URL"),
         (f"redis://host/0?password={WRITTEN}", "parameter"),
         (f"redis+cluster://:{WRITTEN}@host", "Redis Cluster"),
-        (f"nonsense://:{WRITTEN}@host", "no such kind of broker"),
+        (f"nonsense://:{WRITTEN}@host", "kind of broker is unknown"),
     ],
 )
 def test_who_holds_an_url_that_cannot_be_used_is_named_and_nothing_of_it(

@@ -163,7 +163,7 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     assert found(tmp_path / "mod") == ["common/a.txt", "events/b.txt"]
     assert skipped(tmp_path / "mod") == dict.fromkeys(
         ["common/across/", "common/self/", "common/up/", "events/across/"],
-        "links to a folder that is read already",
+        "links to a folder that is searched already",
     )
 
 
@@ -228,9 +228,9 @@ def test_pipes_sockets_and_devices_are_never_opened(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket.txt"))
         assert skipped(tmp_path) == {
-            "device.txt": "a device, no file",
-            "pipe.txt": "a named pipe, no file",
-            "socket.txt": "a socket, no file",
+            "device.txt": "a device, not a file",
+            "pipe.txt": "a named pipe, not a file",
+            "socket.txt": "a socket, not a file",
         }
 
 

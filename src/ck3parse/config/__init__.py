@@ -1,4 +1,4 @@
-"""Every setting, the limits that settings have, and what follows from the machine."""
+"""The settings, and the number of usable CPUs."""
 
 from ck3parse.config.settings import (
     COMPRESSION,

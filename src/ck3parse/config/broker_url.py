@@ -1,7 +1,7 @@
-"""URLs of brokers and result backends: which can be used, what Celery is given, what is shown.
+"""URLs of brokers and result backends: check them, convert them for Celery, and mask passwords.
 
-An URL may hold a password, and one that is not written as URLs are may hold it anywhere. So nothing
-is shown of an URL but its parts once each is where it belongs.
+A URL may contain a password, and in a malformed URL it may be anywhere. Only the parts of a
+well-formed URL are shown.
 """
 
 import re
@@ -24,7 +24,7 @@ _SCHEMES: dict[str, tuple[Kind, str]] = {
     "pyamqp": ("rabbitmq", "pyamqp"),
     "rpc": ("rpc", "rpc"),
 }
-"""By scheme: what answers there, and the scheme that Celery knows it by."""
+"""For each scheme, the kind of server and Celery's name of the scheme."""
 
 _PARAMETERS: dict[str, frozenset[str]] = {
     "rediss": frozenset(
@@ -35,7 +35,7 @@ _PARAMETERS: dict[str, frozenset[str]] = {
     "amqps": frozenset({"heartbeat", "connect_timeout", "login_method"}),
     "pyamqp": frozenset({"heartbeat", "connect_timeout", "login_method"}),
 }
-"""By Celery's scheme: what may stand behind a question mark. None of it is a secret."""
+"""For each of Celery's schemes, the parameters a URL may have. None of them is a secret."""
 
 _CERTIFICATE_CHECKS = frozenset(
     {"required", "optional", "none", "CERT_REQUIRED", "CERT_OPTIONAL", "CERT_NONE"}
@@ -48,24 +48,24 @@ _USABLE = (
     " (amqp://, amqps://)"
 )
 CLUSTER = f"it is a Redis Cluster, which Celery cannot use: {_USABLE} can be used"
-"""Why such a server is refused, to stand after `cannot be used:`."""
+"""Why Redis Cluster is refused, as the end of a sentence `… cannot be used:`."""
 _NO_URL = (
-    "it cannot be read as an URL: in a password / is written %2F, ? %3F, # %23, @ %40, % %25 and ;"
-    " %3B"
+    "it is not a valid URL: in a password, write / as %2F, ? as %3F, # as %23, @ as %40, % as %25"
+    " and ; as %3B"
 )
 
 
 class UrlError(ValueError):
-    """An URL cannot be used; its message says why without any part of the URL."""
+    """A URL cannot be used. The message says why, and contains no part of the URL."""
 
 
 class _Url(NamedTuple):
     kind: Kind
     scheme: str
-    """As it was written."""
+    """As given."""
     celery_scheme: str
     rest: str
-    """What stands behind `://`."""
+    """The URL after `://`."""
     user: str
     password: str
     host: str
@@ -74,20 +74,20 @@ class _Url(NamedTuple):
     query: list[tuple[str, str]]
 
     def masked(self) -> str:
-        # A name alone is a password before which somebody forgot the colon; an odd one may be too.
+        # A lone user name may be a password whose colon is missing, and so may an unusual one.
         user = self.user if not self.user or _PLAIN_NAME.fullmatch(self.user) else "**"
         who = f"{user}:**@" if self.password else "**@" if self.user else ""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = f":{self.port}" if self.port is not None and host else ""
         query = "&".join(f"{name}={quote(value, safe='/')}" for name, value in self.query)
-        # With : or = in it, there may be a password after one slash too many, or a & for a ?.
+        # With : or = in the path, it may hold a password, after a slash too many or & instead of ?.
         path = self.path if _PLAIN_PATH.fullmatch(unquote(self.path)) else "/**"
         return f"{self.scheme}://{who}{host}{port}{path}{query and f'?{query}'}"
 
     def for_celery(self, *more: str) -> str:
-        """Return it as Celery is given it, with more parameters where it has none of their name."""
+        """Return the URL for Celery, with more parameters unless it has one of the same name."""
         if self.celery_scheme == "rediss":
-            # Over TLS Celery wants to be told whether to check the server's certificate.
+            # Celery requires this parameter with TLS.
             more = ("ssl_cert_reqs=required", *more)
         names = {name for name, _ in self.query}
         parts = [self.rest, *(one for one in more if one.partition("=")[0] not in names)]
@@ -98,44 +98,51 @@ class _Url(NamedTuple):
 
 
 def check(urls: str, *, backend: bool = False) -> None:
-    """See that Celery can be given an URL, or several joined by `;` that it tries in turns.
+    """Check that Celery can use a URL, or several separated by `;`, which it tries in turn.
 
     Args:
-        urls: what a setting or an option holds.
-        backend: whether it is a result backend's.
+        urls: the value of a setting or an option.
+        backend: whether the URL is for a result backend instead of a broker.
 
     Raises:
-        UrlError: it cannot be used.
+        UrlError: a URL cannot be used.
     """
     parsed = _parsed(urls, ("protocol",) if backend else ())
     kinds = {url.kind for url in parsed}
     if len(kinds) > 1:
         raise UrlError("all URLs of a list must be of the same kind of broker")
     if backend and "rabbitmq" in kinds:
-        raise UrlError("results come back through RabbitMQ by rpc://")
+        raise UrlError("the result backend for RabbitMQ is rpc://")
     if backend and len(parsed) > 1 and "sentinel" not in kinds:
-        raise UrlError("results come back at one server, or one that several Sentinels name")
+        raise UrlError("a result backend has one URL, unless it is several Sentinels")
     if not backend and "rpc" in kinds:
-        raise UrlError(f"rpc:// is no broker: {_USABLE} can be used")
+        raise UrlError(f"rpc:// is not a broker: {_USABLE} can be used")
 
 
 def masked(urls: str) -> str:
-    """Return an URL, or several joined by `;`, to be shown: without passwords.
+    """Return a URL, or several separated by `;`, without passwords.
 
-    Of what cannot be read as an URL nothing is returned.
+    Args:
+        urls: the URLs.
+
+    Returns:
+        The URLs to show to users; a placeholder if they are not valid.
     """
     try:
         return ";".join(url.masked() for url in _parsed(urls, ("protocol",)))
     except UrlError:
-        return "(an URL that cannot be read)"
+        return "(an invalid URL)"
 
 
 def without_passwords(text: str, *urls: str) -> str:
-    """Return what a library says with the passwords of these URLs masked.
+    """Return the message of a library's error with the passwords of some URLs masked.
 
     Args:
-        text: an error's message.
-        urls: what it may be about.
+        text: the message.
+        *urls: the URLs whose passwords it may contain.
+
+    Returns:
+        The message with `**` for each password.
     """
     for one in urls:
         try:
@@ -151,25 +158,34 @@ def without_passwords(text: str, *urls: str) -> str:
 
 
 def broker_for_celery(urls: str) -> str:
-    """Return a broker's URLs as Celery knows them, with certificates checked by each.
+    """Return the URLs of a broker for Celery, which checks certificates with each of them.
+
+    Args:
+        urls: the URLs, separated by `;`.
+
+    Returns:
+        The URLs in Celery's form, separated by `;`.
 
     Raises:
-        UrlError: they cannot be used.
+        UrlError: a URL cannot be used.
     """
     check(urls)
     return ";".join(url.for_celery() for url in _parsed(urls))
 
 
 def backend_for_celery(urls: str, broker: str) -> str:
-    """Return a result backend's URL as Celery knows it.
+    """Return the URL of a result backend for Celery.
 
     Args:
-        urls: the result backend's; empty means the one that goes with the broker: the same Redis,
-            of several the first, or Celery's RPC.
-        broker: the broker's.
+        urls: the URL; empty: that of the broker, or the first of several, for Redis, and Celery's
+            RPC for RabbitMQ.
+        broker: the URLs of the broker.
+
+    Returns:
+        The URL in Celery's form; several for Sentinels.
 
     Raises:
-        UrlError: it cannot be used.
+        UrlError: a URL cannot be used.
     """
     if urls:
         check(urls, backend=True)
@@ -180,8 +196,8 @@ def backend_for_celery(urls: str, broker: str) -> str:
             del parsed[1:]
     if parsed[0].kind in ("rabbitmq", "rpc"):
         return "rpc://"
-    # With the newer protocol redis-py writes each result that comes out as text, for a log message
-    # that nobody reads: a third of a large run's time on the client.
+    # With protocol 3, redis-py formats each result for a log message that is never shown: a third
+    # of the client's time in a large run.
     more = ("protocol=2",) if parsed[0].kind == "redis" else ()
     return ";".join(url.for_celery(*more) for url in parsed)
 
@@ -197,10 +213,10 @@ def _parse(url: str, more: frozenset[str]) -> _Url:
     if scheme.endswith("+cluster"):
         raise UrlError(CLUSTER)
     if scheme not in _SCHEMES:
-        raise UrlError(f"there is no such kind of broker: {_USABLE} can be used")
+        raise UrlError(f"its kind of broker is unknown: {_USABLE} can be used")
     kind, celery_scheme = _SCHEMES[scheme]
     try:
-        # As kombu does, whatever the scheme.
+        # As kombu does, for all schemes.
         parts = urlsplit(f"http://{rest}")
         host, port = parts.hostname or "", parts.port
         query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
@@ -211,15 +227,15 @@ def _parse(url: str, more: frozenset[str]) -> _Url:
         raise UrlError(_NO_URL)
     if celery_scheme == "redis+socket":
         if host or port is not None or not parts.path.strip("/"):
-            raise UrlError("the path of a socket stands behind three slashes")
+            raise UrlError("the path of a socket follows three slashes")
     elif kind in ("redis", "sentinel") and not re.fullmatch(r"/?[0-9]{0,9}", parts.path):
-        raise UrlError("the number of a database is all that may stand behind the host")
+        raise UrlError("only the number of a database may follow the host")
     known = _PARAMETERS.get(celery_scheme, frozenset()) | (more if kind == "redis" else set())
     for name, value in query:
         if name not in known:
-            allowed = f"; these may: {', '.join(sorted(known))}" if known else ""
-            raise UrlError(f"it has a parameter behind ? that may not stand there{allowed}")
+            allowed = f"; allowed are: {', '.join(sorted(known))}" if known else ""
+            raise UrlError(f"it has a parameter after ? that is not allowed{allowed}")
         if name == "ssl_cert_reqs" and value not in _CERTIFICATE_CHECKS:
-            raise UrlError("ssl_cert_reqs is required, optional or none")
+            raise UrlError("ssl_cert_reqs must be required, optional or none")
     user, password = parts.username or "", parts.password or ""
     return _Url(kind, scheme, celery_scheme, rest, user, password, host, port, parts.path, query)

@@ -1,4 +1,4 @@
-"""How many CPUs this process may use: those of its affinity, within the quota of its cgroups."""
+"""The number of CPUs that this process may use, by its affinity and the quotas of its cgroups."""
 
 import math
 import os
@@ -10,9 +10,9 @@ _OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def usable_cpus() -> int:
-    """Return how many CPUs this process may use, one at least.
+    """Return the number of CPUs that this process may use, at least 1.
 
-    A quota of one and a half CPUs, as `docker run --cpus 1.5` sets it, counts as two.
+    A quota is rounded up: `docker run --cpus 1.5` counts as 2 CPUs.
     """
     return max(1, min([_affinity(), *map(math.ceil, _quotas())]))
 
@@ -26,7 +26,7 @@ def _affinity() -> int:
 
 
 def _quotas() -> Iterator[float]:
-    """Yield, in CPUs, each quota that is set for a cgroup of this process or one above it."""
+    """Yield the quotas in CPUs of this process's cgroups and their parents."""
     try:
         lines = _OWN_CGROUPS.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:  # not Linux
@@ -37,15 +37,15 @@ def _quotas() -> Iterator[float]:
             for folder in _upwards(_CGROUPS, path):
                 yield from _quota(_words(folder / "cpu.max"))
         elif "cpu" in controllers.split(","):
-            # `cpu` is a link where several controllers are mounted together.
+            # `cpu` is a link if several controllers are mounted together.
             for folder in _upwards(_CGROUPS / "cpu", path):
                 quota, period = folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us"
                 yield from _quota(_words(quota) + _words(period))
 
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:
-    # In a container the path may be the host's, of which nothing but the end is mounted: what is
-    # not there has no quota, and the mount's own files are those of the container.
+    # In a container, the path may be the host's, of which only the end is mounted: folders that do
+    # not exist have no quota, and the files in the mount itself are the container's.
     folder = mount / path.lstrip("/")
     yield folder
     while folder != mount:
@@ -61,6 +61,6 @@ def _words(file: Path) -> list[str]:
 
 
 def _quota(words: list[str]) -> Iterator[float]:
-    # No quota is the word `max` in version 2, and -1 in version 1.
+    # Without a quota, the word is `max` in version 2, and -1 in version 1.
     if len(words) == 2 and words[0].isdecimal() and words[1].isdecimal() and int(words[1]):
         yield int(words[0]) / int(words[1])

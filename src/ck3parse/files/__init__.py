@@ -1,1 +1,1 @@
-"""Which files there are, and reading them."""
+"""Find script files, read them, and pass them to workers."""

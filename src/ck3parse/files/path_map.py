@@ -1,4 +1,4 @@
-"""Paths as the workers see them, where that is elsewhere than the client does."""
+"""Translates paths of the client to paths on the workers."""
 
 import re
 from collections.abc import Iterable
@@ -6,15 +6,16 @@ from collections.abc import Iterable
 from ck3parse.errors import UsageError
 
 _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
-"""How a path of Windows begins: a drive's letter or a server."""
+"""The start of a Windows path: a drive letter or a server."""
 
 
 class PathMap:
-    """Puts the workers' folder in the place of the client's at the beginning of paths.
+    """Replaces the client's folder at the start of a path by the workers' folder.
 
     Args:
-        entries: pairs of a client's folder and what workers call it. The longest that a path lies
-            beneath counts. Folders of Windows match in either case and with either slash.
+        entries: pairs of a folder on the client and the same folder on the workers. The longest
+            client folder that contains a path applies. Windows folders match regardless of case
+            and kind of slash.
     """
 
     def __init__(self, entries: Iterable[tuple[str, str]]) -> None:
@@ -29,35 +30,37 @@ class PathMap:
 
     @classmethod
     def parse(cls, text: str) -> "PathMap":
-        r"""Read entries such as `/home/me/mods=/mods,C:\mods=/mods`.
+        r"""Return a path map for text such as `/home/me/mods=/mods,C:\mods=/mods`.
 
         Args:
-            text: entries joined by commas, each a client's folder, `=`, and the workers'. A folder
-                whose name holds a comma cannot be named; the one above it can.
+            text: entries separated by commas, each the client's folder, `=` and the workers'
+                folder. For a folder with a comma in its name, give its parent folder.
+
+        Returns:
+            The path map.
 
         Raises:
-            UsageError: an entry is not two absolute folders.
+            UsageError: an entry is not a pair of absolute folders.
         """
         entries = []
         for entry in filter(None, map(str.strip, text.split(","))):
             client, _, worker = entry.rpartition("=")
             if not worker.startswith("/") or not (client.startswith("/") or _is_windows(client)):
                 raise UsageError(
-                    f"CK3PARSE_PATH_MAP cannot be used: {entry!r} is not two absolute folders, as"
-                    " in /home/me/mods=/mods or C:\\mods=/mods"
+                    f"CK3PARSE_PATH_MAP cannot be used: {entry!r} is not a pair of absolute"
+                    " folders, as in /home/me/mods=/mods or C:\\mods=/mods"
                 )
             entries.append((client, worker))
         return cls(entries)
 
     def __call__(self, path: str) -> str:
-        """Return what workers call a file of the client's.
+        """Return the path of a file on the workers.
 
         Args:
-            path: an absolute path.
+            path: the absolute path of the file on the client.
 
         Returns:
-            The path with its beginning replaced and `/` throughout; as it is if it lies beneath no
-            client's folder.
+            The path on the workers, with `/`; the given path if no client folder contains it.
         """
         windows = _is_windows(path)
         for client, worker in self._entries:

@@ -1,4 +1,4 @@
-"""Which files are script: what is never so by its name, and the patterns a user gives."""
+"""Which files are script: rules for names, and the patterns that a user gives."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 SCRIPT_SUFFIX = ".txt"
 
 _FOLDERS = {
-    "gfx": "in gfx/: graphics, no script",
-    "map_data": "in map_data/: the map, no script",
-    "fonts": "in fonts/: no script",
+    "gfx": "in gfx/: graphics, not script",
+    "map_data": "in map_data/: the map, not script",
+    "fonts": "in fonts/: not script",
 }
 
 _OTHER_FILES = re.compile(
@@ -30,43 +30,59 @@ _OTHER_FILES = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _OTHER_REASONS = {
-    "licence": "a licence, no script",
-    "readme": "a read-me, no script",
-    "changelog": "a changelog, no script",
-    "credits": "credits, no script",
-    "checksums": "a list of checksums, no script",
+    "licence": "a licence, not script",
+    "readme": "a read-me, not script",
+    "changelog": "a changelog, not script",
+    "credits": "credits, not script",
+    "checksums": "a list of checksums, not script",
     "hidden": "a hidden file",
 }
 
 
 def why_no_script_in(folder_name: str) -> str:
-    """Return why a folder of this name holds no script by default, or `""` if it may hold some."""
+    """Return why files in a folder are not script by default.
+
+    Args:
+        folder_name: the name of the folder, without a path.
+
+    Returns:
+        A few words; `""` if they may be script.
+    """
     if folder_name.startswith("."):
         return "a hidden folder"
     return _FOLDERS.get(folder_name.lower(), "")
 
 
 def why_no_script(file_name: str) -> str:
-    """Return why a `*.txt` file of this name is no script by default, or `""` if it is one."""
+    """Return why a `*.txt` file is not script by default.
+
+    Args:
+        file_name: the name of the file, without a path.
+
+    Returns:
+        A few words; `""` if it is script.
+    """
     match = _OTHER_FILES.fullmatch(file_name)
     return _OTHER_REASONS[match.lastgroup] if match and match.lastgroup else ""
 
 
 class Patterns:
-    """The `--include` and `--exclude` patterns of one run, matched against relative names.
+    """The `--include` and `--exclude` patterns of a run, matched against relative names.
+
+    Args:
+        include: patterns in `.gitignore` syntax.
+        exclude: patterns in `.gitignore` syntax.
 
     Attributes:
-        excludes: whether a name is excluded, a folder's name ending in `/`; `None` without
-            exclude patterns.
+        excludes: returns whether a name is excluded; the name of a folder ends in `/`. `None`
+            without exclude patterns.
         any_included: whether there are include patterns.
+
+    Raises:
+        UsageError: a pattern is invalid, or cannot match anything.
     """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str]) -> None:
-        """Compile patterns in `.gitignore` syntax.
-
-        Raises:
-            UsageError: one of them is not a pattern, or could never match anything.
-        """
         for pattern in exclude:
             _compiled([pattern], "--exclude")
         self.excludes: Callable[[str], bool] | None = None
@@ -78,21 +94,31 @@ class Patterns:
         self.any_included = bool(include)
 
     def opens(self, folder: str) -> bool:
-        """Return whether an include pattern matches a folder, whose name ends in `/`."""
+        """Return whether an include pattern matches a folder.
+
+        Args:
+            folder: the relative name of the folder, ending in `/`.
+
+        Returns:
+            Whether the files in it count as script like those in other folders.
+        """
         return any(spec.match_file(folder) for spec in self._includes)
 
     def includes(self, name: str, folder: str) -> bool:
-        """Return whether an include pattern matches a file itself, not only the folder it is in.
+        """Return whether an include pattern matches a file itself, and not only its folder.
 
         Args:
-            name: the file's relative name.
-            folder: its folder's relative name, ending in `/`, or `""` at the top.
+            name: the relative name of the file.
+            folder: the relative name of its folder, ending in `/`; `""` for the root.
+
+        Returns:
+            Whether to take the file.
         """
         return any(spec.match_file(name) and not spec.match_file(folder) for spec in self._includes)
 
 
 def _compiled(patterns: Sequence[str], option: str) -> "GitIgnoreSpec":
-    # Only here: most runs have no patterns, and the import costs them time.
+    # Imported here because most runs have no patterns, and the import takes time.
     from pathspec import GitIgnoreSpec
 
     try:

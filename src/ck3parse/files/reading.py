@@ -1,4 +1,4 @@
-"""Reading one script file: only a regular file, only beneath the roots given, only up to a size."""
+"""Reads a script file, if it is a regular file, in an allowed folder and not too large."""
 
 import errno
 import os
@@ -20,26 +20,30 @@ _OPEN_FLAGS = (
 
 
 _GROWN_BYTES = 1 << 20
-"""How much to ask for at once of a file that is larger than it was when it was opened."""
+"""Bytes to read at once from a file that has grown since it was opened."""
 
 Roots = NewType("Roots", tuple[str, ...])
-"""Real paths of folders, each with a separator at its end, which `mods2` does not begin with."""
+"""Real paths of folders. Each ends in a separator, so that `/mods2` is not in `/mods`."""
 
 ANY = Roots(())
-"""No roots: any file may be read."""
+"""Any file may be read."""
 
 
 def real_roots(folders: Iterable[str]) -> Roots:
-    """Return the roots that these folders are, links followed."""
+    """Return folders as roots, with symbolic links resolved."""
     return Roots(tuple(os.path.join(os.path.realpath(folder), "") for folder in folders))
 
 
 class CannotReadError(Exception):
-    """A file that cannot be read.
+    """A file cannot be read.
+
+    Args:
+        error_type: the type of the error.
+        message: the reason in one sentence, without the path.
 
     Attributes:
-        error_type: one of `ErrorType`.
-        message: one sentence that says why, without the path.
+        error_type: as given.
+        message: as given.
     """
 
     def __init__(self, error_type: ErrorType, message: str) -> None:
@@ -52,12 +56,16 @@ def read_script(path: str, *, max_bytes: int, roots: Roots = ANY) -> bytes:
     """Return the content of a file.
 
     Args:
-        path: the file.
-        max_bytes: a larger file is not read.
-        roots: a file that is, links followed, beneath none of them is not read.
+        path: the path of the file.
+        max_bytes: size in bytes of the largest file to read.
+        roots: the folders that the file may be in, with symbolic links resolved.
+
+    Returns:
+        The bytes of the file.
 
     Raises:
-        CannotReadError: the file is missing, unreadable, too large, no regular file or not allowed.
+        CannotReadError: the file does not exist, is not a regular file, is too large, or may not
+            be read.
     """
     try:
         fd = os.open(path, _OPEN_FLAGS)
@@ -71,15 +79,15 @@ def read_script(path: str, *, max_bytes: int, roots: Roots = ANY) -> bytes:
         if roots and not (_path_of(fd, path) + os.sep).startswith(roots):
             raise CannotReadError(
                 ErrorType.PATH_NOT_ALLOWED,
-                "it lies outside of the folders that the worker may read"
-                " (a symbolic link may lead there): name its real folder to the command or worker",
+                "it is outside of the folders that the worker may read"
+                " (perhaps by a symbolic link): give its real folder to the command or worker",
             )
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise _not_regular(status.st_mode)
         if status.st_size > max_bytes:
             raise too_large(status.st_size, max_bytes)
-        # It may have grown since.
+        # It may have grown meanwhile.
         data = _read_all(fd, status.st_size, max_bytes)
     except OSError as error:
         raise _cannot_open(path, error) from error
@@ -91,8 +99,8 @@ def read_script(path: str, *, max_bytes: int, roots: Roots = ANY) -> bytes:
 
 
 def _read_all(fd: int, size: int, max_bytes: int) -> bytes:
-    # Only nothing is the end: some file systems, and Linux past two gigabytes, give less than was
-    # asked for before it.
+    # Only an empty read is the end: some file systems, and Linux above two gigabytes, return less
+    # than requested before it.
     chunks: list[bytes] = []
     total = 0
     while total <= max_bytes and (
@@ -104,24 +112,31 @@ def _read_all(fd: int, size: int, max_bytes: int) -> bytes:
 
 
 def _path_of(fd: int, path: str) -> str:
-    # What was opened, not what the path leads to by now.
+    # The path of the open file, not of what the path leads to by now.
     if sys.platform == "linux":
         return os.readlink(f"/proc/self/fd/{fd}")
     return os.path.realpath(path)
 
 
 def _cannot_open(path: str, error: OSError) -> CannotReadError:
-    if os.path.isdir(path):  # Windows says "permission denied" of a folder
+    if os.path.isdir(path):  # for which Windows says "permission denied"
         return CannotReadError(ErrorType.IS_A_DIRECTORY, "it is a folder, not a file")
     return CannotReadError(*failure_of(error))
 
 
 def failure_of(error: OSError) -> tuple[ErrorType, str]:
-    """Return the kind of failure that an error of the file system is, and a sentence on it."""
+    """Return the type of an error of the file system, and the reason in one sentence.
+
+    Args:
+        error: the error.
+
+    Returns:
+        The type and the sentence, which does not name the file.
+    """
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return ErrorType.FILE_NOT_FOUND, "it does not exist (any more), or links to nothing"
     if isinstance(error, PermissionError):
-        return ErrorType.PERMISSION, "it may not be read: permission denied"
+        return ErrorType.PERMISSION, "it cannot be read: permission denied"
     if isinstance(error, IsADirectoryError):
         return ErrorType.IS_A_DIRECTORY, "it is a folder, not a file"
     if error.errno == errno.ELOOP:
@@ -139,8 +154,16 @@ def _not_regular(mode: int) -> CannotReadError:
 
 
 def text_too_large(text: str, max_bytes: int) -> CannotReadError | None:
-    """Return the error that a text is which as a file would be too large, `None` if it is not."""
-    # No character has more than four bytes.
+    """Return the error of a text that would be too large as a file.
+
+    Args:
+        text: the text.
+        max_bytes: size in bytes of the largest file to read.
+
+    Returns:
+        The error, or `None` if the text is not too large.
+    """
+    # A character has at most four bytes.
     if len(text) <= max_bytes // 4:
         return None
     size = len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
@@ -148,7 +171,15 @@ def text_too_large(text: str, max_bytes: int) -> CannotReadError | None:
 
 
 def too_large(size: int, max_bytes: int) -> CannotReadError:
-    """Return the error that a file of more bytes than may be read is."""
+    """Return the error of a file that is too large.
+
+    Args:
+        size: its size in bytes.
+        max_bytes: size in bytes of the largest file to read.
+
+    Returns:
+        The error.
+    """
     return CannotReadError(
         ErrorType.FILE_TOO_LARGE,
         f"it has {size:,} bytes, more than the limit of {max_bytes:,} (CK3PARSE_MAX_FILE_BYTES)",

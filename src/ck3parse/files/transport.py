@@ -1,4 +1,4 @@
-"""How files are given to workers: by name, by what workers call them, or by their bytes."""
+"""How workers get files: by the same path, by their own path, or as bytes."""
 
 import os
 from collections.abc import Callable
@@ -11,29 +11,39 @@ from ck3parse.files.reading import read_script
 from ck3parse.messages import ParseRequest
 
 Give = Callable[[ParseRequest], ParseRequest]
-"""Turns a request that names a file here into the one to send, and leaves others as they are.
+"""Turns a request with the path of a file into the request to send; returns others unchanged.
 
-It raises `CannotReadError` where it reads the file.
+It raises `CannotReadError` if it has to read the file and cannot.
 """
 
 
 def by_name(request: ParseRequest) -> ParseRequest:
-    """Give a file by its name, to workers that see it where it is but may run elsewhere."""
+    """Return a request with an absolute path, for workers that have the same files.
+
+    Args:
+        request: a request with a path of this process.
+
+    Returns:
+        The request to send.
+    """
     if request.path is None or os.path.isabs(request.path):
         return request
     return msgspec.structs.replace(request, path=os.path.join(os.getcwd(), request.path))
 
 
 def giver(transport: Literal["path", "content"], path_map: str, max_bytes: int) -> Give:
-    """Return how files are given by these settings.
+    """Return the function that gives files to workers.
 
     Args:
-        transport: `path` names files, `content` sends their bytes.
-        path_map: where workers see files, as `PathMap.parse` reads it; empty: where they are.
-        max_bytes: larger files are not read.
+        transport: `path` sends paths, `content` sends bytes.
+        path_map: where workers find files, see `PathMap.parse`; empty: at the same paths.
+        max_bytes: size in bytes of the largest file to read.
+
+    Returns:
+        A function that turns a request into the request to send.
 
     Raises:
-        UsageError: the path map cannot be used.
+        UsageError: the path map is invalid.
     """
     if transport == "content":
         return _by_content(max_bytes)

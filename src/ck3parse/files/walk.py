@@ -1,18 +1,18 @@
-"""Finds the script files under the paths a user gives.
+"""Finds the script files in the paths that a user gives.
 
-A file is script if its name ends in `.txt`, in any case, and `rules` does not know it as something
-else: licences, read-mes, changelogs, credits, `checksum_manifest.txt`, hidden files, and all that
-is in folders named `gfx`, `map_data` or `fonts` or in hidden folders. What the user says stands
-above that, the first of these that applies:
+A file is script if its name ends in `.txt`, in upper or lower case, unless `files.patterns` knows
+it as something else: licences, read-mes, changelogs, credits, `checksum_manifest.txt`, hidden
+files, and everything in hidden folders and in folders named `gfx`, `map_data` or `fonts`. The user
+can override this; the first rule that applies counts:
 
-1. An exclude pattern that matches a file, or a folder above it, skips it.
-2. A path that is given itself is taken: a file whatever its name, a folder named `gfx` too.
-3. An include pattern that matches a file takes it, whatever its name and wherever it is: `*.gui`.
-4. An include pattern that matches a folder makes it one like others: `gfx/` brings back the `*.txt`
-   files in it, without its read-mes and its pictures.
+1. An exclude pattern that matches a file, or a folder that contains it, skips the file.
+2. A path that is given itself is taken: a file with any name, and also a folder named `gfx`.
+3. An include pattern that matches a file takes it, with any name and in any folder: `*.gui`.
+4. An include pattern that matches a folder makes it an ordinary folder: `gfx/` takes the `*.txt`
+   files in it, but not its read-mes and pictures.
 
-Of several exclude patterns the last that matches counts, and one that starts with `!` reverses
-those before it; but nothing brings back what is in an excluded folder.
+The last exclude pattern that matches counts. A pattern that starts with `!` takes files back that
+an earlier one excludes, except for files in an excluded folder.
 """
 
 import os
@@ -34,7 +34,7 @@ class Found(NamedTuple):
     """A script file.
 
     Attributes:
-        root: absolute path of the folder that was given, or of the given file's folder.
+        root: absolute path of the given folder, or of the folder of a given file.
         name: path relative to the root, with `/`.
         path: absolute path.
         size: length in bytes.
@@ -49,13 +49,13 @@ class Found(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """What is not parsed, and need not be.
+    """A file or folder that is skipped on purpose.
 
     Attributes:
         root: as in `Found`.
-        name: as in `Found`; it ends in `/` if it is a folder that was not looked into. What is not
-            UTF-8 in it stands as `\\xff`.
-        reason: a few words.
+        name: as in `Found`; it ends in `/` for a folder that was not searched. Bytes that are not
+            UTF-8 are written as `\\xff`.
+        reason: the reason in a few words.
     """
 
     root: str
@@ -64,14 +64,14 @@ class Skipped(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A file that should be parsed and cannot be, or a folder that cannot be read.
+    """A script file or a folder that cannot be read.
 
     Attributes:
         root: as in `Found`.
         name: as in `Skipped`; `./` for the root itself.
-        path: absolute path. What is not UTF-8 in it stands as `\\xff`.
-        error_type: one of `ck3parse.errors.ErrorType`.
-        message: one sentence, without the name.
+        path: absolute path. Bytes that are not UTF-8 are written as `\\xff`.
+        error_type: the type of the error.
+        message: the reason in one sentence, without the name.
     """
 
     root: str
@@ -84,24 +84,25 @@ class Problem(NamedTuple):
 def walk(
     paths: Sequence[str], *, include: Sequence[str] = (), exclude: Sequence[str] = ()
 ) -> Iterator[Found | Skipped | Problem]:
-    """Find the script files under the given paths, each once, in an order that is always the same.
+    """Find the script files in some paths, each once and always in the same order.
 
-    A path inside another is found as part of that one. Symbolic links to folders are followed, but
-    no folder is read twice, and one that is reached without a link is read there. Files that are
-    not `*.txt` are passed over in silence unless a pattern matches them. Nothing is opened.
+    A path inside another one is found as part of it. Symbolic links to folders are followed, but
+    no folder is searched twice, and a folder that can be reached without a link is found there.
+    Files other than `*.txt` are ignored unless a pattern matches them. No file is opened.
 
     Args:
         paths: folders and files, absolute or relative to the current folder.
-        include: patterns in `.gitignore` syntax of what to take beyond the default.
+        include: patterns in `.gitignore` syntax of what to take in addition.
         exclude: patterns in `.gitignore` syntax of what to skip.
 
     Returns:
-        An iterator over files and what stands in their way. Files that were given come first; then
-        each folder's files by name, then its folders by name; then what only links lead to.
+        An iterator over the files found, skipped, and not readable. Given files come first; then
+        the files of each folder by name, followed by its folders by name; then what is only
+        reached by links.
 
     Raises:
-        UsageError: at once, before anything is read: a path does not exist, cannot be read or is
-            neither file nor folder, or a pattern cannot be used.
+        UsageError: a path does not exist, cannot be read, or is neither a file nor a folder, or a
+            pattern is invalid. This is raised at once, before the iteration.
     """
     patterns = Patterns(include, exclude)
     roots, files, inner = _sorted_out([_checked(path) for path in paths])
@@ -109,10 +110,13 @@ def walk(
 
 
 def roots_of(paths: Iterable[str]) -> list[str]:
-    """Return the folders that all of `walk` is found beneath: given ones, and given files' own.
+    """Return the roots of what `walk` finds: given folders, and the folders of given files.
 
     Args:
         paths: folders and files, absolute or relative to the current folder.
+
+    Returns:
+        Absolute paths, each once, sorted.
     """
     absolute = map(os.path.abspath, paths)
     return sorted({path if os.path.isdir(path) else os.path.dirname(path) for path in absolute})
@@ -122,11 +126,11 @@ class _Folder(NamedTuple):
     root: str
     path: str
     prefix: str
-    """Relative name with `/` at its end; empty for the root."""
+    """Its relative name, ending in `/`; empty for the root."""
     shut: str
-    """Why what is in it is no script by default, or `""`."""
+    """Why files in it are not script by default, or `""`."""
     linked: bool
-    """Whether a symbolic link led to it."""
+    """Whether it is reached by a symbolic link."""
 
 
 class _Walk:
@@ -144,7 +148,7 @@ class _Walk:
             else:
                 yield _looked_at(root, name, path, partial(os.stat, path))
         stack: list[_Folder] = []
-        # Links wait until all else is read, so that a folder's own place comes before them.
+        # Links are followed last, so that a folder is found at its own place first.
         links: deque[_Folder] = deque()
         for root in roots:
             if os.path.realpath(root) == root:
@@ -174,10 +178,10 @@ class _Walk:
         name = printable_name(folder.prefix) or "./"
         try:
             status = os.stat(folder.path)
-            # A folder that was shut where it was found first may be open where a link leads to it.
+            # A folder that is shut at its own place may be open where a link leads to it.
             identity = (status.st_dev, status.st_ino, bool(folder.shut))
             if folder.linked and identity in self._visited:
-                return Skipped(folder.root, name, "links to a folder that is read already")
+                return Skipped(folder.root, name, "links to a folder that is searched already")
             self._visited.add(identity)
             with os.scandir(folder.path) as scanned:
                 return sorted(scanned, key=lambda entry: entry.name)
@@ -192,7 +196,7 @@ class _Walk:
         try:
             is_folder = entry.is_dir()
         except OSError as error:
-            # A link to nobody knows what: ours only if its name says so.
+            # A broken link: a script file only if its name says so.
             reason = f"cannot be followed: {failure_of(error)[1]}"
             skipped = Skipped(folder.root, printable_name(folder.prefix + entry.name), reason)
             return self._file(folder, entry) or skipped
@@ -247,20 +251,20 @@ def _looked_at(
 
 def _kind_of(mode: int) -> str:
     if stat.S_ISFIFO(mode):
-        return "a named pipe, no file"
+        return "a named pipe, not a file"
     if stat.S_ISSOCK(mode):
-        return "a socket, no file"
-    return "a device, no file"
+        return "a socket, not a file"
+    return "a device, not a file"
 
 
 def _checked(given: str) -> str:
-    """Return a given path, absolute and normalised, once it is known to be one that can be read."""
+    """Return a given path as an absolute path, after checking that it can be read."""
     shown = printable_name(given)
     try:
         path = os.path.abspath(given)
         mode = os.stat(path).st_mode
     except ValueError as error:
-        raise UsageError(f"{shown!r} cannot be a path: {error}") from error
+        raise UsageError(f"{shown!r} is not a valid path: {error}") from error
     except OSError as error:
         raise UsageError(f"{shown!r} cannot be read: {failure_of(error)[1]}") from error
     if not is_utf8(path):
@@ -268,12 +272,12 @@ def _checked(given: str) -> str:
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
         raise UsageError(f"{shown!r} is {_kind_of(mode)}: give a file or a folder")
     if not os.access(path, os.R_OK | os.X_OK if stat.S_ISDIR(mode) else os.R_OK):
-        raise UsageError(f"{shown!r} may not be read: permission denied")
+        raise UsageError(f"{shown!r} cannot be read: permission denied")
     return path
 
 
 def _sorted_out(paths: list[str]) -> tuple[list[str], list[str], list[str]]:
-    """Divide checked paths into folders, files outside them, and what is inside them; each once."""
+    """Divide paths into folders, files outside of these, and paths inside of them; each once."""
     unique: dict[str, str] = {}
     for path in paths:
         unique.setdefault(os.path.normcase(path), path)

@@ -19,6 +19,8 @@ import msgspec
 from celery import Task
 from celery.signals import worker_before_create_process, worker_init, worker_process_init
 
+from ck3parse.celery_compat.prefork import leave_after_task
+from ck3parse.celery_compat.results import expire_next_result
 from ck3parse.config import Settings, read_settings, warn_of_unknown_variables
 from ck3parse.errors import UsageError
 from ck3parse.messages import ParseRequest
@@ -26,7 +28,6 @@ from ck3parse.messaging.app import TASK_NAME, TRANSIENT_HEADER, make_app
 from ck3parse.parser import parser_in_use
 from ck3parse.worker.handler import answerer
 from ck3parse.worker.malloc import keep_freed_memory
-from ck3parse.worker.prefork import leave_after_task
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ except UsageError as error:
     # Whoever imports this is a worker, which would show a page of Celery's for one sentence.
     raise SystemExit(f"ck3parse: {error}") from error
 app.set_current()
-app.steps["worker"].add("ck3parse.worker.request:ChildrenWatch")
+app.steps["worker"].add("ck3parse.worker.prefork:ProcessWatch")
 app.steps["consumer"].add("ck3parse.worker.liveness_file:AliveFile")
 app.steps["consumer"].add("ck3parse.worker.watchdog:Watchdog")
 
@@ -150,8 +151,7 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         worker = parse_batch.request.hostname or ""
         results[0].origin = msgspec.structs.replace(child.origin, worker=worker)
     child.count(len(wanted))
-    # Celery has no other way to say it for one result; it stores this one next.
-    transient = parse_batch.request.get(TRANSIENT_HEADER) is True
-    parse_batch.backend.expires = child.expires_s[transient]
+    transient = (parse_batch.request.headers or {}).get(TRANSIENT_HEADER) is True
+    expire_next_result(parse_batch, child.expires_s[transient])
     answers: list[dict[str, Any]] = msgspec.to_builtins(results, builtin_types=(bytes,))
     return answers

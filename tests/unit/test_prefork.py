@@ -4,12 +4,12 @@ import threading
 
 import billiard
 
-from ck3parse.worker.prefork import _Process
+from ck3parse.celery_compat.prefork import Process
 
 
 def test_a_process_that_leaves_takes_no_lock_of_its_worker() -> None:
     """Issue 19, line 34: killed while it held the lock, it left its worker waiting for ever."""
-    process = _Process.__new__(_Process)
+    process = Process.__new__(Process)
     process.on_ready_counter = billiard.Value("i", 3)
     answers: list[bool] = []
 

@@ -285,6 +285,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "worker_prefetch_multiplier": 1,
             # After SIGQUIT, running tasks have this long to finish; after SIGTERM, any time.
             "worker_soft_shutdown_timeout": 5.0,
+            "worker_pool": "ck3parse.worker.prefork:ProcessPool",
             "worker_consumer": "ck3parse.worker.consumer:LastingConsumer",
             "broker_connection_retry_on_startup": True,
             # A full Redis answers with an error, which must not end a worker.

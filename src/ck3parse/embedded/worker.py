@@ -39,7 +39,6 @@ def main() -> NoReturn:
     worker = app.Worker(
         hostname=NODE_NAME,
         concurrency=int(workers),
-        pool="prefork",
         loglevel="WARNING",
         quiet=True,
         without_gossip=True,

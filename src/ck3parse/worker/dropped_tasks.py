@@ -1,41 +1,48 @@
-"""Tasks whose answers nobody wants any more: not run if they wait, and not kept if they ran.
+"""Tasks that no client waits for: they are not run if they wait, and their results are deleted.
 
-A client says so of what it sent twice, once one of the two was answered, and of what is under way
-when it ends. Celery's `revoke` is for the first half only, and leaves a result that says so for
-each task, for as long as results are kept.
+A client drops what it sent twice once one of the two was answered, and what is in flight when it
+ends. Celery's `revoke` does the first half only, and stores a result for each task that says so,
+for as long as results are kept.
 """
 
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
-from celery.utils.collections import LimitedSet
+from celery import Celery
 from celery.worker.control import control_command
-from celery.worker.state import revoked
 
+from ck3parse.celery_compat.request import skip_tasks
 from ck3parse.messaging.app import DROP_COMMAND
 
 log = logging.getLogger(__name__)
-_ids = LimitedSet(maxlen=50_000, expires=3600)
+
+_MAX_IDS = 50_000
+_ids: OrderedDict[str, None] = OrderedDict()
+"""The latest ones, the oldest first."""
 
 
 @control_command(name=DROP_COMMAND)  # type: ignore[untyped-decorator]
 def drop(state: Any, task_ids: Sequence[str]) -> None:
-    """Drop tasks that wait, and the answers of all of them, now or as they come."""
-    _ids.update(task_ids)
-    revoked.update(task_ids)
+    """Drop tasks that wait, and delete their results, now or when they come."""
+    skip_tasks(task_ids)
     for task_id in task_ids:
-        forget(state.app.backend, task_id)
+        _ids[task_id] = None
+        _ids.move_to_end(task_id)
+        forget(state.app, task_id)
+    while len(_ids) > _MAX_IDS:
+        _ids.popitem(last=False)
 
 
 def is_unwanted(task_id: str) -> bool:
-    """Return whether nobody wants the answer of a task."""
+    """Return whether a task was dropped."""
     return task_id in _ids
 
 
-def forget(backend: Any, task_id: str) -> None:
-    """Remove a task's answer from the result backend, if it can be reached."""
+def forget(app: Celery, task_id: str) -> None:
+    """Delete a task's result, if the result backend can be reached."""
     try:
-        backend.forget(task_id)
+        app.AsyncResult(task_id).forget()
     except Exception as error:  # noqa: BLE001 - each backend has its own, and it expires by itself
-        log.warning("an answer that nobody wants stays for a while: %s", error)
+        log.warning("the result of a dropped task stays until it expires: %s", error)

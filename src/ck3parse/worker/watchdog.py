@@ -19,6 +19,7 @@ from typing import Any
 
 from celery import bootsteps
 
+from ck3parse.celery_compat.prefork import process_ids
 from ck3parse.celery_compat.results import redis_client
 from ck3parse.config import Settings, read_settings
 from ck3parse.messaging.app import make_app
@@ -108,7 +109,7 @@ class Watchdog(bootsteps.StartStopStep):
         )
         said.start()
         said.join(_SAY_LIMIT_S)
-        for pid in self._pool.info.get("processes", ()):
+        for pid in process_ids(self._pool):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         os._exit(EXIT_CODE)

@@ -9,8 +9,9 @@ of these. Each entry states:
 - Otherwise: what happens if a new version no longer does it.
 - Public way: what the public interface offers, and why that is not enough.
 
-Each assumption has a test in `tests/unit/test_celery_compat.py` or, if it takes a worker, in
-`tests/integration/test_celery_compat.py`. To upgrade one of the libraries, run these first.
+Each assumption has a test in `tests/unit/test_celery_compat.py` or, if it takes a server or a
+worker, in `tests/integration/test_celery_compat_live.py`. To upgrade one of the libraries, run
+these first.
 
-The modules import nothing of ck3parse, and one another only where they say so.
+The modules import nothing else of ck3parse, and not one another.
 """

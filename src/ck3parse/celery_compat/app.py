@@ -16,7 +16,7 @@ class _OwnSettings(Settings):
     Assumes:
         Celery reads the URLs through these four properties, and prefers `CELERY_BROKER_URL`,
         `CELERY_BROKER_READ_URL`, `CELERY_BROKER_WRITE_URL` and `CELERY_RESULT_BACKEND` in them.
-        An instance of `Settings` can be given this class.
+        `app.conf` is one instance of `Settings` from `on_init` on, and can be given this class.
     Read in:
         celery 5.7.0.
     Otherwise:
@@ -42,9 +42,9 @@ class LastingApplication(Celery):
     """A Celery application to which any bytes on the result backend are a result, or none.
 
     Assumes:
-        `_load_config` returns the `Settings`, and `_get_backend` makes the backend. The backend
-        reads a result through its methods `decode` and `meta_from_decoded`, and hands what it hears
-        to `result_consumer.on_state_change(meta, message)`. A result is a map with `status`,
+        `_get_backend` makes the backend. The backend reads a result through its methods `decode`
+        and `meta_from_decoded`, and hands what it hears to
+        `result_consumer.on_state_change(meta, message)`. A result is a map with `status`,
         `task_id`, `result` and `children`; one without a known status is skipped.
     Read in:
         celery 5.7.0.
@@ -60,10 +60,10 @@ class LastingApplication(Celery):
     unreadable: Callable[[str], Exception] = ValueError
     """Makes the result of a failure that cannot be turned into an exception."""
 
-    def _load_config(self) -> Settings:
-        made: Settings = super()._load_config()
-        object.__setattr__(made, "__class__", _OwnSettings)
-        return made
+    def on_init(self) -> None:
+        """Take the settings as they are given."""
+        # Past `Settings.__setattr__`, which would make it a setting.
+        object.__setattr__(self.conf, "__class__", _OwnSettings)
 
     def _get_backend(self) -> Any:
         backend = super()._get_backend()

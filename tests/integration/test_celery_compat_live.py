@@ -1,0 +1,199 @@
+"""What `ck3parse.celery_compat` assumes of Celery where it takes a server or a worker to see it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.result import AsyncResult
+
+from ck3parse.celery_compat import broker, results
+from ck3parse.celery_compat.control import ControlChannel
+from ck3parse.config import QUEUE_BULK
+from ck3parse.messaging.app import TASK_NAME
+from embedded import ANSWER_LIMIT_S, client
+from polling import wait_until
+from servers import Server, Worker
+
+# Celery stores results with it.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
+
+NO_LONGER = "celery_compat.{} no longer does what its docstring says"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("server")) as made:
+        yield made
+
+
+@pytest.fixture
+def app(server: Server) -> Iterator[Celery]:
+    with client(server.url) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def worker(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    env = {"CK3PARSE_MAX_FILES_PER_CHILD": "2"}
+    folder = tmp_path_factory.mktemp("worker")
+    with Worker(server.url, folder, env=env, processes=1).wait_ready() as made:
+        yield made
+
+
+def test_a_result_that_comes_is_handed_over_and_a_short_wait_loses_none(app: Celery) -> None:
+    came: list[AsyncResult] = []
+    result = AsyncResult("large", app=app)
+    result.then(came.append)
+    consumer = app.backend.result_consumer
+    assert consumer._pubsub.connection is not None, NO_LONGER.format("results.wait_for_result")
+    results.wait_for_result(app, 0.01)
+    assert not came
+    results.store_result(app, "large", [b"0" * 50_000_000])
+
+    def has_come() -> bool:
+        results.wait_for_result(app, 0.001)
+        return bool(came)
+
+    wait_until(has_come, ANSWER_LIMIT_S, "the result has come")
+    assert came == [result], NO_LONGER.format("results.wait_for_result")
+    assert len(came[0].result[0]) == 50_000_000
+    result.forget()
+
+
+def test_a_result_that_is_waited_for_no_more_stays(app: Celery) -> None:
+    result = AsyncResult("kept", app=app)
+    result.then(lambda _: None)
+    key = app.backend.get_key_for_task("kept")
+    subscribed = app.backend.result_consumer.subscribed_to
+    assert key in subscribed
+    results.store_result(app, "kept", 1)
+    results.stop_waiting(result)
+    assert key not in subscribed, NO_LONGER.format("results.stop_waiting")
+    assert AsyncResult("kept", app=app).result == 1
+
+
+def test_each_result_is_kept_for_as_long_as_was_said_last(app: Celery) -> None:
+    redis = results.redis_client(app)
+
+    for expires_s in (50, 5000):
+        results.expire_next_result(app.tasks["celery.backend_cleanup"], expires_s)
+        results.store_result(app, "expires", 1)
+        left_s = redis.ttl(app.backend.get_key_for_task("expires"))
+        assert expires_s / 2 < left_s <= expires_s, NO_LONGER.format("results.expire_next_result")
+
+
+def test_talking_to_a_broker_imports_nothing_more(server: Server) -> None:
+    script = f"""
+import sys
+from ck3parse.celery_compat import broker
+from ck3parse.config import Settings
+from ck3parse.messaging.app import make_app
+app = make_app(Settings(broker_url={server.url!r}))
+broker.import_everything(app)
+before = set(sys.modules)
+app.send_task("none", queue="nobody", retry=False).forget()
+print(*sorted(name for name in set(sys.modules) - before if not name.startswith("encodings")))
+app.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert not done.stdout.split(), NO_LONGER.format("broker.import_everything")
+
+
+class Replies:
+    """What came from one channel."""
+
+    def __init__(self, app: Celery) -> None:
+        self.came: list[tuple[object, dict[str, Any]]] = []
+        self.channel = ControlChannel(app, lambda *reply: self.came.append(reply))
+
+    def wait(self, count: int) -> None:
+        def have_come() -> bool:
+            self.channel.receive(0.1)
+            return len(self.came) >= count
+
+        wait_until(have_come, ANSWER_LIMIT_S, f"{count} replies have come")
+
+
+def test_replies_carry_their_ticket_and_come_late_too(app: Celery, worker: Worker) -> None:
+    entry = NO_LONGER.format("control.ControlChannel")
+    del worker
+    asked = Replies(app)
+    asked.channel.send("ping", {}, "first")
+    asked.channel.send("ping", {}, "second")
+    asked.channel.send("ping", {})
+    asked.wait(2)
+    assert [ticket for ticket, _ in asked.came] == ["first", "second"], entry
+    assert [[*body.values()] for _, body in asked.came] == [[{"ok": "pong"}]] * 2, entry
+    assert not asked.channel.receive(0.3), entry
+    asked.channel.close()
+    assert not [key for key in results.redis_client(app).keys("*") if b"reply" in key], entry
+
+
+def test_a_queue_that_is_empty_has_a_length(app: Celery) -> None:
+    asked = Replies(app)
+    for _ in range(2):
+        assert asked.channel.queue_length("nothing-in-here") == 0
+    app.send_task("none", queue="something-in-here", retry=False).forget()
+    assert asked.channel.queue_length("something-in-here") == 1
+    asked.channel.close()
+
+
+def test_a_connection_to_redis_has_a_client(app: Celery) -> None:
+    with app.connection_for_write() as connection:
+        assert broker.redis_client(connection).ping(), NO_LONGER.format("broker.redis_client")
+
+
+def stats(app: Celery) -> dict[str, Any]:
+    replies = Replies(app)
+    replies.channel.send("stats", {}, "1")
+    replies.wait(1)
+    replies.channel.close()
+    (answer,) = replies.came[0][1].values()
+    pool: dict[str, Any] = answer["pool"]
+    return pool
+
+
+def parse(app: Celery, files: int, **options: Any) -> Any:
+    requests = [{"id": str(number), "text": "a = 1"} for number in range(files)]
+    reply = app.send_task(TASK_NAME, args=[requests], queue=QUEUE_BULK, **options)
+    try:
+        return reply.get(ANSWER_LIMIT_S)
+    finally:
+        reply.forget()
+
+
+def test_the_worker_has_the_pool_that_the_settings_name(app: Celery, worker: Worker) -> None:
+    del worker
+    name = "ck3parse.worker.prefork:ProcessPool"
+    assert stats(app)["implementation"] == name, NO_LONGER.format("prefork.TaskPool")
+
+
+def test_a_process_leaves_after_its_task_and_another_one_goes_on(
+    app: Celery, worker: Worker
+) -> None:
+    del worker
+    entry = NO_LONGER.format("prefork.leave_after_task")
+    (before,) = stats(app)["processes"]
+    assert len(parse(app, 1)) == 1
+    assert stats(app)["processes"] == [before]
+    assert len(parse(app, 1)) == 1
+    started = time.monotonic()
+    assert len(parse(app, 1)) == 1
+    took_s = time.monotonic() - started
+    assert stats(app)["processes"] != [before], entry
+    assert took_s < 5, entry
+
+
+def test_a_worker_notices_a_process_that_was_killed(app: Celery, worker: Worker) -> None:
+    del worker
+    (before,) = stats(app)["processes"]
+    os.kill(before, 9)
+    wait_until(lambda: stats(app)["processes"] not in ([before], []), 10, "it is replaced")
+    assert len(parse(app, 1)) == 1

@@ -82,8 +82,8 @@ def test_each_result_is_kept_for_as_long_as_was_said_last(app: Celery) -> None:
 
     for expires_s in (50, 5000):
         results.expire_next_result(app.tasks["celery.backend_cleanup"], expires_s)
-        results.store_result(app, "expires", 1)
-        left_s = redis.ttl(app.backend.get_key_for_task("expires"))
+        results.store_result(app, f"kept-{expires_s}", 1)
+        left_s = redis.ttl(app.backend.get_key_for_task(f"kept-{expires_s}"))
         assert expires_s / 2 < left_s <= expires_s, NO_LONGER.format("results.expire_next_result")
 
 

@@ -1,8 +1,10 @@
-"""A parser whose files can ask for a fault: `CK3PARSE_PARSER=faulty:parse` with this folder on the
-path. It makes real faults in real worker processes; other files are parsed as ever.
+"""A parser that fails in the way a file asks for.
 
-A worker's main process, which imports this module once it is asked for its parser's version, knows
-the control command `stand_still` then.
+`CK3PARSE_PARSER=faulty:parse`, with this folder on the path, causes real faults in real worker
+processes. Other files are parsed as usual.
+
+The main process of a worker imports this module for the version of its parser, and then has the
+remote control command `stand_still`.
 """
 
 import ctypes

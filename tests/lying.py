@@ -1,5 +1,8 @@
-"""A worker that lies: `celery -A lying worker`. It answers as any worker does, but of a file whose
-name begins with `lie_` it says what is wrong in the way that the rest of the name tells."""
+"""A worker that gives wrong answers: `celery -A lying worker`.
+
+It answers like any worker, except for a file whose name starts with `lie_`. The rest of the name
+says in which way the answer is wrong.
+"""
 
 import pickle
 from collections.abc import Callable, Mapping
@@ -83,7 +86,7 @@ LIES: dict[str, Lie] = {
     "no_map": lambda answer: list(answer),
     "nothing": lambda _: None,
 }
-"""What is said of one file, by the name of the lie."""
+"""Changes to the answer of a file, by the name of the lie."""
 
 METAS: dict[str, Callable[[str], object]] = {
     "failure_of_text": lambda task_id: {"task_id": task_id, "status": "FAILURE", "result": "boom"},
@@ -109,7 +112,7 @@ METAS: dict[str, Callable[[str], object]] = {
     "a_list_of_things": lambda task_id: [task_id],
     "a_pickle": lambda task_id: pickle.dumps(task_id),
 }
-"""What stands on the result backend for a task of one file, by the name of the lie."""
+"""Values in the result backend for the task of a file, by the name of the lie."""
 
 
 def lie_of(request: dict[str, Any]) -> str:

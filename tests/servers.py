@@ -1,5 +1,7 @@
-"""Servers and workers that users run themselves, and the network between: each a real process of
-its own, so that tests can break it."""
+"""Servers, workers and a network as users have them.
+
+Each is a real process of its own, so that tests can break it.
+"""
 
 import contextlib
 import os

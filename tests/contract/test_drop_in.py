@@ -1,5 +1,7 @@
-"""What qbuilder finds in its own parse pool and runtime, it finds in the bridge: names, kinds of
-results, and what odd arguments do. Issue 19, line 22."""
+"""The bridge is a drop-in for qbuilder's parse pool and runtime: names, results, odd arguments.
+
+Issue 19, line 22.
+"""
 
 import dataclasses
 import json

@@ -126,7 +126,6 @@ def test_too_few_file_descriptors_in_mid_run(mod: Mod, tmp_path: Path) -> None:
 @pytest.mark.parametrize("bug", [RuntimeError("a bug"), FileNotFoundError("a bug")])
 def test_a_bug_of_ours_is_no_broker_that_is_gone(bug: Exception, server: Server) -> None:
     """Issue 19, line 28."""
-
     bugs = iter([bug])
 
     def check() -> None:

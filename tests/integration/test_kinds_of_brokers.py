@@ -1,5 +1,7 @@
-"""Issue 19, lines 27, 29 and 38: lists of URLs, Valkey's names, Redis Clusters, and passwords in
-what is printed, each with a real server."""
+"""Lists of URLs, Valkey's URLs, Redis Cluster, and passwords in output, each with a real server.
+
+Issue 19, lines 27, 29 and 38.
+"""
 
 import subprocess
 import sys

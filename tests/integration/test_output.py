@@ -1,5 +1,7 @@
-"""Issue 19, line 6: no command loses its report to the encoding of its output, and one that cannot
-write it says so, by its exit code too."""
+"""Reports in every encoding of the output, and outputs that cannot be written.
+
+Issue 19, line 6.
+"""
 
 import json
 import os

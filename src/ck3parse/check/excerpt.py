@@ -16,10 +16,10 @@ _CHUNK = 1 << 16
 
 
 def printable(text: str) -> str:
-    """Return text in which nothing can steer a terminal: each unprintable character is spelt out.
+    r"""Return text in which nothing can steer a terminal: each unprintable character is spelt out.
 
     Control characters become their pictures (U+241B for ESC), tabs four spaces, and others, odd
-    spaces and bidirectional marks among them, escapes such as `\\xa0`.
+    spaces and bidirectional marks among them, escapes such as `\xa0`.
     """
     if text.isprintable():
         return text

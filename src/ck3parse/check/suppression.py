@@ -9,11 +9,11 @@ _COMMENT = re.compile(r"\bck3parse:[ \t]*+ignore(?:\[([^\]\n]*+)\])?", re.IGNORE
 
 
 def without_suppressed(diagnostics: list[Diagnostic], text: str) -> list[Diagnostic]:
-    """Return the diagnostics that no comment on their line silences.
+    r"""Return the diagnostics that no comment on their line silences.
 
     Args:
         diagnostics: of one file.
-        text: the text of the file, with `\\n` as the only line end.
+        text: the text of the file, with `\n` as the only line end.
     """
     if "ck3parse:" not in text:
         return diagnostics

@@ -76,7 +76,7 @@ READ_ELSEWHERE = frozenset(
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting with its default.
+    r"""Every setting with its default.
 
     The environment variable `CK3PARSE_NAME` sets the field `name`, for clients and workers alike.
     `docs/make_settings.py` makes the table in `docs/settings.md` from this class.
@@ -94,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             paths of the run.
         transport: how workers get files: `path` sends their paths, `content` sends their bytes.
         path_map: where workers find the client's files, such as
-            `/home/me/mods=/mods,C:\\mods=/mods`. Empty: at the same paths.
+            `/home/me/mods=/mods,C:\mods=/mods`. Empty: at the same paths.
         parser: `native`, `python`, or your own parser as `module:callable`. Empty: `native` if it
             was built, else `python`.
         max_file_bytes: size of the largest file that is read, in bytes; larger ones fail with

@@ -49,12 +49,12 @@ class Found(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """A file or folder that is skipped on purpose.
+    r"""A file or folder that is skipped on purpose.
 
     Attributes:
         root: as in `Found`.
         name: as in `Found`; it ends in `/` for a folder that was not searched. Bytes that are not
-            UTF-8 are written as `\\xff`.
+            UTF-8 are written as `\xff`.
         reason: the reason in a few words.
     """
 
@@ -64,12 +64,12 @@ class Skipped(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A script file or a folder that cannot be read.
+    r"""A script file or a folder that cannot be read.
 
     Attributes:
         root: as in `Found`.
         name: as in `Skipped`; `./` for the root itself.
-        path: absolute path. Bytes that are not UTF-8 are written as `\\xff`.
+        path: absolute path. Bytes that are not UTF-8 are written as `\xff`.
         error_type: the type of the error.
         message: the reason in one sentence, without the name.
     """

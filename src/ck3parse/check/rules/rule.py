@@ -19,14 +19,14 @@ _WINDOW = 1 << 16
 
 
 class Source:
-    """A file to check.
+    r"""A file to check.
 
     Args:
         data: the bytes of the file.
         outcome: what the recovering parser made of them.
 
     Attributes:
-        text: the text as the parser reads it, with `\\n` as the only line end.
+        text: the text as the parser reads it, with `\n` as the only line end.
     """
 
     def __init__(self, data: bytes, outcome: ParseOutcome) -> None:

@@ -1,1 +1,1 @@
-"""What is behind `ck3parse.qbuilder_bridge`: futures, the thread that answers them, the pool."""
+"""The implementation of `ck3parse.qbuilder_bridge`: engines, futures, the dispatcher, the pool."""

@@ -1,4 +1,4 @@
-"""The bridge's broker: the one that the settings name, or an embedded one."""
+"""The bridge's connection to a broker: the one in the settings, or an embedded one."""
 
 import logging
 import threading
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ck3parse.bridge import forking
-from ck3parse.bridge.result_lookup import Seeker
+from ck3parse.bridge.result_lookup import ResultLookup
 from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.celery_compat.broker import import_everything
 from ck3parse.config import Settings
@@ -35,7 +35,7 @@ class Connector:
 
     Attributes:
         give: puts a file into a request: its path for the workers there, or its bytes.
-        seeker: finds results by the ids of futures.
+        lookup: finds results by the ids of futures.
 
     Raises:
         BrokerError: an embedded broker cannot be started.
@@ -49,7 +49,7 @@ class Connector:
         self._embedded: EmbeddedBroker | None = None
         self._waits_for: str | None = None
         self._acceptance = own_acceptance(settings, embedded=not settings.broker_url)
-        self.seeker = Seeker(self._acceptance)
+        self.lookup = ResultLookup(self._acceptance)
         self.give: Give = by_name
         client_settings = settings
         if settings.broker_url:
@@ -70,11 +70,10 @@ class Connector:
             raise
 
     def connect(self, outlast: Callable[[BrokerError], None]) -> Window:
-        """Return a window on the broker, once it and its workers answer.
+        """Return a window on the broker, once the broker and its workers answer.
 
         Args:
-            outlast: called with what is wrong each time they do not answer; the window calls it
-                later too.
+            outlast: called with what is wrong each time they do not; also passed to the window.
 
         Raises:
             BrokerError: `closing` was called, or the embedded broker failed.
@@ -84,7 +83,7 @@ class Connector:
             self._check()
             try:
                 with forking.held():
-                    window = open_window(
+                    return open_window(
                         self._settings,
                         self._embedded,
                         acceptance=self._acceptance,
@@ -97,18 +96,15 @@ class Connector:
                 self._check()
                 self._say(str(error))
                 outlast(error)
-            else:
-                self.seeker.window = window
-                return window
             self._closing.wait(pause_s)
             pause_s = min(2 * pause_s, _RETRY_LAST_S)
 
     def closing(self) -> None:
-        """Have nothing be waited for any more."""
+        """Make `connect` and the window stop waiting."""
         self._closing.set()
 
     def close(self) -> None:
-        """End the embedded broker, if there is one."""
+        """Stop the embedded broker, if there is one."""
         if self._embedded:
             self._embedded.stop()
 
@@ -141,7 +137,7 @@ class Connector:
             raise BrokerError("the parse pool was shut down")
 
     def _say(self, waits_for: str | None) -> None:
-        # Once, and not as it goes on. An embedded one is back within a second, or has failed.
+        # Log it once per outage. An embedded broker is back within a second, or has failed.
         if waits_for and not self._waits_for and not self._embedded:
             log.warning("%s", waits_for)
         self._waits_for = waits_for

@@ -1,9 +1,9 @@
-"""The thread that sends what a process asks for, and hands out what comes back.
+"""The thread that sends the requests of a process and delivers their results.
 
-Any thread may ask. Requests that come close together travel in one batch: a batch is held open for
-`LINGER_S`, or until it is full or somebody waits for one of its results. The window sees to it that
-each is answered. If broker or workers are gone, whoever has waited for `patience_s` is answered
-with that, and all others wait on; while nobody waits, nothing is tried.
+Any thread may submit a request. Requests that are submitted shortly after each other share a batch:
+it stays open for `LINGER_S`, until it is full, or until a caller waits for one of its results. If
+the broker or its workers are gone, requests that have waited for `patience_s` fail and the others
+keep waiting; while there are no requests, the thread does not try to reconnect.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import msgspec
 from ck3parse.bridge import forking
 from ck3parse.bridge.future import hand_over
 from ck3parse.bridge.protocols import Sink
-from ck3parse.bridge.result_lookup import Seeker
+from ck3parse.bridge.result_lookup import ResultLookup
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from ck3parse.errors import BrokerError, ErrorType
 from ck3parse.files.reading import CannotReadError
@@ -31,11 +31,11 @@ from ck3parse.pipeline.broker_calls import BrokerCallError
 from ck3parse.pipeline.window import Answer, Window
 
 MAX_CALLS = 512
-"""In a batch: how many more will come is not known, and a thousand are for several processes."""
+"""Requests in a batch: fewer than in a run, so that a thousand occupy several processes."""
 LINGER_S = 0.002
-"""A loop of single calls fills a batch in less; nobody who waits for a result waits for this."""
+"""Seconds that a batch stays open. A loop of calls fills it sooner; a waiting caller closes it."""
 TICK_S = 0.002
-"""How long to listen for results before looking for new requests."""
+"""Seconds to wait for results before looking for new requests."""
 _STOP_LIMIT_S = 3.0
 
 log = logging.getLogger(__name__)
@@ -60,25 +60,25 @@ class _Open(msgspec.Struct):
 
 
 class _Waiting(NamedTuple):
-    """A request that was not answered yet."""
+    """A request without a result yet."""
 
     name: str
     keep: bool
     sink: Sink
     asked: float
     unread: CannotReadError | None = None
-    """Why its file could not be given."""
+    """Why its file could not be put into the request."""
 
 
 class Dispatcher:
-    """Owns the window, in a thread of its own.
+    """Owns a window, in a thread of its own.
 
     Args:
-        connect: called in that thread, returns the window once there are broker and workers. What
-            it gets it calls now and then while there are none, and the window does so later: with
-            what is wrong, when its caller may stop waiting.
-        seeker: finds results by the ids of futures.
-        give: how files are given to workers.
+        connect: called in that thread; returns the window once the broker and its workers answer.
+            Its argument is a function that it calls with what is wrong while they do not; the
+            window calls it later too.
+        lookup: finds results by the ids of futures.
+        give: puts a file into its request.
         patience_s: seconds that a request waits for a broker or workers that are gone.
     """
 
@@ -87,12 +87,12 @@ class Dispatcher:
     def __init__(
         self,
         connect: Callable[[Callable[[BrokerError], None]], Window],
-        seeker: Seeker,
+        lookup: ResultLookup,
         give: Give,
         patience_s: float,
     ) -> None:
         self._connect = connect
-        self._seeker = seeker
+        self._lookup = lookup
         self._give = give
         self._patience_s = patience_s
         self._changed = threading.Condition()
@@ -100,11 +100,11 @@ class Dispatcher:
         self._full: deque[_Open] = deque()
         self._waiting: dict[str, _Waiting] = {}
         self._dropped = False
-        """Whether a request was withdrawn since the window was told."""
+        """Whether a request was withdrawn since the window last discarded batches."""
         self._kept: dict[str, set[str]] = {}
-        """By task whose result is kept: the requests whose results were not taken yet."""
+        """By task whose result is kept: ids of the requests whose results were not taken yet."""
         self._unwanted: deque[str] = deque()
-        """Tasks whose results are kept no more."""
+        """Tasks whose results are not needed any more."""
         self._hurry = False
         self._stopped: str | None = None
         self._is_copy = False
@@ -121,15 +121,15 @@ class Dispatcher:
         urgent: bool = False,
         keep: bool = False,
     ) -> str:
-        """Take a request, to be sent soon.
+        """Accept a request, to be sent soon.
 
         Args:
             request: what to parse; it gets a new id.
-            size: bytes of it, as far as they are known.
-            sink: called with the answer, once, in the dispatcher's thread.
-            bulk: whether it goes behind what others wait for.
-            urgent: whether somebody waits for it.
-            keep: whether its result stays on the backend until `taken`.
+            size: its size in bytes, as far as it is known.
+            sink: called once with the result, in the dispatcher's thread.
+            bulk: whether interactive requests go before it.
+            urgent: whether the caller waits for it, so that its batch is sent at once.
+            keep: whether its result stays on the result backend until `taken` is called.
 
         Returns:
             The request's id.
@@ -161,11 +161,11 @@ class Dispatcher:
         return request_id
 
     def is_answering(self) -> bool:
-        """Return whether the calling thread is the one that brings results."""
+        """Return whether the calling thread is the one that delivers results."""
         return threading.get_ident() == self._thread.ident
 
     def flush(self) -> None:
-        """Send at once what was held back for company."""
+        """Send all open batches at once."""
         with self._changed:
             if self._open:
                 self._hurry = True
@@ -180,7 +180,7 @@ class Dispatcher:
         self.taken(request_id)
 
     def taken(self, request_id: str) -> None:
-        """Note that the result of a request was handed over, and need not be kept."""
+        """Note that the result of a request was delivered and need not be kept."""
         task_id = request_id.partition(":")[0]
         with self._changed:
             if (left := self._kept.get(task_id)) is not None:
@@ -191,17 +191,17 @@ class Dispatcher:
                     self._changed.notify()
 
     def seek(self, future_id: str, sink: Sink, limit_s: float) -> Callable[[], None]:
-        """Look for the result of a future of any process; see `Seeker.seek`."""
-        forget = self._seeker.seek(future_id, sink, limit_s)
+        """Look for the result of a future of any process; see `ResultLookup.seek`."""
+        forget = self._lookup.seek(future_id, sink, limit_s)
         with self._changed:
             self._changed.notify()
         return forget
 
     def stop(self, reason: str) -> None:
-        """Answer nothing any more, and hang up.
+        """Stop the thread, and close the window.
 
         Args:
-            reason: what those who still wait are told, and who asks from now on.
+            reason: the error of requests that still wait, and of those submitted from now on.
         """
         with self._changed:
             self._stopped = self._stopped or reason
@@ -210,16 +210,16 @@ class Dispatcher:
             self._thread.join(_STOP_LIMIT_S)
 
     def forked(self) -> None:
-        """Leave all to the parent: this is a forked copy, and copies of futures know it."""
+        """Become unusable in a forked child: everything belongs to the parent."""
         self._is_copy = True
         self._stopped = "it belongs to the process that this one was forked from"
-        # Threads that only the parent has may have held them.
+        # Threads that only the parent has may have held the locks.
         self._changed = threading.Condition()
-        self._seeker.forked()
+        self._lookup.forked()
 
     @property
     def stopped(self) -> bool:
-        """Whether it answers nothing any more."""
+        """Whether it was stopped."""
         return self._stopped is not None
 
     def _seal(self, batch: _Open) -> None:
@@ -235,7 +235,7 @@ class Dispatcher:
                 self._work()
         except BrokerError as error:
             reason = str(error)
-        except BaseException as error:  # whoever waits must hear of it
+        except BaseException as error:  # callers that wait need a result
             reason = (
                 f"a bug of ck3parse: {type(error).__name__}: {error}; the log has the traceback"
             )
@@ -245,16 +245,16 @@ class Dispatcher:
                 reason = self._stopped = self._stopped or reason
             for request_id in list(self._waiting):
                 self._give_up(request_id, reason)
-            self._seeker.give_up(reason)
+            self._lookup.give_up(reason)
             if window and not self._is_copy:
                 with forking.held():
                     window.close()
 
     def _outlast(self, error: BrokerError) -> None:
-        """Answer who has waited for broker or workers for too long, and wait for who still wants.
+        """Fail the requests that have waited for too long; without any others, wait for one.
 
         Args:
-            error: what is wrong.
+            error: what is wrong with the broker or its workers.
         """
         asked_before = monotonic() - self._patience_s
         with self._changed:
@@ -263,14 +263,14 @@ class Dispatcher:
             if request.asked < asked_before:
                 self._give_up(request_id, str(error))
                 self._dropped = True
-        self._seeker.give_up(str(error), asked_before)
+        self._lookup.give_up(str(error), asked_before)
         with forking.let_go(), self._changed:
-            # Not stopped: who asks again at once must not be refused.
-            while not (self._waiting or self._stopped or self._seeker.interval_s):
+            # Do not stop instead: a new request must not be refused.
+            while not (self._waiting or self._stopped or self._lookup.interval_s):
                 self._changed.wait()
 
     def _work(self) -> None:
-        """Send what is due, and hand out what has come."""
+        """Send batches that are due, and deliver results that have come."""
         due = self._due(idle=not self._window.in_flight)
         with forking.held():
             for batch in due:
@@ -281,18 +281,22 @@ class Dispatcher:
         if self._is_copy:
             return  # a callback forked
         with forking.held():
-            # Who must know that the broker is gone is the window.
+            # If the broker is gone, the window notices too and reconnects.
             with contextlib.suppress(BrokerCallError):
-                self._seeker.look()
+                self._lookup.look(self._window.app)
                 while self._unwanted:
-                    self._seeker.drop(self._unwanted.popleft())
+                    self._lookup.drop(self._window.app, self._unwanted.popleft())
             if self._dropped:
                 self._dropped = False
-                # All that nobody waits for, as a batch's requests can be withdrawn one by one.
+                # Look at all batches: the last request of one may be withdrawn after the others.
                 self._window.discard(self._waiting.__contains__)
 
     def _due(self, *, idle: bool) -> list[_Open]:
-        """Return batches to send now; with nothing in flight, wait for some."""
+        """Return batches to send now.
+
+        Args:
+            idle: whether nothing is in flight, so that it may wait for something to do.
+        """
         with self._changed:
             while True:
                 now = monotonic()
@@ -304,8 +308,8 @@ class Dispatcher:
                 if self._full or self._stopped or not idle or self._dropped or self._unwanted:
                     break
                 wait_s = None if oldest is None else max(0.0, oldest + LINGER_S - now)
-                self._changed.wait(self._seeker.interval_s if wait_s is None else wait_s)
-                if self._seeker.interval_s is not None:
+                self._changed.wait(self._lookup.interval_s if wait_s is None else wait_s)
+                if self._lookup.interval_s is not None:
                     break
             due: list[_Open] = []
             held: deque[_Open] = deque()
@@ -322,7 +326,7 @@ class Dispatcher:
             requests = [request for request in batch.requests if request.id in self._waiting]
             if requests and batch.key.keep:
                 self._kept[batch.task_id] = {request.id for request in requests}
-                # The place of each in the task's result is part of its id.
+                # Send withdrawn ones too: a request's index in the batch is part of its id.
                 requests = batch.requests
         if not requests:
             return
@@ -332,8 +336,8 @@ class Dispatcher:
         except BrokerError:
             raise
         except Exception:
-            log.exception("a batch could not be packed, and is sent without what cannot")
-            self._send(batch, list(map(self._packable, given)))
+            log.exception("a batch cannot be serialized; it is sent without the faulty requests")
+            self._send(batch, list(map(self._serializable, given)))
 
     def _send(self, batch: _Open, requests: list[ParseRequest]) -> None:
         self._window.submit(
@@ -347,14 +351,14 @@ class Dispatcher:
         try:
             return self._give(request)
         except CannotReadError as reason:
-            # By name no worker can read it either, but it keeps its place in the batch.
+            # Send it by path: it keeps its index in the batch, and no worker can read it either.
             self._note(request, reason)
             return request
         except Exception as error:
             log.exception("a bug of ck3parse met %s", request.name)
             return self._instead(request, error)
 
-    def _packable(self, request: ParseRequest) -> ParseRequest:
+    def _serializable(self, request: ParseRequest) -> ParseRequest:
         try:
             msgspec.msgpack.encode(request)
         except Exception as error:  # noqa: BLE001 - memory can be short too
@@ -362,7 +366,7 @@ class Dispatcher:
         return request
 
     def _instead(self, request: ParseRequest, error: Exception) -> ParseRequest:
-        """Return what keeps a request's place in its batch: a file that no worker finds."""
+        """Return a request to send in place of one that cannot be sent, to keep its index."""
         message = f"it cannot be sent: {type(error).__name__}: {error}"
         self._note(request, CannotReadError(ErrorType.INTERNAL, message))
         return ParseRequest(request.id, "", timeout_ms=request.timeout_ms)
@@ -378,7 +382,7 @@ class Dispatcher:
                 waiting = self._waiting.pop(result.id, None)
             if waiting is None:
                 continue
-            result.path = waiting.name  # workers may call it otherwise, or know its bytes only
+            result.path = waiting.name  # workers may see it elsewhere, or only its bytes
             if waiting.unread and not result.ok:
                 result.error_type = waiting.unread.error_type
                 result.error = waiting.unread.message
@@ -386,9 +390,9 @@ class Dispatcher:
             if self._is_copy:
                 return
             if waiting.keep and not result.id.startswith(answer.task_id):
-                # It was sent again, as another task: who knows its id only looks here.
+                # It was sent again as another task; `from_id` looks for it under its own id.
                 with forking.held(), contextlib.suppress(BrokerCallError):
-                    self._seeker.leave(result)
+                    self._lookup.store(self._window.app, result)
                 self._unwanted.append(answer.task_id)
 
     def _give_up(self, request_id: str, reason: str) -> None:

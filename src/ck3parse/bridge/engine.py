@@ -1,7 +1,7 @@
-"""Who parses for this process: the pipeline, or a fresh subprocess for each file.
+"""The engines of a process: the pipeline, or a new subprocess for each file.
 
-A process has at most one of each, made on first use and ended with it. After `fork` the child makes
-its own.
+A process has at most one of each, made on first use and closed at exit. After a fork, the child
+makes its own.
 """
 
 import atexit
@@ -28,20 +28,24 @@ _OFF = frozenset({"0", "false", "no", "off"})
 
 
 def switched_on(env: Mapping[str, str] = os.environ) -> bool:
-    """Return whether the switch chooses the pipeline."""
+    """Return whether `QBUILDER_PERSISTENT_PARSE` switches the pipeline on."""
     return env.get(SWITCH, "").strip().lower() in _ON
 
 
 def switched_off(env: Mapping[str, str] = os.environ) -> bool:
-    """Return whether the switch forbids the pipeline, rather than being unset."""
+    """Return whether `QBUILDER_PERSISTENT_PARSE` switches the pipeline off; unset does not."""
     return env.get(SWITCH, "").strip().lower() in _OFF
 
 
 class Pipeline:
-    """Parses through Celery: with the broker of the settings, or an embedded one of its own.
+    """An engine that parses through Celery, with the broker of the settings or an embedded one.
 
     Args:
-        workers: processes of an embedded worker; `None`: as the settings say.
+        workers: number of processes of an embedded worker; `None`: as in the settings.
+
+    Attributes:
+        workers: as above.
+        max_file_bytes: a larger text is not parsed.
 
     Raises:
         BrokerError: an embedded broker cannot be started.
@@ -49,22 +53,25 @@ class Pipeline:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        # All is imported and made within, in this thread.
+        # No other thread may fork while this one imports and sets up.
         with forking.held():
             self._make(workers)
 
     def _make(self, workers: int | None) -> None:
-        # Only here: who keeps to the old way does not import Celery.
+        # Imported here because programs that use subprocesses do not need Celery.
         from ck3parse.bridge.connection import Connector
         from ck3parse.bridge.dispatcher import Dispatcher
 
         warn_of_unknown_variables()
-        of = read_settings()
-        self.workers = workers or of.worker_count
-        self.max_file_bytes = of.max_file_bytes
-        self._connector = Connector(of, self.workers)
+        settings = read_settings()
+        self.workers = workers or settings.worker_count
+        self.max_file_bytes = settings.max_file_bytes
+        self._connector = Connector(settings, self.workers)
         self._dispatcher = Dispatcher(
-            self._connector.connect, self._connector.seeker, self._connector.give, of.patience_s
+            self._connector.connect,
+            self._connector.lookup,
+            self._connector.give,
+            settings.patience_s,
         )
         self._closed = False
         _pipelines.append(self)
@@ -74,7 +81,7 @@ class Pipeline:
 
     @property
     def stopped(self) -> bool:
-        """Whether it answers nothing any more."""
+        """Whether it was closed or has failed."""
         return self._dispatcher.stopped
 
     def submit(
@@ -87,7 +94,7 @@ class Pipeline:
         urgent: bool = False,
         keep: bool = False,
     ) -> str:
-        """Take a request; see `Dispatcher.submit`."""
+        """Accept a request; see `Dispatcher.submit`."""
         return self._dispatcher.submit(request, size, sink, bulk=bulk, urgent=urgent, keep=keep)
 
     def is_answering(self) -> bool:
@@ -95,7 +102,7 @@ class Pipeline:
         return self._dispatcher.is_answering()
 
     def flush(self) -> None:
-        """Send at once all requests held back to fill a batch."""
+        """Send all open batches at once."""
         self._dispatcher.flush()
 
     def drop(self, request_id: str) -> None:
@@ -111,7 +118,7 @@ class Pipeline:
         return self._dispatcher.seek(future_id, sink, limit_s)
 
     def close(self) -> None:
-        """Answer nothing any more, and end the embedded broker."""
+        """Fail what is still waiting, and stop the embedded broker."""
         if self._closed:
             return
         self._closed = True
@@ -124,13 +131,13 @@ class Pipeline:
             events.write("run_complete", worker_id=str(os.getpid()))
 
     def forked(self) -> None:
-        """Leave all to the parent: this is a forked copy."""
+        """Become unusable in a forked child: everything belongs to the parent."""
         self._closed = True
         atexit.unregister(self.close)
         self._dispatcher.forked()
 
     def worker_list(self) -> list[WorkerProcess]:
-        """Return each worker process."""
+        """Return all worker processes."""
         with forking.held():
             return self._connector.worker_list()
 
@@ -140,16 +147,16 @@ _pipeline: Pipeline | None = None
 _subprocesses: Subprocesses | None = None
 _pipelines: list[Pipeline] = []
 _of_parent: list[Pipeline] = []
-"""After a fork: what belongs to the parent, kept so that it is not tidied up here."""
-_told = False
-"""Whether it was said that there can be no pipeline here."""
+"""In a forked child: pipelines of the parent, kept so that the child does not finalize them."""
+_warned = False
+"""Whether it was logged that no pipeline is possible here."""
 
 
 def engine() -> Engine:
     """Return this process's engine, made on first use.
 
-    It is the pipeline, unless that is switched off or there can be none: without a broker's URL,
-    where no embedded one can run.
+    It is the pipeline, unless that is switched off, or no broker is configured and no embedded one
+    can run here.
 
     Raises:
         BrokerError: an embedded broker cannot be started.
@@ -159,20 +166,20 @@ def engine() -> Engine:
 
 
 def new_engine(workers: int) -> Engine:
-    """Return an engine of one's own, to be closed by its owner.
+    """Return a new engine; the caller closes it.
 
     Args:
-        workers: how many processes work for it, where it starts them.
+        workers: number of worker processes, if it starts them.
 
     Raises:
-        BrokerError: as `engine`.
-        UsageError: as `engine`.
+        BrokerError: as for `engine`.
+        UsageError: as for `engine`.
     """
     return _where_possible(lambda: Pipeline(workers)) or Subprocesses(workers)
 
 
 def shared_engine(workers: int) -> Engine:
-    """Return this process's engine, with so many worker processes if it is made by this call."""
+    """Return this process's engine, made on first use with this number of worker processes."""
     return _engine(lambda: Pipeline(workers))
 
 
@@ -180,8 +187,8 @@ def pipeline() -> Pipeline:
     """Return this process's pipeline, made on first use.
 
     Raises:
-        BrokerError: as `engine`.
-        UsageError: as `engine`.
+        BrokerError: as for `engine`.
+        UsageError: as for `engine`.
     """
     with _lock:
         return _shared_pipeline(Pipeline)
@@ -194,7 +201,7 @@ def running_pipeline() -> Pipeline | None:
 
 
 def shut_down() -> None:
-    """End this process's engines, if there are any; the next use makes new ones."""
+    """Close this process's engines, if there are any; the next use makes new ones."""
     global _pipeline, _subprocesses
     with _lock:
         for running in (_pipeline, _subprocesses):
@@ -214,15 +221,15 @@ def _engine(make: Callable[[], Pipeline]) -> Engine:
 
 
 def _where_possible(make: Callable[[], Pipeline]) -> Pipeline | None:
-    """Return the pipeline, or `None` where it is switched off, or there can be none."""
-    global _told
+    """Return the pipeline, or `None` if it is switched off or not possible here."""
+    global _warned
     if switched_off():
         return None
     try:
         return make()
     except NoEmbeddedBrokerError as error:
-        if not _told:
-            _told = True
+        if not _warned:
+            _warned = True
             log.warning("%s. Until then each file is parsed in a slow process of its own", error)
         return None
 

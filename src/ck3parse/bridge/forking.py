@@ -1,9 +1,8 @@
-"""Forks of the program around the bridge: none while a thread of ours is amid Celery.
+"""Delaying forks of the host program while one of the bridge's threads is inside Celery.
 
-What one thread holds while another one forks, the child has for ever, with nobody to let go of it:
-the lock of a module that was being imported, of a property that was being computed, of a pool of
-connections. So a fork waits until no thread is within `held`, for `FORK_LIMIT_S` at most: amid a
-call is better than never.
+A lock that one thread holds while another thread forks stays locked in the child for ever: that of
+a module being imported, of a cached property, of a connection pool. So a fork waits until no thread
+is inside `held`, but only for `FORK_LIMIT_S`: a fork at a bad moment is better than none.
 """
 
 import concurrent.futures.thread
@@ -15,18 +14,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 FORK_LIMIT_S = 30.0
-"""Longer than imports take on a busy machine, and servers that stall."""
+"""Seconds; longer than imports on a busy machine and calls to a stalled server take."""
 
 _changed = threading.Condition()
 _within: Counter[int] = Counter()
-"""By thread how many times it is within `held`."""
+"""By thread: how many times it is inside `held`."""
 _forks = 0
-"""How many are waiting, or going on."""
+"""How many forks are waiting or in progress."""
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Let no other thread fork until the block ends."""
+    """Keep other threads from forking until the block ends."""
     _enter(1)
     try:
         yield
@@ -36,7 +35,7 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def let_go() -> Iterator[None]:
-    """Let other threads fork while this one waits, within `held`."""
+    """Allow forks again while this thread waits for something inside `held`."""
     times = _within[threading.get_ident()]
     if times:
         _leave(times)
@@ -87,9 +86,9 @@ def _after_in_child() -> None:
         del _within[thread]
 
 
-# What these hold for a fork they take after us, as they were imported before us: a thread may need
-# it to come out of `held`.
-_TAKEN_LATER = (logging, concurrent.futures.thread)
+# Import these before the hooks below are registered: fork hooks run in reverse order, so these
+# modules take their locks after `_before_fork`. A thread may need such a lock to leave `held`.
+_LOCKED_LATER = (logging, concurrent.futures.thread)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

@@ -1,8 +1,9 @@
-"""Results by the ids of futures, on the result backend.
+"""Finding results on the result backend by the ids of futures.
 
-A task's result is under the task's own id, as Celery keeps it. Where a file's result came from
-another task, because the first was lost, whoever sent it leaves it under the future's id, as the
-result of a task of that name with this one result in it.
+Celery stores the results of a batch under the id of its task. If that task was lost and a file's
+result came from another one, the process that sent it stores this single result under the future's
+id, as the result of a task with that id. The result backend has no other place for results that
+every client can read and that expires; no worker ran such a task.
 """
 
 import math
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from time import monotonic
 
 import msgspec
-from celery import states
+from celery import Celery, states
 from celery.result import AsyncResult
 
 from ck3parse.bridge.future import hand_over
@@ -21,15 +22,22 @@ from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseResult
 from ck3parse.messaging.acceptance import Acceptance, NotAcceptedError, OtherOriginError
 from ck3parse.pipeline.broker_calls import calling_broker
-from ck3parse.pipeline.window import Window
 
 LOOK_INTERVAL_S = 0.05
 LOST_PATIENCE_S = 60.0
-"""How long a lost task's sender has to leave what became of each file."""
+"""Seconds that the sender of a lost task has to store the results of its files."""
 
 
 class Sought(msgspec.Struct):
-    """A result that somebody waits for, and when to give up on it."""
+    """A result that a future waits for.
+
+    Attributes:
+        future_id: `TASK:INDEX`.
+        sink: called with the result.
+        deadline: when to give up, in seconds of `time.monotonic`.
+        asked: when the search began, likewise.
+        lost_since: when the task was found to be lost, likewise.
+    """
 
     future_id: str
     sink: Sink
@@ -38,17 +46,12 @@ class Sought(msgspec.Struct):
     lost_since: float | None = None
 
 
-class Seeker:
+class ResultLookup:
     """Finds results by the ids of futures; all but `seek` is for the dispatcher's thread.
 
     Args:
-        acceptance: what answers must be like.
-
-    Attributes:
-        window: whose result backend to use; set before anything but `seek` is called.
+        acceptance: decides which answers to accept.
     """
-
-    window: Window
 
     def __init__(self, acceptance: Acceptance) -> None:
         self._acceptance = acceptance
@@ -58,16 +61,16 @@ class Seeker:
 
     @property
     def interval_s(self) -> float | None:
-        """Seconds until there is something to do, or `None` if nothing is sought."""
+        """Seconds between two looks, or `None` if there is nothing to look for."""
         return LOOK_INTERVAL_S if self._sought else None
 
     def seek(self, future_id: str, sink: Sink, limit_s: float) -> Callable[[], None]:
-        """Look for a result until it is there.
+        """Look for a result until it comes.
 
         Args:
             future_id: `TASK:INDEX`.
-            sink: called with the result, once.
-            limit_s: seconds after which it is given up.
+            sink: called once with the result.
+            limit_s: seconds after which to give up.
 
         Returns:
             A function that ends the search.
@@ -79,8 +82,12 @@ class Seeker:
             self._looked = 0.0
         return lambda: self._forget(sought)
 
-    def leave(self, result: ParseResult) -> None:
-        """Leave a result under its request's id.
+    def store(self, app: Celery, result: ParseResult) -> None:
+        """Store a result under its request's id.
+
+        Args:
+            app: the Celery application whose result backend to use.
+            result: the result.
 
         Raises:
             BrokerCallError: the backend does not serve.
@@ -88,19 +95,26 @@ class Seeker:
         result.origin = self._acceptance.origin
         answers = msgspec.to_builtins([result], builtin_types=(bytes,))
         with calling_broker():
-            store_result(self.window.app, result.id, answers)
+            store_result(app, result.id, answers)
 
-    def drop(self, task_id: str) -> None:
-        """Remove a task's result.
+    def drop(self, app: Celery, task_id: str) -> None:
+        """Remove the result of a task.
+
+        Args:
+            app: the Celery application whose result backend to use.
+            task_id: the task's id.
 
         Raises:
             BrokerCallError: the backend does not serve.
         """
         with calling_broker():
-            AsyncResult(task_id, app=self.window.app).forget()
+            AsyncResult(task_id, app=app).forget()
 
-    def look(self) -> None:
-        """Hand out what has come, if it is time to look.
+    def look(self, app: Celery) -> None:
+        """Deliver the results that have come, if it is time to look.
+
+        Args:
+            app: the Celery application whose result backend to use.
 
         Raises:
             BrokerCallError: the backend does not serve.
@@ -108,37 +122,42 @@ class Seeker:
         if not self._sought or monotonic() - self._looked < LOOK_INTERVAL_S:
             return
         for sought in list(self._sought):
-            if result := self._find(sought):
+            if result := self._find(app, sought):
                 self._forget(sought)
                 hand_over(sought.sink, result)
         self._looked = monotonic()
 
     def give_up(self, reason: str, asked_before: float = math.inf) -> None:
-        """Tell those who have waited since before a time that nothing will come."""
+        """End searches without a result.
+
+        Args:
+            reason: the error of their results.
+            asked_before: end those that began before then, in seconds of `time.monotonic`.
+        """
         for sought in list(self._sought):
             if sought.asked < asked_before:
                 self._forget(sought)
                 hand_over(sought.sink, _unavailable(sought.future_id, reason))
 
     def forked(self) -> None:
-        """Leave all to the parent: this is a forked copy."""
+        """Replace the lock in a forked child: a thread that only the parent has may hold it."""
         self._lock = threading.Lock()
 
     def _forget(self, sought: Sought) -> None:
         with self._lock:
             self._sought = [other for other in self._sought if other is not sought]
 
-    def _result(self, task_id: str) -> tuple[str, object]:
+    def _result(self, app: Celery, task_id: str) -> tuple[str, object]:
         """Return a task's state, and its result if it succeeded."""
         with calling_broker():
-            reply = AsyncResult(task_id, app=self.window.app)
+            reply = AsyncResult(task_id, app=app)
             state = str(reply.state)
             return state, reply.result if state == states.SUCCESS else None
 
-    def _find(self, sought: Sought) -> ParseResult | None:
+    def _find(self, app: Celery, sought: Sought) -> ParseResult | None:
         future_id = sought.future_id
         task_id, _, index = future_id.partition(":")
-        state, answer = self._result(task_id)
+        state, answer = self._result(app, task_id)
         lost: object = state if state in (states.FAILURE, states.REVOKED) else None
         if state == states.SUCCESS:
             try:
@@ -146,7 +165,7 @@ class Seeker:
             except (NotAcceptedError, OtherOriginError) as reason:
                 lost = reason
         if lost is not None:
-            own_state, own_answer = self._result(future_id)
+            own_state, own_answer = self._result(app, future_id)
             if own_state == states.SUCCESS:
                 try:
                     return self._nth(own_answer, 0, future_id)

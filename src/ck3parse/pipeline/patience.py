@@ -69,14 +69,15 @@ class Patience:
         """
         gone_since = monotonic()
         pause_s = _RETRY_FIRST_S
+        trouble, reason = error.trouble, error.reason
         while True:
             self._check()
             left_s = self._limit_s - (monotonic() - gone_since)
-            who, state, remedy = error.trouble
+            who, state, remedy = trouble
             if left_s <= 0:
                 self._outlast(
                     BrokerError(
-                        f"{who} has been {state} for {self._limit_s:.0f} s ({error.reason}):"
+                        f"{who} has been {state} for {self._limit_s:.0f} s ({reason}):"
                         f" {remedy}, and run again to go on from here"
                     )
                 )
@@ -86,7 +87,7 @@ class Patience:
             try:
                 reconnect()
             except BrokerCallError as again:
-                error = again
+                trouble, reason = again.trouble, again.reason
             else:
                 break
         self.say(None)

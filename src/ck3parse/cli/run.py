@@ -27,7 +27,7 @@ from ck3parse.config import (
     checked_timeout_ms,
     read_settings,
 )
-from ck3parse.errors import Ck3parseError, ExitCode, StoreError
+from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError
 from ck3parse.files.transport import giver
 from ck3parse.files.walk import roots_of
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
@@ -194,7 +194,7 @@ def command(
         except KeyboardInterrupt:
             interrupted = True
         except Ck3parseError as ended_by:
-            error = ended_by
+            error = _with_last_restart(ended_by, embedded)
         report = Report(
             files=tally.files,
             counts=tally.counts(),
@@ -238,6 +238,13 @@ def command(
     if error:
         raise error
     sys.exit(exit_code)
+
+
+def _with_last_restart(error: Ck3parseError, embedded: "EmbeddedBroker | None") -> Ck3parseError:
+    """Add what died last to an error of the broker: it is often why no broker or worker answers."""
+    if isinstance(error, BrokerError) and embedded and embedded.notices:
+        return BrokerError(f"{error}\nwhat was last started again: {embedded.notices[-1]}")
+    return error
 
 
 def _parse(

@@ -41,7 +41,7 @@ def test_it_counts_what_was_done_and_what_failed(broker: str, tmp_path: Path) ->
     assert status["queues"] == {"ck3parse.interactive": 0, "ck3parse.bulk": 0}
     assert 0 < status["broker_memory_mb"] < 100
     shown = ck3parse("status", "--broker", broker, cwd=tmp_path).stdout
-    for words in ("batches done", "failed", "a second", "the broker holds"):
+    for words in ("batches done", "failed", "a second", "the broker uses"):
         assert words in shown
 
 

@@ -158,7 +158,7 @@ def test_depth_cuts_the_tree(script: Path) -> None:
             "a.txt",
             "├── my_trait = {…} 4 inside  :2",
             "└── @x = 3  :8",
-            "… and 12 more nodes: --format json gives all",
+            "… and 12 more nodes; --format json shows all of them",
         ]
 
 
@@ -184,7 +184,7 @@ def test_a_large_tree_ends_and_says_how_much_is_left(tmp_path: Path) -> None:
     lines = plain(show_in_a_terminal(path)).splitlines()
     assert len(lines) < 2_100
     # A tree of 1 + 20,000 * 4 nodes, of which 500 blocks are drawn.
-    assert re.fullmatch(r"… and 78,\d\d\d more nodes: --format json gives all", lines[-1])
+    assert re.fullmatch(r"… and 78,\d\d\d more nodes; --format json shows all of them", lines[-1])
 
 
 def test_braces_nested_too_deeply_to_draw(tmp_path: Path) -> None:

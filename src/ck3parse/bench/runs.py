@@ -120,18 +120,18 @@ def _subprocess(task: Task) -> Round:
 
 
 def _serial(task: Task) -> Round:
-    of = read_settings()
+    settings = read_settings()
     times, failed, size = [], 0, 0
     parse_bytes(b"", "")  # the parser is loaded with its first call
     began = perf_counter()
     for path in task.paths:
         since = perf_counter()
         try:
-            data = read_script(path, max_bytes=of.max_file_bytes)
+            data = read_script(path, max_bytes=settings.max_file_bytes)
         except CannotReadError:
             failed += 1
         else:
-            failed += not parse_bytes(data, path, max_depth=of.max_depth).success
+            failed += not parse_bytes(data, path, max_depth=settings.max_depth).success
             size += len(data)
         times.append((perf_counter() - since) * 1000)
     return Round(len(times), size, failed, 0.0, perf_counter() - began, spread(times))
@@ -142,7 +142,7 @@ def _pipeline(task: Task) -> Round:
     from ck3parse.parser import parser_in_use
     from ck3parse.store import Store
 
-    of = read_settings()
+    settings = read_settings()
     began = perf_counter()
     with (
         tempfile.TemporaryDirectory(prefix="ck3parse-bench-") as folder,
@@ -154,14 +154,14 @@ def _pipeline(task: Task) -> Round:
         from ck3parse.pipeline.session import open_window
 
         with Store(Path(folder, "bench.sqlite"), parser_in_use().version) as store:
-            plan = make_plan(task.paths, store, max_bytes=of.max_file_bytes)
+            plan = make_plan(task.paths, store, max_bytes=settings.max_file_bytes)
             broker.wait_ready(START_LIMIT_S, worker=True)
-            run = Run(plan, store, timeout_ms=DEFAULT_TIMEOUT_MS, max_bytes=of.max_file_bytes)
+            run = Run(plan, store, timeout_ms=DEFAULT_TIMEOUT_MS, max_bytes=settings.max_file_bytes)
             started = perf_counter()
             run.record_known()
             times: list[float] = []
             done = Round(0, 0, 0, started - began, 0.0, spread(()))
-            with closing(open_window(of, broker)) as window:
+            with closing(open_window(settings, broker)) as window:
                 for outcomes in run.outcomes(window):
                     done.files += len(outcomes)
                     done.size += sum(found.size for found, _ in outcomes)

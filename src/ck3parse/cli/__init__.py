@@ -1,4 +1,4 @@
-"""The `ck3parse` command: a module a subcommand, imported when it is called."""
+"""The `ck3parse` command. Each subcommand is a module, imported when it is called."""
 
 import importlib
 import os
@@ -13,16 +13,16 @@ from ck3parse.config import unknown_variables
 from ck3parse.errors import Ck3parseError, ExitCode, OutputError, ReaderGoneError
 
 COMMANDS = {
-    "run": "Parse script files, and keep each syntax tree in a store.",
-    "check": "Tell what is wrong with script files.",
-    "explain": "Tell what a code of check means.",
+    "run": "Parse script files and store each syntax tree in an SQLite file.",
+    "check": "Report errors and likely mistakes in script files.",
+    "explain": "Explain a code that check reports.",
     "show": "Show the syntax tree of one file.",
-    "serve": "Keep a broker and a worker up until Ctrl-C.",
-    "status": "Show a broker's queues and workers.",
-    "bench": "Measure three ways to parse on this machine.",
-    "diagnose": "Tell what is wrong with a setup, and where time goes.",
+    "serve": "Keep a broker and a worker running for other commands.",
+    "status": "Show the queues and workers of a broker.",
+    "bench": "Compare three ways to parse on this machine.",
+    "diagnose": "Find out what is wrong with a setup, and where time goes.",
 }
-"""Each subcommand's name and what it does, so that the help need not import all of them."""
+"""The subcommands and what they do. With it, `--help` does not import all of them."""
 
 
 class _Commands(click.Group):
@@ -61,13 +61,14 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     epilog="""\b
 Examples:
   ck3parse run ~/mods/my_mod              parse a whole mod into ck3parse.sqlite
-  ck3parse check ~/mods/my_mod            tell what is wrong with it
-  ck3parse show events/my_events.txt      look at the syntax tree of one file
-  ck3parse run --help                     everything about one command
+  ck3parse check ~/mods/my_mod            report what is wrong with it
+  ck3parse show events/my_events.txt      show the syntax tree of one file
+  ck3parse run --help                     show the help of one command
 
 \b
-Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or
-worker, 4 the output cannot be written, 130 interrupted, 141 nobody reads the output.""",
+Exit codes: 0 success, 1 some file failed or something was found, 2 wrong usage, 3 no
+broker or worker, 4 the output cannot be written, 130 interrupted, 141 the program that
+reads the output is gone.""",
 )
 @click.option(
     "--version",
@@ -82,7 +83,7 @@ def group() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line and exit with the code that `ExitCode` tells of."""
+    """Run the command line and exit with one of the codes in `ExitCode`."""
     streams.set_up()
     for sentence in unknown_variables(os.environ):
         streams.say(f"ck3parse: warning: {sentence}")

@@ -1,4 +1,4 @@
-"""The progress bar that a terminal sees."""
+"""The progress bar of a run, for terminals."""
 
 from rich.console import Console
 from rich.progress import (
@@ -17,7 +17,7 @@ _MB = 1e6
 
 
 class _Counts(ProgressColumn):
-    """Files and MB of all, files a second and failures."""
+    """Shows files and MB done, files per second, and failures."""
 
     def render(self, task: Task) -> Text:
         files, size, failed = task.fields["files"], task.fields["size"], task.fields["failed"]
@@ -33,11 +33,11 @@ class _Counts(ProgressColumn):
 
 
 class Bar(Progress):
-    """A bar on stderr that goes when it is done.
+    """A progress bar on stderr that disappears when it stops.
 
     Args:
-        files: how many there are to parse.
-        size: bytes of them together.
+        files: number of files to parse.
+        size: their total size in bytes.
     """
 
     def __init__(self, files: int, size: int) -> None:
@@ -60,11 +60,11 @@ class Bar(Progress):
         )
 
     def show(self, files: int, size: int, failed: int) -> None:
-        """Show how far the run is: files and bytes done, and how many files failed."""
+        """Show how many files and bytes are done, and how many files failed."""
         self.update(
             self._task, completed=work_units(files, size), files=files, size=size, failed=failed
         )
 
     def describe(self, text: str) -> None:
-        """Show what is being done, in a few words."""
+        """Show a few words in front of the bar."""
         self.update(self._task, description=text)

@@ -1,4 +1,4 @@
-"""`ck3parse check`: what is wrong with script files."""
+"""`ck3parse check`: reports what is wrong with script files."""
 
 import sys
 from collections.abc import Sequence
@@ -35,13 +35,13 @@ Examples:
   ck3parse explain E008
 
 \b
-A `ck3parse.toml`, or a [tool.ck3parse] table in a pyproject.toml, in the folder of
-PATH or above it may set select, extend-select, ignore, include and exclude.
-`# ck3parse: ignore[E008]` silences a code on its line.
+Configuration: a `ck3parse.toml`, or a [tool.ck3parse] table in a pyproject.toml, in the
+folder of PATH or above can set select, extend-select, ignore, include and exclude.
+`# ck3parse: ignore[E008]` at the end of a line silences a code on that line.
 
 \b
-Exit codes: 0 nothing found, 1 something found, 2 wrong usage, 4 the output cannot be written,
-141 nobody reads it.""",
+Exit codes: 0 nothing found, 1 something found, 2 wrong usage, 4 the output cannot be
+written, 141 the program that reads the output is gone.""",
 )
 @click.argument("paths", metavar="PATH...", nargs=-1)
 @click.option(
@@ -49,39 +49,56 @@ Exit codes: 0 nothing found, 1 something found, 2 wrong usage, 4 the output cann
     metavar="CODES",
     multiple=True,
     callback=_codes,
-    help="Show these instead of those on by default; E is all errors, ALL is everything.",
+    help="Report these codes instead of the default ones. E stands for all errors, W001 for one"
+    " code, ALL for all codes.",
 )
 @click.option(
-    "--extend-select", metavar="CODES", multiple=True, callback=_codes, help="Show these too."
+    "--extend-select",
+    metavar="CODES",
+    multiple=True,
+    callback=_codes,
+    help="Report these codes in addition.",
 )
 @click.option(
-    "--ignore", metavar="CODES", multiple=True, callback=_codes, help="Do not show these."
+    "--ignore", metavar="CODES", multiple=True, callback=_codes, help="Do not report these codes."
 )
-@click.option("--exclude", metavar="PATTERN", multiple=True, help="Skip what matches, as in run.")
-@click.option("--include", metavar="PATTERN", multiple=True, help="Check what matches, as in run.")
+@click.option("--exclude", metavar="PATTERN", multiple=True, help="Skip matching files, as in run.")
 @click.option(
-    "--format", "output", type=click.Choice(list(FORMATS)), default="text", show_default=True
+    "--include", metavar="PATTERN", multiple=True, help="Check matching files, as in run."
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(list(FORMATS)),
+    default="text",
+    show_default=True,
+    help="Output format. text and concise are for people, the others for programs.",
 )
 @click.option(
     "--output-file",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write there instead of to standard output.",
+    help="Write the report to FILE instead of standard output.",
 )
-@click.option("--statistics", "counted", is_flag=True, help="Count codes instead of showing each.")
+@click.option(
+    "--statistics",
+    "counted",
+    is_flag=True,
+    help="Only count how often each code occurs.",
+)
 @click.option(
     "--stdin-filename",
     metavar="NAME",
-    help="Check standard input, which an editor has of the file NAME.",
+    help="Check standard input as the content of the file NAME. For editors.",
 )
 @click.option(
     "--cache",
     "cache_file",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="What is known of files that did not change.  [default: in the user's cache folder]",
+    help="Where results of unchanged files are kept.  [default: in the user's cache folder]",
 )
-@click.option("--no-cache", is_flag=True, help="Check every file anew.")
+@click.option("--no-cache", is_flag=True, help="Check every file, and keep no results.")
 def command(
     paths: Sequence[str],
     select: list[str],
@@ -96,16 +113,16 @@ def command(
     cache_file: Path | None,
     no_cache: bool,
 ) -> None:
-    """Tell what is wrong with every script file under PATH..., without running the game.
+    """Report errors and likely mistakes in every script file under PATH..., without the game.
 
-    A broken file is read on after each error, so that all of them are told at once. Files that did
-    not change since the last check are not read again.
+    Each error is shown with its line and the likely fix. Checking continues after an error, so one
+    check reports all of them. Files that did not change since the last check are not read again.
     """
     from_stdin = stdin_filename is not None or list(paths) == [_STDIN]
     if not paths and not from_stdin:
-        raise click.UsageError("name at least one PATH, or --stdin-filename")
+        raise click.UsageError("give at least one PATH, or --stdin-filename")
     if from_stdin and [path for path in paths if path != _STDIN]:
-        raise click.UsageError("--stdin-filename checks standard input only: name no PATH")
+        raise click.UsageError("--stdin-filename checks standard input only: give no PATH")
     name = stdin_filename or "<stdin>"
     configuration = find_configuration([name] if from_stdin else list(paths))
     codes = select_codes(
@@ -146,7 +163,7 @@ def _write(shown: str, output_file: Path | None, form: str) -> None:
             raise OutputError(f"{output_file} cannot be written: {error.strerror}") from error
     elif form in ("json", "sarif", "gitlab"):
         streams.write_bytes(streams.ascii_json(shown))
-    elif form == "github":  # which reads UTF-8 from whatever system
+    elif form == "github":  # GitHub reads UTF-8, whatever the system's encoding is
         streams.write_bytes(shown.encode("utf-8", "backslashreplace"))
     else:
         sys.stdout.write(shown)

@@ -78,15 +78,15 @@ def command(
     Takes each FILE through every stage, here and in a worker, and compares the two. Without FILE it
     is a made-up text. Nothing is kept.
     """
-    of = read_settings().given(broker_url=broker, transport=transport)
+    settings = read_settings().given(broker_url=broker, transport=transport)
     starting_ms, findings = start_times()
     found = Diagnosis(findings, starting_ms, identity(), {}, [])
     with ExitStack() as stack:
         try:
-            _diagnose(found, of, files, stack)
+            _diagnose(found, settings, files, stack)
         except BrokerError as error:
             found.reached = False
-            found.findings.append(Finding("D", "error", _sentence(error), _remedy(of)))
+            found.findings.append(Finding("D", "error", _sentence(error), _remedy(settings)))
         except StoreError as error:
             remedy = "Run in a folder that you can write to, or name a store with `run --out`."
             found.findings.append(Finding("B", "error", _sentence(error), remedy))
@@ -98,7 +98,7 @@ def command(
     sys.exit(found.exit_code)
 
 
-def _diagnose(found: Diagnosis, of: Settings, files: Sequence[str], stack: ExitStack) -> None:
+def _diagnose(found: Diagnosis, settings: Settings, files: Sequence[str], stack: ExitStack) -> None:
     from ck3parse.diagnosis.code import own_findings
 
     found.findings += own_findings(found.client)
@@ -106,17 +106,17 @@ def _diagnose(found: Diagnosis, of: Settings, files: Sequence[str], stack: ExitS
         return
     embedded = None
     began = perf_counter()
-    if not of.broker_url:
+    if not settings.broker_url:
         roots = sorted({os.path.dirname(os.path.abspath(file)) for file in files})
         embedded = stack.enter_context(EmbeddedBroker(1, roots))
-        of = embedded.client_settings(of)
+        settings = embedded.client_settings(settings)
     from ck3parse.diagnosis.route import route_of
     from ck3parse.diagnosis.stages import local_way
     from ck3parse.diagnosis.verdict import file_findings
 
-    found.route = route_of(of)
+    found.route = route_of(settings)
     # First, as no broker has a part in it.
-    local = [local_way(file, of) for file in files or ("",)]
+    local = [local_way(file, settings) for file in files or ("",)]
     found.files = [each.stages for each in local]
     answers: list[ParseResult | None] = [None] * len(local)
     try:
@@ -125,7 +125,7 @@ def _diagnose(found: Diagnosis, of: Settings, files: Sequence[str], stack: ExitS
             found.starting_ms["broker"] = (perf_counter() - began) * 1000
             embedded.wait_ready(START_LIMIT_S, worker=True)
             found.starting_ms["broker and worker"] = (perf_counter() - began) * 1000
-        _travel(found, of, local, answers, mapped=not embedded)
+        _travel(found, settings, local, answers, mapped=not embedded)
     finally:
         workers = {name: worker for name, worker in found.workers.items() if worker}
         for each, there in zip(local, answers, strict=True):
@@ -134,7 +134,7 @@ def _diagnose(found: Diagnosis, of: Settings, files: Sequence[str], stack: ExitS
 
 def _travel(
     found: Diagnosis,
-    of: Settings,
+    settings: Settings,
     local: "Sequence[Local]",
     answers: list[ParseResult | None],
     *,
@@ -148,7 +148,7 @@ def _travel(
     from ck3parse.pipeline.mailbox import Mailbox
     from ck3parse.pipeline.session import open_window
 
-    patient = msgspec.structs.replace(of, patience_s=PATIENCE_S)
+    patient = msgspec.structs.replace(settings, patience_s=PATIENCE_S)
     # Workers that parse otherwise are findings, and so is the first error of a broker.
     window = open_window(patient, acceptance=ANY, reconnect=False)
     found.reached = True
@@ -161,15 +161,15 @@ def _travel(
         if found.route and (unheard := queue_findings(mailbox, found.route, roster.workers)):
             found.findings += unheard
             return  # an answer would be waited for in vain
-        traveller = Traveller(window, window.app, of, mapped=mapped, one_clock=not clocks)
+        traveller = Traveller(window, window.app, settings, mapped=mapped, one_clock=not clocks)
         for place, each in enumerate(local):
             if each.data is not None:
                 answers[place] = traveller.take(each)
     store_times([(each.stages, there) for each, there in zip(local, answers, strict=True) if there])
 
 
-def _remedy(of: Settings) -> str:
-    if of.broker_url:
+def _remedy(settings: Settings) -> str:
+    if settings.broker_url:
         return "Run `ck3parse diagnose` without --broker too: what it says is about this machine."
     return "Look for what the embedded broker needs: a writable temporary folder, and free memory."
 

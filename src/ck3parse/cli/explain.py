@@ -1,4 +1,4 @@
-"""`ck3parse explain`: what a code means."""
+"""`ck3parse explain`: explains a code of `ck3parse check`."""
 
 import textwrap
 
@@ -17,11 +17,19 @@ _WIDTH = 80
 Examples:
   ck3parse explain CK3-E008
   ck3parse explain w001
-  ck3parse explain                     list all codes""",
+  ck3parse explain                     list all codes
+
+\b
+Exit codes: 0 explained, 2 there is no such code, 4 the output cannot be written, 141 the
+program that reads it is gone.""",
 )
 @click.argument("code", required=False)
 def command(code: str | None) -> None:
-    """Tell what CODE means, with an example; without CODE, list all of them."""
+    """Explain CODE, with an example; without CODE, list all codes.
+
+    These are the codes that `ck3parse check` reports. Case does not matter, and CK3- can be left
+    out.
+    """
     if code is None:
         for each, rule in RULES.items():
             streams.write(f"{each}  {rule.title}{'' if rule.on else ' (off by default)'}")

@@ -1,4 +1,4 @@
-"""Ending a command at SIGINT or SIGTERM, at once or between two steps of its work."""
+"""Interrupts a command on SIGINT or SIGTERM, at once or between two steps."""
 
 import contextlib
 import signal
@@ -7,16 +7,16 @@ from types import FrameType
 
 
 class Interrupts:
-    """Turns SIGINT and SIGTERM into `KeyboardInterrupt`, from when it is made."""
+    """Turns SIGINT and SIGTERM into `KeyboardInterrupt` once it is created."""
 
     def __init__(self) -> None:
-        self._deferring = self._came = False
+        self._deferring = self._arrived = False
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Wait for `check` before interrupting; a second signal does not wait."""
+        """Delay an interrupt until the next `check`. A second signal interrupts at once."""
         self._deferring = True
         try:
             yield
@@ -25,17 +25,17 @@ class Interrupts:
         self.check()
 
     def check(self) -> None:
-        """Interrupt here if a signal has come.
+        """Interrupt if a signal arrived.
 
         Raises:
-            KeyboardInterrupt: it has.
+            KeyboardInterrupt: a signal arrived.
         """
-        if self._came:
+        if self._arrived:
             raise KeyboardInterrupt
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         del signum, frame
-        if self._deferring and not self._came:
-            self._came = True
+        if self._deferring and not self._arrived:
+            self._arrived = True
         else:
             raise KeyboardInterrupt

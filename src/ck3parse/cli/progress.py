@@ -1,4 +1,4 @@
-"""Progress of a run: a bar on a terminal, a line now and then where there is none."""
+"""Progress of a run: a bar on a terminal, otherwise a line every few seconds."""
 
 import sys
 from time import monotonic
@@ -16,11 +16,11 @@ _MB = 1e6
 
 
 class RunProgress:
-    """Shows how far a run is, on stderr; a context manager.
+    """Shows the progress of a run on stderr. A context manager.
 
     Args:
-        files: how many there are to parse.
-        size: bytes of them together.
+        files: number of files to parse.
+        size: their total size in bytes.
     """
 
     def __init__(self, files: int, size: int) -> None:
@@ -45,11 +45,11 @@ class RunProgress:
             self._bar.stop()
 
     def advance(self, files: int, size: int, failed: int) -> None:
-        """Add what came of a batch.
+        """Count the results of a batch.
 
         Args:
-            files: how many were answered.
-            size: bytes of them together.
+            files: number of files in it.
+            size: their total size in bytes.
             failed: how many of them failed.
         """
         self._done_files += files
@@ -62,10 +62,10 @@ class RunProgress:
             self._print_line()
 
     def say(self, waiting: str | None) -> None:
-        """Say what is being waited for.
+        """Show what the run waits for.
 
         Args:
-            waiting: a few words, or `None`: nothing any more.
+            waiting: a few words; `None` if it no longer waits.
         """
         if self._bar:
             self._bar.describe(waiting or "parsing")
@@ -86,7 +86,7 @@ class RunProgress:
 
 
 def _bar(files: int, size: int) -> "Bar":
-    # Rich takes longer to import than a script's run may take to parse.
+    # Importing rich can take longer than the whole run, and pipes need no bar.
     from ck3parse.cli.bar import Bar
 
     return Bar(files, size)

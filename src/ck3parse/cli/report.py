@@ -1,4 +1,4 @@
-"""What a run tells at its end, and its JSON for scripts."""
+"""The report of a run, and its JSON form."""
 
 import os
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from ck3parse.store import Counts
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A file without an AST: where it is, and what is wrong with it."""
+    """A file without an AST, and what is wrong with it."""
 
     path: str
     error_type: str
@@ -21,24 +21,28 @@ class Failure(msgspec.Struct, frozen=True):
     column: int | None = None
 
     def excerpt(self) -> list[str]:
-        """Return the line with a caret beneath, or nothing if the failure has no place."""
+        """Return the line with a caret below the column; empty if the failure has no place."""
         if self.line is None or self.column is None:
             return []
         return excerpt(self.path, self.line, self.column)
 
 
 class Report(msgspec.Struct):
-    """What came of a run.
+    """The results of a run.
 
     Attributes:
-        files: files that have a result: those parsed, unchanged and failed.
-        failures: those that failed, now or when they were last parsed, in order of path.
+        files: number of files with a result: parsed, unchanged or failed.
+        counts: how many files were parsed, unchanged, skipped and failed.
+        failures: files that failed in this run or when they were last parsed, in order of path.
+        skipped: files that were not parsed because of their names.
         seconds: from start to end.
-        megabytes: read and parsed in this run, in units of 10^6 bytes.
-        dropped: answers that were not to what was asked, and that were asked for again.
-        other_origins: a sentence on each worker whose answers could not be used.
+        megabytes: total size of the files parsed in this run, in units of 10^6 bytes.
+        parser: name of the parser.
+        store: absolute path of the store.
+        dropped: number of answers that did not match their request. Their files were sent again.
+        other_origins: a sentence for each worker whose results could not be used.
         interrupted: whether a signal ended the run early.
-        error: what else ended the run early, in one sentence, or `None`.
+        error: the error that ended the run early, or `None`.
     """
 
     files: int
@@ -56,26 +60,26 @@ class Report(msgspec.Struct):
 
     @property
     def megabytes_per_s(self) -> float:
-        """Megabytes parsed in each second of the run."""
+        """Megabytes parsed per second of the run."""
         return self.megabytes / self.seconds if self.seconds else 0.0
 
     def warnings(self) -> list[str]:
-        """Return what is wrong with workers, a sentence each."""
+        """Return what is wrong with workers, as sentences."""
         found = list(self.other_origins)
         if self.dropped:
             found.append(
-                f"answers were dropped that were not to what was asked ({self.dropped:,}): look"
-                " for another program that uses this broker, or for a worker of other code"
+                f"{self.dropped:,} answers did not match their request and were dropped: look for"
+                " another program that uses this broker, or a worker that runs other code"
             )
         return found
 
     def as_builtins(self, *, verbose: bool) -> dict[str, Any]:
-        """Return the report as the JSON object that it is for scripts.
+        """Return the report as a JSON object.
 
         Args:
-            verbose: whether to name each file that was skipped.
+            verbose: whether to list the skipped files.
         """
-        told: dict[str, Any] = {
+        report: dict[str, Any] = {
             "files": self.files,
             **self.counts._asdict(),
             "seconds": round(self.seconds, 3),
@@ -93,8 +97,8 @@ class Report(msgspec.Struct):
             ],
         }
         if verbose:
-            told["skipped_files"] = _skipped_entries(self.skipped)
-        return told
+            report["skipped_files"] = _skipped_entries(self.skipped)
+        return report
 
 
 def _skipped_entries(skipped: Sequence[Skipped]) -> list[dict[str, str]]:

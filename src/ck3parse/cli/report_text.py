@@ -1,4 +1,4 @@
-"""What a run tells at its end, for people: its failures and a table."""
+"""The report of a run as text: its failures and a table."""
 
 import os
 
@@ -16,9 +16,9 @@ def print_report(report: Report, console: Console, *, verbose: bool) -> None:
     """Print the failures and the table.
 
     Args:
-        report: what came of the run.
-        console: where to.
-        verbose: whether to name each file that was skipped, and to show each failure.
+        report: the report.
+        console: where to print.
+        verbose: whether to list the skipped files and every failure.
     """
     if verbose:
         for entry in report.skipped:
@@ -29,7 +29,7 @@ def print_report(report: Report, console: Console, *, verbose: bool) -> None:
         _print_failure(console, failure)
     if len(shown) < len(report.failures):
         console.print(
-            f"… and {len(report.failures) - len(shown):,} more: --verbose shows them all\n"
+            f"… and {len(report.failures) - len(shown):,} more; --verbose shows all of them\n"
         )
     console.print(_table(report))
 

@@ -1,4 +1,4 @@
-"""`ck3parse run`: a whole mod, or many, into a store."""
+"""`ck3parse run`: parses a mod, or many, into a store."""
 
 import contextlib
 import gc
@@ -38,12 +38,12 @@ from ck3parse.store import Store
 from ck3parse.worker.malloc import keep_freed_memory
 
 if TYPE_CHECKING:
-    # At run time each is imported where it is needed: to a short run they are most of its time.
+    # At run time they are imported where needed: in a short run, imports are most of the time.
     from ck3parse.embedded.broker import EmbeddedBroker
 
 SMALL_FILES = 4_000
 SMALL_BYTES = 24_000_000
-"""One worker parses so much in the time that it takes to hear of others."""
+"""One worker parses this much while the client waits for other workers to answer."""
 
 
 @click.command(
@@ -57,14 +57,14 @@ Examples:
   ck3parse run ~/mods/my_mod --broker redis://server:6379/0 --transport content
 
 \b
-Skipped by default is what is never script: readme, licence, changelog and credits
+Skipped by default, because they hold no script: readme, licence, changelog and credits
 files, checksum_manifest.txt, hidden files, and the folders gfx/, map_data/ and fonts/.
 
 \b
 Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or no
 worker, or none that parses as this command would, 4 the report cannot be written,
-130 interrupted, 141 nobody reads the report. However a run ends, what was done is in
-the store and in the report; run again to go on.""",
+130 interrupted, 141 the program that reads the report is gone. However a run ends, its
+results are in the store and in the report. Run the command again to continue.""",
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
@@ -73,32 +73,32 @@ the store and in the report; run again to go on.""",
     default="ck3parse.sqlite",
     show_default=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The store: an SQLite file, made if it does not exist.",
+    help="The store: an SQLite file, created if it does not exist.",
 )
 @click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(1, MOST_WORKERS),
-    help="Worker processes of the embedded broker.  [default: one for each CPU, and one more]",
+    help="Number of worker processes to start.  [default: one per CPU, and one more]",
 )
 @click.option(
     "--broker",
     metavar="URL",
-    help="Use this broker and its workers; without it and CK3PARSE_BROKER_URL, an embedded one is"
-    " started.",
+    help="Use this broker and its workers.  [default: CK3PARSE_BROKER_URL, or an embedded broker"
+    " that this command starts]",
 )
-@click.option("--wait", is_flag=True, help="Wait for a worker if there is none at --broker yet.")
+@click.option("--wait", is_flag=True, help="Wait for a worker if --broker has none yet.")
 @click.option(
     "--patience-s",
     metavar="N",
     type=Seconds(LONGEST_PATIENCE_S),
-    help="Seconds that broker or workers may be gone before the run gives up.  [default:"
+    help="Seconds that the broker or all workers may be gone before the run gives up.  [default:"
     f" CK3PARSE_PATIENCE_S, or {Settings().patience_s:g}]",
 )
 @click.option(
     "--transport",
     type=click.Choice(["path", "content"]),
-    help="Name files to the workers, or send the bytes to workers that do not see the files."
+    help="How workers get files: by path, or as content for workers that cannot read the files."
     f"  [default: CK3PARSE_TRANSPORT, or {Settings().transport}]",
 )
 @click.option(
@@ -107,26 +107,27 @@ the store and in the report; run again to go on.""",
     default=DEFAULT_TIMEOUT_MS,
     show_default=True,
     type=click.IntRange(MIN_TIMEOUT_MS, LONGEST_TIMEOUT_MS),
-    help="Milliseconds that one file may take before its process is killed.",
+    help="Milliseconds that one file may take before its worker process is killed.",
 )
 @click.option(
     "--exclude",
     metavar="PATTERN",
     multiple=True,
-    help="Skip what matches, in .gitignore syntax. May be given more than once.",
+    help="Skip matching files, in .gitignore syntax. May be repeated.",
 )
 @click.option(
     "--include",
     metavar="PATTERN",
     multiple=True,
-    help="Parse what matches although it would be skipped, in .gitignore syntax.",
+    help="Parse matching files although they are skipped by default, in .gitignore syntax. May be"
+    " repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option(
     "-v",
     "--verbose",
     is_flag=True,
-    help="Name what was skipped, show every failure and the worker's log.",
+    help="Show skipped files, every failure, and the worker's log.",
 )
 def command(
     paths: Sequence[str],
@@ -142,36 +143,37 @@ def command(
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Parse every script file under PATH... and keep each syntax tree in a store.
+    """Parse every script file under PATH... and store each syntax tree in an SQLite file.
 
-    A second run parses only what changed. A file that cannot be parsed, hangs or kills its process
-    is one failure; all others complete.
+    A second run parses only files that changed. A file that cannot be parsed, hangs, or crashes its
+    worker process is one failure; all other files complete.
     """
     began = perf_counter()
-    # A plan is an object a file and no cycle: to look for garbage in it again and again took the
-    # client a seventh of its time. Its memory at 92,000 files is the same without.
+    # A plan has an object per file and no cycles. Collecting garbage took a seventh of the client's
+    # time, and freed nothing at 92,000 files.
     gc.disable()
     interrupts = Interrupts()
-    of = read_settings().given(
+    settings = read_settings().given(
         broker_url=broker, transport=transport, patience_s=patience_s, workers=workers
     )
     parser = parser_in_use()
     embedded = None
-    if of.broker_url:
-        checked_timeout_ms(timeout_ms, of.max_timeout_ms)
+    if settings.broker_url:
+        checked_timeout_ms(timeout_ms, settings.max_timeout_ms)
     else:
         from ck3parse.embedded.broker import EmbeddedBroker
 
-        of = msgspec.structs.replace(of, max_timeout_ms=max(of.max_timeout_ms, timeout_ms))
+        longest_ms = max(settings.max_timeout_ms, timeout_ms)
+        settings = msgspec.structs.replace(settings, max_timeout_ms=longest_ms)
         embedded = EmbeddedBroker(
-            of.worker_count,
+            settings.worker_count,
             roots_of(paths),
-            os.environ | {"CK3PARSE_MAX_TIMEOUT_MS": str(of.max_timeout_ms)},
+            os.environ | {"CK3PARSE_MAX_TIMEOUT_MS": str(longest_ms)},
             keep=True,
             spool=True,
             log_fd=2 if verbose else None,
         )
-    with Store(out, of.stored_version(parser.version)) as store, ExitStack() as stack:
+    with Store(out, settings.stored_version(parser.version)) as store, ExitStack() as stack:
         if embedded:
             stack.callback(embedded.stop)
         plan = make_plan(
@@ -179,8 +181,8 @@ def command(
             store,
             include=include,
             exclude=exclude,
-            max_bytes=of.max_file_bytes,
-            # It comes up while the other files are still looked at.
+            max_bytes=settings.max_file_bytes,
+            # It starts while the remaining files are still compared with the store.
             on_change=embedded.start if embedded else lambda: None,
         )
         run_id = store.begin_run([os.path.abspath(path) for path in paths], parser.name)
@@ -188,7 +190,7 @@ def command(
         interrupted = False
         error: Ck3parseError | None = None
         try:
-            _parse(plan, store, of, embedded, timeout_ms, tally, interrupts, wait=wait)
+            _parse(plan, store, settings, embedded, timeout_ms, tally, interrupts, wait=wait)
             if plan.to_parse or plan.known or plan.vanished:
                 store.tidy()
         except KeyboardInterrupt:
@@ -216,7 +218,7 @@ def command(
             exit_code = ExitCode.INTERRUPTED
         if error:
             exit_code = error.exit_code
-        # A store that cannot be written must not cost the report as well.
+        # Report the results even if the store cannot be written.
         with contextlib.suppress(StoreError) if error else contextlib.nullcontext():
             store.end_run(run_id, report.counts, exit_code)
     if as_json:
@@ -230,10 +232,10 @@ def command(
         if interrupted or error:
             left = plan.file_count - tally.files
             why = "interrupted" if interrupted else "ended early"
-            streams.say(f"{why}: {left:,} files are left; run again to go on")
+            streams.say(f"{why}: {left:,} files are left; run again to continue")
     for warning in report.warnings():
         streams.say(f"ck3parse: {warning}")
-    # The interpreter looks for garbage once more as it ends: for 40 ms in a plan of 92,000 files.
+    # Without this, a last collection at exit takes 40 ms for a plan of 92,000 files.
     gc.freeze()
     if error:
         raise error
@@ -250,7 +252,7 @@ def _with_last_restart(error: Ck3parseError, embedded: "EmbeddedBroker | None") 
 def _parse(
     plan: Plan,
     store: Store,
-    of: Settings,
+    settings: Settings,
     embedded: "EmbeddedBroker | None",
     timeout_ms: int,
     tally: Tally,
@@ -258,6 +260,8 @@ def _parse(
     *,
     wait: bool,
 ) -> None:
+    # An embedded worker reads files at the same paths.
+    path_map = "" if embedded else settings.path_map
     with ExitStack() as stack:
         if embedded:
             stack.callback(embedded.stop)
@@ -265,9 +269,8 @@ def _parse(
             plan,
             store,
             timeout_ms=timeout_ms,
-            max_bytes=of.max_file_bytes,
-            # The embedded worker sees files where they are.
-            give=giver(of.transport, "" if embedded else of.path_map, of.max_file_bytes),
+            max_bytes=settings.max_file_bytes,
+            give=giver(settings.transport, path_map, settings.max_file_bytes),
         )
         run.record_known()
         if not plan.to_parse:
@@ -279,7 +282,7 @@ def _parse(
         from ck3parse.pipeline.session import open_window
 
         opened = open_window(
-            of,
+            settings,
             embedded,
             first_is_enough=files <= SMALL_FILES and size <= SMALL_BYTES,
             wait=wait,
@@ -287,13 +290,13 @@ def _parse(
             say=progress.say,
         )
         window = stack.enter_context(closing(opened))
-        stack.callback(tally.look_at, window)
+        stack.callback(tally.read_window, window)
         gc.freeze()
-        # A batch makes thousands of objects that go without its help.
+        # A batch makes thousands of objects that are freed without the collector.
         gc.set_threshold(20_000)
         gc.enable()
         keep_freed_memory()
-        # What is in the store is in the report too.
+        # Interrupt only between batches, so that store and report agree.
         stack.enter_context(interrupts.deferred())
         for outcomes in run.outcomes(window, interrupts.check):
             failed = tally.add(outcomes)

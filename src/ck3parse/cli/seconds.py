@@ -1,4 +1,4 @@
-"""An option that is a time in seconds."""
+"""The type of command line options that take seconds."""
 
 import math
 from typing import Any
@@ -7,10 +7,10 @@ import click
 
 
 class Seconds(click.FloatRange):
-    """Takes more than 0 seconds, up to a bound.
+    """A positive number of seconds.
 
     Args:
-        longest: the bound.
+        longest: the largest value allowed.
     """
 
     def __init__(self, longest: float) -> None:
@@ -22,9 +22,9 @@ class Seconds(click.FloatRange):
         """Return the number of seconds.
 
         Raises:
-            click.BadParameter: it is none, or out of bounds.
+            click.BadParameter: the value is not a number, or out of range.
         """
         seconds: float = super().convert(value, param, ctx)
-        if math.isnan(seconds):  # which is within all bounds for click
+        if math.isnan(seconds):  # click accepts it in any range
             self.fail(f"{value!r} is not a number of seconds.", param, ctx)
         return seconds

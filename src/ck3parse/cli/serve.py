@@ -1,4 +1,4 @@
-"""`ck3parse serve`: an embedded broker and worker for others to use."""
+"""`ck3parse serve`: keeps an embedded broker and worker running for other commands."""
 
 import contextlib
 import os
@@ -17,28 +17,28 @@ from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.errors import BrokerError, ExitCode
 
 START_LIMIT_S = 30.0
-_LOOK_INTERVAL_S = 1.0
+_CHECK_INTERVAL_S = 1.0
 
 
 @click.command(
     name="serve",
     epilog="""\b
 Examples:
-  ck3parse serve                          any file you can read
-  ck3parse serve ~/mods /games/ck3/game   files beneath these folders only
+  ck3parse serve                          serve any file that you can read
+  ck3parse serve ~/mods /games/ck3/game   serve files inside these folders only
   ck3parse serve --workers 2 --json
 
 \b
-Elsewhere, with the URL that it prints:
+In another terminal, with the URL that it prints:
   ck3parse run --broker URL ~/mods/my_mod
   ck3parse status --broker URL
-  CK3PARSE_BROKER_URL=URL celery -A ck3parse worker    more workers
-  CK3PARSE_BROKER_URL=URL celery -A ck3parse flower    look on in a browser
+  CK3PARSE_BROKER_URL=URL celery -A ck3parse worker    start more workers
+  CK3PARSE_BROKER_URL=URL celery -A ck3parse flower    watch in a browser
 
 \b
-Exit codes: 0 ended by SIGTERM, 2 wrong usage, 3 the server or the worker could not be
-started or kept running, 4 the URL cannot be written, 130 ended by Ctrl-C, 141 nobody
-reads the URL.""",
+Exit codes: 0 ended by SIGTERM, 2 wrong usage, 3 the broker or the worker cannot be
+started or kept running, 4 the URL cannot be written, 130 ended by Ctrl-C, 141 the
+program that reads the URL is gone.""",
 )
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True))
 @click.option(
@@ -47,40 +47,39 @@ reads the URL.""",
     type=click.IntRange(1, MOST_WORKERS),
     help="Worker processes.  [default: one for each CPU, and one more]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print URL and process id as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the URL and the process id as JSON.")
 def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
-    """Keep a broker and a worker up until Ctrl-C, so that no run has to start its own.
+    """Keep a broker and a worker running until Ctrl-C, so that runs need not start their own.
 
-    Prints the URL to use once both are ready. The worker reads files beneath each PATH only; with
-    none, any file that you can read. The broker listens on a Unix socket that only you can reach,
-    and on no port; when this command ends, it is gone with all that it held.
+    Prints the broker's URL once both are ready. The worker reads only files inside the PATHs;
+    without PATH, any file that you can read. The broker listens on a Unix socket that only you can
+    access, and on no port. Everything it holds is gone when this command ends.
 
-    A server or worker that dies is started again, and runs that are under way send again what was
-    lost with it.
+    A broker or worker that dies is started again. Running commands send again what was lost.
     """
     signal.signal(signal.SIGTERM, _end)
-    of = read_settings().given(workers=workers)
-    count = of.worker_count
-    roots = list(paths) or of.root_folders
+    settings = read_settings().given(workers=workers)
+    count = settings.worker_count
+    roots = list(paths) or settings.root_folders
     with EmbeddedBroker(count, roots, keep=True, log_fd=2) as broker:
         broker.wait_ready(START_LIMIT_S, worker=True)
         where = ", ".join(roots) or "any file that you can read"
-        _say(f"ready, {count} worker processes, for {where}; Ctrl-C ends it")
+        _say(f"ready: {count} worker processes, serving {where}; press Ctrl-C to stop")
         url = broker.broker_url
         if as_json:
             streams.write_json({"broker_url": url, "pid": os.getpid()}, indent=0)
         else:
             streams.write(f"{url}\nck3parse run --broker {shlex.quote(url)} PATH")
-        told = 0
-        while not (reason := broker.failure(_LOOK_INTERVAL_S)):
-            for notice in broker.notices[told:]:
+        shown = 0
+        while not (reason := broker.failure(_CHECK_INTERVAL_S)):
+            for notice in broker.notices[shown:]:
                 _say(f"started again: {notice}")
-            told = len(broker.notices)
+            shown = len(broker.notices)
     raise BrokerError(f"the embedded broker failed: {reason}")
 
 
 def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # the terminal may be gone while runs go on
+    with contextlib.suppress(OSError):  # runs go on even if the terminal is gone
         streams.say(f"ck3parse: {text}")
 
 

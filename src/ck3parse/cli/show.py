@@ -1,4 +1,4 @@
-"""`ck3parse show`: the AST of one file."""
+"""`ck3parse show`: shows the AST of one file."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.parser import ParseOutcome, parse_bytes
 
 MAX_DRAWN = 2_000
-"""Nodes after which a tree ends: more than anybody scrolls through, and a second to draw."""
+"""A drawn tree ends after this many nodes, which take a second to draw."""
 
 _STDIN = "-"
 _PIPE_WIDTH = 1_000
@@ -35,9 +35,9 @@ _STYLES = {
 
 
 class _Node(msgspec.Struct, tag_field="_type"):
-    """What the nodes of the AST have in common.
+    """A node of the AST.
 
-    What is inside a node stays JSON until it is drawn: most of a large file never is.
+    The content of a node stays JSON until it is drawn, because most of a large file never is.
     """
 
 
@@ -80,29 +80,38 @@ class _Root(_Node, tag="root"):
 Examples:
   ck3parse show common/traits/00_traits.txt
   ck3parse show --depth 1 events/my_events.txt
-  ck3parse show events/my_events.txt | jq .children[0].name""",
+  ck3parse show events/my_events.txt | jq .children[0].name
+
+\b
+Exit codes: 0 shown, 1 the file cannot be read or parsed, 2 wrong usage, 4 the output
+cannot be written, 141 the program that reads the output is gone.""",
 )
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option(
     "--format",
     "output",
     type=click.Choice(["tree", "json"]),
-    help="Default: a tree in a terminal or with --depth, else JSON.",
+    help="How to show it.  [default: a tree in a terminal or with --depth, otherwise JSON]",
 )
-@click.option("--depth", type=click.IntRange(1, 1_000_000), help="Levels of the tree to draw.")
-@click.option("--name", help="The root's filename in the AST. Default: FILE with `/`.")
+@click.option(
+    "--depth",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Draw only N levels of the tree.",
+)
+@click.option("--name", help="The filename in the root of the AST.  [default: FILE]")
 def command(file: str, output: str | None, depth: int | None, name: str | None) -> None:
-    """Show the syntax tree of FILE, or of standard input if FILE is `-`.
+    """Show the syntax tree of FILE, or of standard input if FILE is -.
 
-    It is parsed here, with no broker and no worker: drawn as a tree in a terminal, and written as
-    the AST's JSON elsewhere.
+    In a terminal it is drawn as a tree, otherwise written as JSON. The file is parsed by this
+    process, without a broker or a worker.
     """
     if output == "json" and depth is not None:
-        raise click.UsageError("--depth cuts the tree: it cannot go with --format json")
+        raise click.UsageError("--depth needs --format tree: JSON always has the whole tree")
     if output is None:
         output = "tree" if depth is not None or sys.stdout.isatty() else "json"
     default_name = "<stdin>" if file == _STDIN else printable_name(file).replace(os.sep, "/")
-    # What is drawn is text; the AST's JSON has names of any bytes.
+    # A drawn name must be printable; in JSON it can have any bytes.
     name = printable_name(name) if name is not None and output == "tree" else name
     limits = read_settings()
     data = _read(file, limits.max_file_bytes)
@@ -110,7 +119,7 @@ def command(file: str, output: str | None, depth: int | None, name: str | None) 
     if outcome.ast_json is None:
         _fail(default_name, data, outcome)
     if output == "json":
-        # Not joined: it can be a gigabyte.
+        # Not concatenated, because it can be a gigabyte.
         streams.write_bytes(outcome.ast_json, b"\n")
     else:
         _draw(outcome.ast_json, outcome.node_count, depth)
@@ -148,18 +157,18 @@ def _draw(ast_json: bytes, node_count: int, depth: int | None) -> None:
     try:
         root = msgspec.json.decode(ast_json, type=_Root)
     except RecursionError:
-        _stop("its braces are nested too deeply to be drawn: use --format json")
+        _stop("the tree is nested too deeply to be drawn: use --format json")
     tree, drawn = _tree(root, depth)
     terminal = sys.stdout.isatty()
     console = Console(highlight=False, width=None if terminal else _PIPE_WIDTH)
     console.print(tree)
     if drawn < node_count:
-        rest = f"… and {node_count - drawn:,} more nodes: --format json gives all"
+        rest = f"… and {node_count - drawn:,} more nodes; --format json shows all of them"
         console.print(Text(rest, style="dim"))
 
 
 def _tree(root: _Root, depth: int | None) -> tuple[Tree, int]:
-    """Return the tree to draw, and how many of the AST's nodes are in it."""
+    """Return the tree to draw, and how many nodes of the AST it has."""
     tree = Tree(Text(printable(root.filename), style="bold"), guide_style="dim")
     drawn = 1
     open_branches: list[tuple[Tree, Iterator[msgspec.Raw]]] = [(tree, iter(root.children))]

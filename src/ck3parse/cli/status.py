@@ -1,4 +1,4 @@
-"""`ck3parse status`: what a broker and its workers are doing."""
+"""`ck3parse status`: shows the queues and workers of a broker."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ck3parse.pipeline.mailbox import Mailbox
 
 RATE_INTERVAL_S = 1.0
-"""Rates are what is done between two looks so far apart."""
+"""Rates are computed from two samples this many seconds apart."""
 _BYTES_PER_MB = 1_000_000
 
 
@@ -27,13 +27,13 @@ class WorkerStatus(msgspec.Struct):
     """One worker.
 
     Attributes:
-        name: as Celery calls it.
-        processes: how many of them parse.
-        children: their process ids, on the worker's machine.
-        tasks_done: tasks, that is batches, that it took and has no more in hand.
-        tasks_failed: those of them that crashed or ran out of time.
-        tasks_in_hand: tasks that its processes have now.
-        tasks_per_second: tasks done between two looks, for each second between them.
+        name: its name in Celery.
+        processes: number of its processes that parse.
+        children: their process ids on the worker's machine.
+        tasks_done: tasks that it has finished. A task is one batch.
+        tasks_failed: finished tasks that crashed or ran out of time.
+        tasks_in_hand: tasks that its processes work on now.
+        tasks_per_second: tasks finished per second between two samples.
     """
 
     name: str
@@ -49,10 +49,10 @@ class Status(msgspec.Struct):
     """A broker and its workers.
 
     Attributes:
-        broker: its URL, without the password.
-        queues: by name, how many batches wait in each.
-        workers: by their names' order.
-        broker_memory_mb: what the broker's server holds, or `None` where it does not say.
+        broker: its URL without the password.
+        queues: number of waiting batches in each queue, by its name.
+        workers: in order of name.
+        broker_memory_mb: memory that the broker uses for its data, or `None` if it does not tell.
     """
 
     broker: str
@@ -70,63 +70,64 @@ Examples:
   CK3PARSE_BROKER_URL=redis://localhost:6379/0 ck3parse status --json
 
 \b
-Exit codes: 0 there is a worker, 2 wrong usage, 3 no broker or no worker, 4 the output cannot
-be written, 130 --watch was ended by Ctrl-C, 141 nobody reads the output.""",
+Exit codes: 0 there is a worker, 2 wrong usage, 3 no broker or no worker, 4 the output
+cannot be written, 130 --watch was ended by Ctrl-C, 141 the program that reads the output
+is gone.""",
 )
 @click.option(
     "--broker",
     metavar="URL",
-    help="The broker to ask, as `ck3parse serve` prints it.  [default: CK3PARSE_BROKER_URL]",
+    help="URL of the broker, as `ck3parse serve` prints it.  [default: CK3PARSE_BROKER_URL]",
 )
-@click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Update every second until Ctrl-C.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print it as JSON; with --watch an object a line."
+    "--json", "as_json", is_flag=True, help="Print JSON; with --watch, one object per line."
 )
 def command(broker: str | None, watch: bool, as_json: bool) -> None:
-    """Show a broker's queues and workers.
+    """Show the queues and workers of a broker.
 
-    What is counted are batches, of up to 1,024 files each.
+    All numbers are batches, of up to 1,024 files each.
     """
-    of = read_settings().given(broker_url=broker)
-    if not of.broker_url:
+    settings = read_settings().given(broker_url=broker)
+    if not settings.broker_url:
         raise UsageError(
-            "there is no broker to ask: name one with --broker or CK3PARSE_BROKER_URL, as"
-            " `ck3parse serve` prints it"
+            "no broker given: pass the URL that `ck3parse serve` prints with --broker or"
+            " CK3PARSE_BROKER_URL"
         )
-    looks = _looks(of)
+    samples = _samples(settings)
     if not watch:
-        status = next(looks)
+        status = next(samples)
         if as_json:
             streams.write_json(status)
         else:
             Console().print(_shown(status))
     elif as_json:
-        for status in looks:
+        for status in samples:
             streams.write_json(status, indent=0)
     else:
         with Live(auto_refresh=False) as live:
-            for status in looks:
+            for status in samples:
                 live.update(_shown(status), refresh=True)
 
 
-def _looks(of: Settings) -> Iterator[Status]:
-    """Yield what there is to see, look by look; the first comes with the second look.
+def _samples(settings: Settings) -> Iterator[Status]:
+    """Yield the status again and again. The first takes two samples, for the rates.
 
     Raises:
-        BrokerError: the broker cannot be reached, or at first has no worker.
+        BrokerError: the broker cannot be reached, or has no worker at first.
     """
     from ck3parse.pipeline import connection
     from ck3parse.pipeline.mailbox import Mailbox
 
-    app = connection.reach(of)
+    app = connection.reach(settings)
     try:
         with Mailbox(app) as mailbox:
-            before, then = _look(app, mailbox, of), time.monotonic()
+            before, then = _sample(app, mailbox, settings), time.monotonic()
             if not before.workers:
-                raise connection.no_worker(of.broker_url)
+                raise connection.no_worker(settings.broker_url)
             while True:
                 time.sleep(RATE_INTERVAL_S)
-                status, now = _look(app, mailbox, of), time.monotonic()
+                status, now = _sample(app, mailbox, settings), time.monotonic()
                 done = {worker.name: worker.tasks_done for worker in before.workers}
                 for worker in status.workers:
                     more = worker.tasks_done - done.get(worker.name, worker.tasks_done)
@@ -137,7 +138,7 @@ def _looks(of: Settings) -> Iterator[Status]:
         app.close()
 
 
-def _look(app: Any, mailbox: "Mailbox", of: Settings) -> Status:
+def _sample(app: Any, mailbox: "Mailbox", settings: Settings) -> Status:
     from ck3parse.pipeline import connection
     from ck3parse.pipeline.broker_calls import BrokerCallError
 
@@ -148,25 +149,25 @@ def _look(app: Any, mailbox: "Mailbox", of: Settings) -> Status:
         queues = mailbox.queue_lengths((QUEUE_INTERACTIVE, QUEUE_BULK))
         memory = _memory_mb(app)
     except BrokerCallError as error:
-        reason = without_passwords(str(error), of.broker_url, of.result_backend)
+        reason = without_passwords(str(error), settings.broker_url, settings.result_backend)
         raise BrokerError(
-            f"the broker {masked(of.broker_url)} does not answer any more: {reason}"
+            f"the broker {masked(settings.broker_url)} no longer answers: {reason}"
         ) from error
     workers = []
     for name, reply in sorted(stats.items()):
-        told = reply.body
+        stat = reply.body
         in_hand = len(active[name].body) if name in active else 0
         workers.append(
             WorkerStatus(
                 name,
-                connection.process_count(told),
-                told.get("pool", {}).get("processes", []),
-                max(0, sum(told.get("total", {}).values()) - in_hand),
+                connection.process_count(stat),
+                stat.get("pool", {}).get("processes", []),
+                max(0, sum(stat.get("total", {}).values()) - in_hand),
                 counts[name].body.get("failed", 0) if name in counts else 0,
                 in_hand,
             )
         )
-    return Status(masked(of.broker_url), queues, workers, memory)
+    return Status(masked(settings.broker_url), queues, workers, memory)
 
 
 def _memory_mb(app: Any) -> float | None:
@@ -181,7 +182,7 @@ def _memory_mb(app: Any) -> float | None:
             return None
         try:
             used: int = client.info("memory")["used_memory"]
-        except ResponseError:  # its user may not ask
+        except ResponseError:  # the user lacks the permission
             return None
     return round(used / _BYTES_PER_MB, 1)
 
@@ -202,5 +203,5 @@ def _shown(status: Status) -> Group:
         )
     lines = [f"{waiting:,} batches wait in {name}" for name, waiting in status.queues.items()]
     if status.broker_memory_mb is not None:
-        lines.append(f"the broker holds {status.broker_memory_mb:,.1f} MB")
+        lines.append(f"the broker uses {status.broker_memory_mb:,.1f} MB")
     return Group(table, *lines)

@@ -1,9 +1,9 @@
-"""Standard input and output of the command, such that no report is lost to how it is written.
+"""Standard input, output and error of the command.
 
-What an output's encoding lacks is escaped. What cannot be written to standard output is an error of
-its own; a reader that has gone away ends the command quietly, as it does other tools; and what
-cannot be written to standard error is dropped, as there is nobody to tell. None of this is met in
-the middle of work: reports come when all is stored.
+Characters that an output's encoding lacks are escaped. If standard output cannot be written,
+`OutputError` is raised; if its reader is gone, the command ends quietly, as other tools do. If
+standard error cannot be written, the message is dropped. None of this interrupts work, because
+reports are written after all results are stored.
 """
 
 import codecs
@@ -24,61 +24,62 @@ _IN, _OUT, _ERR = range(3)
 
 
 def set_up() -> None:
-    """Replace the standard streams of this process by those that this module tells of."""
+    """Replace the standard streams of this process by streams that behave as described above."""
     codecs.register_error(_SHOWN, _shown)
     codecs.register_error(_IN_JSON, _in_json)
-    # In a closed stream's place another file would be opened, and written to. These fail instead.
+    # The next file opened would take the number of a closed stream, and messages would be written
+    # into it. These fail instead.
     for fd, flags in ((_IN, os.O_WRONLY), (_OUT, os.O_RDONLY), (_ERR, os.O_WRONLY)):
         try:
             os.fstat(fd)
         except OSError:
-            os.open(os.devnull, flags)  # the lowest number that is free
+            os.open(os.devnull, flags)  # takes the lowest free number
             os.set_inheritable(fd, True)
     sys.stdout = _replaced(sys.stdout, _Output(_OUT, "wb", closefd=False))
     sys.stderr = _replaced(sys.stderr, _Messages(_ERR, "wb", closefd=False))
 
 
 def write(text: str) -> None:
-    """Write a line, or several, to standard output.
+    """Write one or more lines to standard output.
 
     Raises:
-        OutputError: it cannot be written.
-        ReaderGoneError: nobody reads it.
+        OutputError: standard output cannot be written.
+        ReaderGoneError: the program that reads standard output is gone.
     """
     sys.stdout.write(f"{text}\n")
 
 
 def write_bytes(*parts: bytes) -> None:
-    """Write bytes to standard output as they are; raises as `write`."""
+    """Write bytes to standard output unchanged. Raises the same errors as `write`."""
     sys.stdout.buffer.writelines(parts)
 
 
 def write_json(value: Any, *, indent: int = 2) -> None:
-    """Write a value as a line, or several, of ASCII; raises as `write`.
+    """Write a value as JSON in ASCII. Raises the same errors as `write`.
 
     Args:
-        value: what msgspec can encode.
-        indent: spaces for each level, 0 for all on one line.
+        value: anything that msgspec can encode.
+        indent: spaces per level; 0 puts everything on one line.
     """
-    # It escapes what is not ASCII, and takes names that are no Unicode, as msgspec does not.
+    # Unlike msgspec, json escapes non-ASCII characters and accepts file names that are not Unicode.
     write(json.dumps(msgspec.to_builtins(value), indent=indent or None))
 
 
 def ascii_json(text: str) -> bytes:
-    """Return JSON with what is not ASCII escaped."""
+    """Return JSON with all non-ASCII characters escaped."""
     return text.encode("ascii", _IN_JSON)
 
 
 def say(text: str) -> None:
-    """Write a line to standard error, if it can be written."""
+    """Write a line to standard error; does nothing if that fails."""
     sys.stderr.write(f"{text}\n")
 
 
 def read(max_bytes: int) -> bytes:
-    """Return what there is on standard input, and no more than a byte beyond a limit.
+    """Return the content of standard input, up to one byte more than a limit.
 
     Raises:
-        UsageError: it cannot be read.
+        UsageError: standard input cannot be read.
     """
     try:
         with open(_IN, "rb", closefd=False) as stream:
@@ -88,13 +89,13 @@ def read(max_bytes: int) -> bytes:
 
 
 class _Stream(io.FileIO):
-    """A stream that keeps nothing back: a signal would make a buffer write the same once more."""
+    """An unbuffered stream: a buffer interrupted by a signal would write the same bytes again."""
 
     def write(self, data: Any, /) -> int:
         left = memoryview(data).cast("B")
         while left:
             written = super().write(left)
-            # Another program may have set the pipe to say that it is full, rather than to wait.
+            # Another program may have made the pipe non-blocking, and it is full.
             if written is None:
                 select.select([], [self.fileno()], [])
             left = left[written or 0 :]
@@ -108,7 +109,7 @@ class _Output(_Stream):
         try:
             return super().write(data)
         except BrokenPipeError as error:
-            raise ReaderGoneError("nobody reads what is written") from error
+            raise ReaderGoneError("the reader of standard output is gone") from error
         except OSError as error:
             raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
@@ -125,12 +126,12 @@ class _Messages(_Stream):
 
 def _replaced(stream: IO[str] | None, raw: io.FileIO) -> Any:
     if stream is not None and stream.isatty() and sys.platform == "win32":
-        return stream  # a console, which takes every character
+        return stream  # a console, which shows every character
     errors = getattr(stream, "errors", None) or "strict"
     return io.TextIOWrapper(
         raw,
         encoding=getattr(stream, "encoding", None) or "utf-8",
-        # Others were asked for by PYTHONIOENCODING.
+        # Any other error handler was chosen with PYTHONIOENCODING.
         errors=_SHOWN if errors in ("strict", "surrogateescape", "backslashreplace") else errors,
         write_through=True,
     )

@@ -1,4 +1,4 @@
-"""Counting what comes of a run's files."""
+"""Counts of a run's results."""
 
 import itertools
 import os
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Tally:
-    """Counts and failures of a run, from its plan on.
+    """Counts the results and failures of a run.
 
     Args:
-        plan: what is settled without parsing counts at once.
+        plan: the plan of the run. Files whose result is known without parsing count at once.
 
     Attributes:
-        parsed_bytes: bytes of the files that were parsed.
-        dropped: answers that were not to what was asked.
-        other_origins: a sentence on each worker whose answers could not be used.
+        parsed_bytes: total size of the files that were parsed.
+        dropped: number of answers that did not match their request.
+        other_origins: a sentence for each worker whose results could not be used.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -37,12 +37,12 @@ class Tally:
 
     @property
     def files(self) -> int:
-        """How many have their result."""
+        """Number of files with a result."""
         plan = self._plan
         return plan.file_count - len(plan.to_parse) + self._parsed + len(self._failures)
 
     def add(self, outcomes: list[tuple[Found, ParseResult]]) -> int:
-        """Count files that were parsed, and return how many of them failed."""
+        """Count the results of a batch, and return how many files failed."""
         failed = 0
         for found, result in outcomes:
             self.parsed_bytes += found.size
@@ -53,8 +53,8 @@ class Tally:
                 self._failures.append(_failure(found.path, result))
         return failed
 
-    def look_at(self, window: "Window") -> None:
-        """Note what became of answers, once there are no more."""
+    def read_window(self, window: "Window") -> None:
+        """Take over what a window counted. Call it once all results have arrived."""
         self.dropped = window.dropped
         self.other_origins = sorted(window.other_origins)
 

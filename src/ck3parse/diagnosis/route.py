@@ -21,11 +21,11 @@ from ck3parse.worker.handler import answerer
 _QUEUES = (QUEUE_INTERACTIVE, QUEUE_BULK)
 
 
-def route_of(of: Settings) -> Route:
+def route_of(settings: Settings) -> Route:
     """Return the way of a request with these settings' broker, as far as it is known without it."""
-    broker, backend = masked(of.broker_url), masked(of.celery()["result_backend"])
+    broker, backend = masked(settings.broker_url), masked(settings.celery()["result_backend"])
     parser = parser_in_use()
-    transport = "its path" if of.transport == "path" else "its bytes"
+    transport = "its path" if settings.transport == "path" else "its bytes"
     return Route(
         broker,
         backend,

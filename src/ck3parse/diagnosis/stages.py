@@ -52,12 +52,12 @@ class Local(NamedTuple):
     result: ParseResult
 
 
-def local_way(path: str, of: Settings) -> Local:
+def local_way(path: str, settings: Settings) -> Local:
     """Take a file through all stages in this process.
 
     Args:
         path: the file; empty for a made-up text.
-        of: settings with the limits.
+        settings: settings with the limits.
     """
     shown = printable_name(path)
     stages = Stages(shown)
@@ -78,7 +78,7 @@ def local_way(path: str, of: Settings) -> Local:
         try:
             for stage in ("read", "read again"):
                 began = perf_counter()
-                data = read_script(path, max_bytes=of.max_file_bytes)
+                data = read_script(path, max_bytes=settings.max_file_bytes)
                 times[stage] = _ms_since(began)
         except CannotReadError as error:
             result.error_type, result.error = error.error_type, error.message
@@ -89,7 +89,7 @@ def local_way(path: str, of: Settings) -> Local:
     result.content_hash = hashlib.sha256(data).hexdigest()
     times["hash"] = _ms_since(began)
     began = perf_counter()
-    outcome = parse_bytes(data, path, max_depth=of.max_depth)
+    outcome = parse_bytes(data, path, max_depth=settings.max_depth)
     times["parse"] = _ms_since(began)
     ast = None
     if outcome.ast_json is not None:
@@ -107,20 +107,20 @@ class Traveller:
     Args:
         window: where to send.
         app: the application that it sends with.
-        of: settings of the broker, transport and path map.
+        settings: settings of the broker, transport and path map.
         mapped: whether the path map applies: not to an embedded worker.
         one_clock: whether the workers' clocks are this machine's.
     """
 
     def __init__(
-        self, window: Window, app: Celery, of: Settings, *, mapped: bool, one_clock: bool
+        self, window: Window, app: Celery, settings: Settings, *, mapped: bool, one_clock: bool
     ) -> None:
         self._window = window
         self._app = app
-        self._map = PathMap.parse(of.path_map if mapped else "")
-        self._transport: Literal["path", "content"] = of.transport
+        self._map = PathMap.parse(settings.path_map if mapped else "")
+        self._transport: Literal["path", "content"] = settings.transport
         # Other backends give a result to the first who asks, and no second time.
-        self._one_clock = one_clock and "redis" in of.celery()["result_backend"].split(":")[0]
+        self._one_clock = one_clock and "redis" in settings.celery()["result_backend"].split(":")[0]
 
     def take(self, local: Local) -> ParseResult:
         """Take a file to a worker and back, and note the stages.

@@ -1,4 +1,4 @@
-"""Write both parsers' tables of value types, tokens and errors.
+"""Write both parsers' tables of dialects, value types, tokens and errors.
 
     python rust/tools/make_grammar_tables.py
 
@@ -20,7 +20,7 @@ RUST_TABLES = ROOT / "rust/core/src/grammar_tables.rs"
 WIDTH = 100
 
 PYTHON_TEMPLATE = '''\
-"""What both parsers must agree on: value types, tokens and errors.
+"""What both parsers must agree on: dialects, value types, tokens and errors.
 
 Written by `rust/tools/make_grammar_tables.py` from `grammar.toml`, with the native parser's tables.
 """
@@ -30,8 +30,11 @@ from enum import IntEnum
 from typing import Literal
 
 from ck3parse.errors import ErrorType
+from ck3parse.parser.dialect import Dialect
 
 Severity = Literal["error", "warning"]
+
+{dialects}
 
 
 class ValueType:
@@ -119,10 +122,14 @@ TOO_MANY_MESSAGE = {too_many_message}
 '''
 
 RUST_TEMPLATE = """\
-//! What both parsers must agree on: value types, tokens and errors.
+//! What both parsers must agree on: dialects, value types, tokens and errors.
 //!
 //! Written by `rust/tools/make_grammar_tables.py` from `src/ck3parse/parser/grammar.toml`, with the
 //! reference parser's tables.
+
+use crate::dialect::Spelling;
+
+{dialects}
 
 /// The `value_type` of a value node, in the AST's JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +155,6 @@ pub(crate) enum TokenKind {{
 
 #[rustfmt::skip]
 impl TokenKind {{
-    #[cfg(test)]
     pub const ALL: &[Self] = &[{all}];
 
     /// What the token is as a value, if it can be one by itself.
@@ -263,6 +269,7 @@ def python_module(grammar: Entry) -> str:
     simple = [entry for entry in recovered if isinstance(entry["recovered"], str)]
     blocks = [entry for entry in recovered if isinstance(entry["recovered"], dict)]
     return PYTHON_TEMPLATE.format(
+        dialects=lines(python_dialect(*each) for each in grammar["dialect"].items()),
         value_types=lines(documented(each, quoted(each["name"])) for each in grammar["value_type"]),
         token_kinds=lines(documented(each, number) for number, each in enumerate(tokens)),
         value_type_of=lines(
@@ -311,6 +318,7 @@ def rust_module(grammar: Entry) -> str:
         return " | ".join(f"Self::{variant(each)}" for each in entries)
 
     return RUST_TEMPLATE.format(
+        dialects=lines(rust_dialect(*each) for each in grammar["dialect"].items()),
         value_types=variants(grammar["value_type"]),
         value_type_names=lines(
             f"            Self::{variant(each)} => {quoted(each['name'])},"
@@ -334,6 +342,29 @@ def rust_module(grammar: Entry) -> str:
         which_error=textwrap.indent(grammar["which_error"].strip(), "/// "),
         error_kinds=variants(errors, numbered=True),
         lexical=either(each for each in errors if each["error_type"] == "LexerError"),
+    )
+
+
+def python_dialect(name: str, dialect: Entry) -> str:
+    """Return a dialect in Python."""
+    fields = lines(
+        f"    {field}={json.dumps(value)}," for field, value in dialect.items() if field != "about"
+    )
+    return f'{name.upper()} = Dialect(\n{fields}\n)\n"""{dialect["about"]}"""'
+
+
+def rust_dialect(name: str, dialect: Entry) -> str:
+    """Return how a dialect spells its tokens, in Rust."""
+    fields = lines(
+        f"    {field}: b{quoted(value)},"
+        for field, value in dialect.items()
+        if field not in ("about", "version", "escapes")
+    )
+    escapes = ", ".join(f"(b'{a}', b{b!a})" for a, b in dialect["escapes"].items())
+    return (
+        wrapped(dialect["about"], "/// ")
+        + f"\npub(crate) const {name.upper()}: Spelling = Spelling {{\n{fields}\n"
+        + f"    escapes: &[{escapes}],\n}};"
     )
 
 

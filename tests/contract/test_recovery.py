@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ck3parse.parser import ParseOutcome, reference
 from ck3parse.parser.diagnostics import MAX_DIAGNOSTICS
-from ck3parse.parser.grammar_tables import CODES, TOO_MANY, ErrorKind
+from ck3parse.parser.grammar_tables import CK3RAVEN, CODES, TOO_MANY, ErrorKind
 from ck3parse.parser.recovery import recover
 
 from .test_properties import FIXTURES, SOUPS, TEXTS, as_read, nodes_in
@@ -252,7 +252,7 @@ def test_truncated_at_every_character(parser: ModuleType, path: Path) -> None:
 def test_the_recovering_parser_reads_a_sound_file_as_the_strict_one(path: Path) -> None:
     text = path.read_text("utf-8-sig")
 
-    recovered = recover(text, path.name, 10_000)
+    recovered = recover(text, path.name, CK3RAVEN, 10_000)
 
     strict = reference.parse_text(text, path.name)
     assert (recovered.ast_json, recovered.node_count) == (strict.ast_json, strict.node_count)

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import ck3parse
-from ck3parse.parser.patterns import patterns_of
+from ck3parse.parser.grammar_tables import CK3RAVEN
+from ck3parse.parser.patterns import patterns_of, string_patterns
 
 FOLDER = Path(ck3parse.__file__).parent
 CHARACTERS = {op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY}
@@ -70,8 +71,11 @@ def patterns() -> dict[str, str | bytes]:
     """Return all expressions of the project by where they are."""
     found: dict[str, str | bytes] = {}
     for is_ascii in (True, False):
-        for name, pattern in patterns_of(is_ascii)._asdict().items():
+        for name, pattern in patterns_of(CK3RAVEN, is_ascii)._asdict().items():
             found[f"patterns_of({is_ascii}).{name}"] = verbose(pattern)
+    for quote, expressions in string_patterns(CK3RAVEN).items():
+        for name, pattern in expressions._asdict().items():
+            found[f"string_patterns.{name} {quote}"] = verbose(pattern)
     for path in FOLDER.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
@@ -105,7 +109,7 @@ def test_no_expression_depends_on_what_an_old_python_gets_wrong(where: str) -> N
 def test_all_expressions_are_looked_at() -> None:
     assert {
         "ck3parse.check.rules.script._TOKENS 0",
-        "ck3parse.parser.recovery_tokens._STRING_REST 1",
+        'string_patterns.rest "',
     } <= (PATTERNS.keys())
     assert sum(where.startswith("patterns_of") for where in PATTERNS) == 6
 

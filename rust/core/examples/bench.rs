@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{env, fs, io, process};
 
-use ck3parse_core::{Buffer, parse_bytes};
+use ck3parse_core::{Buffer, Dialect, Options, parse_bytes};
 
 fn files_under(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
@@ -36,6 +36,10 @@ fn main() -> io::Result<()> {
     let files = paths.iter().map(fs::read).collect::<io::Result<Vec<_>>>()?;
     let source: usize = files.iter().map(Vec::len).sum();
 
+    let options = Options {
+        dialect: Dialect::Ck3Raven,
+        max_depth: 10_000,
+    };
     let mut buffer = Buffer::new();
     let mut times = Vec::new();
     let (mut output, mut nodes, mut parsed) = (0, 0, 0);
@@ -44,7 +48,7 @@ fn main() -> io::Result<()> {
         let start = Instant::now();
         for (path, data) in paths.iter().zip(&files) {
             let name = path.as_os_str().as_encoded_bytes();
-            if let Ok(ast) = parse_bytes(data, name, 10_000, &mut buffer) {
+            if let Ok(ast) = parse_bytes(data, name, options, &mut buffer) {
                 output += ast.json.len();
                 nodes += ast.node_count;
                 parsed += 1;

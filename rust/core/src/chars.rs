@@ -1,61 +1,9 @@
-//! Characters: what a byte may start, how far runs of bytes go, and what Unicode says.
+//! Characters: how far runs of bytes go, and what Unicode says.
 
+use crate::dialect::contains;
+use crate::grammar_tables::CK3RAVEN;
 use crate::steps::{self, STEP};
 use crate::unicode_tables::{PAGE_OF, PAGES};
-
-/// What a byte may be the start of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Start {
-    /// Nothing: an unexpected character.
-    Nothing,
-    /// A space, a tab or a CR.
-    Blank,
-    /// The end of a line.
-    Line,
-    Comment,
-    Name,
-    Digit,
-    Minus,
-    Quote,
-    Dollar,
-    Operator,
-    Punctuation,
-    /// A character outside ASCII.
-    Wide,
-}
-
-static STARTS: [Start; 256] = starts();
-
-const fn starts() -> [Start; 256] {
-    let mut table = [Start::Nothing; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = match byte as u8 {
-            b' ' | b'\t' | b'\r' => Start::Blank,
-            b'\n' => Start::Line,
-            b'#' => Start::Comment,
-            b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'.' => Start::Name,
-            b'0'..=b'9' => Start::Digit,
-            b'-' => Start::Minus,
-            b'"' | b'\'' => Start::Quote,
-            b'$' => Start::Dollar,
-            b'<' | b'>' | b'=' | b'!' | b'?' => Start::Operator,
-            b'{' | b'}' | b':' | b'@' | b'[' | b']' | b'+' | b'*' | b'/' | b',' | b';' | b'`' => {
-                Start::Punctuation
-            }
-            0x80..=0xff => Start::Wide,
-            _ => Start::Nothing,
-        };
-        byte += 1;
-    }
-    table
-}
-
-#[inline(always)]
-pub(crate) fn start_of(byte: u8) -> Start {
-    STARTS[byte as usize]
-}
 
 /// Returns where a run of spaces, tabs and CRs ends.
 #[inline(always)]
@@ -63,8 +11,9 @@ pub(crate) fn blank_run(text: &[u8], from: usize) -> usize {
     run(text, from, steps::blank, is_blank)
 }
 
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r')
+/// Whether a byte separates tokens, other than a line end.
+pub(crate) fn is_blank(byte: u8) -> bool {
+    contains(CK3RAVEN.blanks, byte)
 }
 
 /// Returns where a run of the ASCII characters of a name ends.
@@ -74,11 +23,7 @@ pub(crate) fn name_run(text: &[u8], from: usize) -> usize {
 }
 
 fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'_' | b'.' | b'|' | b'&' | b'\'' | b'-' | b':' | b'/' | b'%'
-        )
+    byte.is_ascii_alphanumeric() || contains(CK3RAVEN.name_part, byte)
 }
 
 /// Returns where a run of characters ends that stand in JSON as they are and do not close a

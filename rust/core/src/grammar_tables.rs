@@ -1,7 +1,20 @@
-//! What both parsers must agree on: value types, tokens and errors.
+//! What both parsers must agree on: dialects, value types, tokens and errors.
 //!
 //! Written by `rust/tools/make_grammar_tables.py` from `src/ck3parse/parser/grammar.toml`, with the
 //! reference parser's tables.
+
+use crate::dialect::Spelling;
+
+/// Contract 1: the AST as qbuilder stores it.
+pub(crate) const CK3RAVEN: Spelling = Spelling {
+    blanks: b" \t\r",
+    comment: b"#",
+    quotes: b"\"'",
+    name_start: b"_.",
+    name_part: b"_.|&'-:/%",
+    param_stops: b" \t\n\r={}",
+    escapes: &[(b'n', b'\n'), (b't', b'\t')],
+};
 
 /// The `value_type` of a value node, in the AST's JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +109,6 @@ pub(crate) enum TokenKind {
 
 #[rustfmt::skip]
 impl TokenKind {
-    #[cfg(test)]
     pub const ALL: &[Self] = &[Self::End, Self::Identifier, Self::String, Self::Number, Self::Param, Self::Bool, Self::CutString, Self::Equal, Self::MaybeEqual, Self::Less, Self::LessEqual, Self::Greater, Self::GreaterEqual, Self::NotEqual, Self::EqualEqual, Self::OpenBrace, Self::CloseBrace, Self::OpenBracket, Self::CloseBracket, Self::At, Self::Comma, Self::Semicolon, Self::Minus, Self::Sign];
 
     /// What the token is as a value, if it can be one by itself.

@@ -8,6 +8,7 @@
 
 mod braces;
 mod chars;
+mod dialect;
 mod error;
 mod grammar_tables;
 mod parser;
@@ -21,11 +22,21 @@ mod text;
 mod unicode_tables;
 mod writer;
 
+pub use dialect::Dialect;
 pub use error::Error;
 pub use grammar_tables::ErrorKind;
 pub use recovery::{Recovered, ReportedFault};
 pub use unicode_tables::UNICODE_VERSION;
 pub use writer::{Buffer, OutOfMemory};
+
+/// How a text is parsed.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The grammar.
+    pub dialect: Dialect,
+    /// How deep braces may nest.
+    pub max_depth: usize,
+}
 
 /// What a text parsed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +50,7 @@ pub struct Ast<'b> {
 /// Parses a file's content: UTF-8 with an optional byte order mark, invalid sequences replaced,
 /// line ends normalised.
 ///
-/// `name` is what the root's `filename` says, in UTF-8 or WTF-8, and `max_depth` how deep braces
-/// may nest.
+/// `name` is what the root's `filename` says, in UTF-8 or WTF-8.
 ///
 /// # Panics
 ///
@@ -48,11 +58,11 @@ pub struct Ast<'b> {
 pub fn parse_bytes<'b>(
     data: &[u8],
     name: &[u8],
-    max_depth: usize,
+    options: Options,
     buffer: &'b mut Buffer,
 ) -> Result<Ast<'b>, Error> {
     let text = text::decode(data);
-    parser::parse(&text, text::LineEnds::Folded, name, max_depth, buffer)
+    parser::parse(&text, text::LineEnds::Folded, name, options, buffer)
 }
 
 /// Parses a text as it is: no byte order mark removed, no line ends changed.
@@ -62,10 +72,10 @@ pub fn parse_bytes<'b>(
 pub fn parse_text<'b>(
     text: &[u8],
     name: &[u8],
-    max_depth: usize,
+    options: Options,
     buffer: &'b mut Buffer,
 ) -> Result<Ast<'b>, Error> {
-    parser::parse(text, text::LineEnds::Kept, name, max_depth, buffer)
+    parser::parse(text, text::LineEnds::Kept, name, options, buffer)
 }
 
 /// Parses a file's content that [`parse_bytes`] refuses: what is sound of it, and at most `most` of
@@ -77,13 +87,13 @@ pub fn parse_text<'b>(
 pub fn recover_bytes<'b>(
     data: &[u8],
     name: &[u8],
-    max_depth: usize,
+    options: Options,
     most: usize,
     buffer: &'b mut Buffer,
 ) -> Recovered<'b> {
     let text = text::decode(data);
     let ends = text::LineEnds::Folded;
-    recovery::recover(&text, ends, name, max_depth, most, buffer)
+    recovery::recover(&text, ends, name, options, most, buffer)
 }
 
 /// Parses a text that [`parse_text`] refuses: what is sound of it, and at most `most` of its errors.
@@ -94,9 +104,9 @@ pub fn recover_bytes<'b>(
 pub fn recover_text<'b>(
     text: &[u8],
     name: &[u8],
-    max_depth: usize,
+    options: Options,
     most: usize,
     buffer: &'b mut Buffer,
 ) -> Recovered<'b> {
-    recovery::recover(text, text::LineEnds::Kept, name, max_depth, most, buffer)
+    recovery::recover(text, text::LineEnds::Kept, name, options, most, buffer)
 }

@@ -1,12 +1,12 @@
 //! The grammar: which tokens make a node, and what is written for it.
 
-use crate::Ast;
-use crate::chars::Start;
+use crate::dialect::Start;
 use crate::error::{Error, Failure};
 use crate::grammar_tables::{ErrorKind, TokenKind, ValueType};
 use crate::scan::{Scanner, Token};
 use crate::text::LineEnds;
 use crate::writer::{Buffer, Piece, Writer};
+use crate::{Ast, Options};
 
 const ROOT: Piece<64> = Piece::new(br#"{"_type":"root","filename":""#);
 const ROOT_CHILDREN: Piece<32> = Piece::new(br#"","children":["#);
@@ -63,14 +63,14 @@ pub(crate) fn parse<'b>(
     text: &[u8],
     ends: LineEnds,
     name: &[u8],
-    max_depth: usize,
+    options: Options,
     buffer: &'b mut Buffer,
 ) -> Result<Ast<'b>, Error> {
     let mut parser = Parser {
-        scan: Scanner::new(text),
+        scan: Scanner::new(text, options.dialect),
         out: Writer::new(buffer, text.len().saturating_mul(EXPECTED_GROWTH)),
         ends,
-        max_depth,
+        max_depth: options.max_depth,
         open: Vec::new(),
         node_count: 1,
     };
@@ -81,7 +81,7 @@ pub(crate) fn parse<'b>(
         }),
         Err(failure) => {
             let failure = parser.lexical_or(failure);
-            Err(Error::new(failure, text, ends, max_depth))
+            Err(Error::new(failure, text, ends, options.max_depth))
         }
     }
 }
@@ -404,7 +404,7 @@ impl Parser<'_, '_> {
             TokenKind::String => {
                 let quote = text[token.start];
                 let inner = &text[token.start + 1..token.end - 1];
-                self.out.string(inner, quote, self.ends);
+                self.out.string(inner, quote, self.ends, self.scan.dialect);
             }
             TokenKind::Param => self.param(token),
             _ if token.plain => self.out.plain(text, token.start, token.end),

@@ -2,12 +2,12 @@
 //!
 //! `ck3parse/parser/recovery.py` is the same in Python; `docs/recovery.md` tells how it is done.
 
-use crate::Ast;
 use crate::braces::{self, Repairs};
 use crate::grammar_tables::{ErrorKind, TokenKind};
 use crate::recovery_tokens::{self, Fault, RecoveryTokens};
 use crate::text::{self, LineEnds};
 use crate::writer::{Buffer, Writer};
+use crate::{Ast, Options};
 
 /// How much longer than its source the JSON of a real file seldom is.
 const EXPECTED_GROWTH: usize = 8;
@@ -47,17 +47,17 @@ pub(crate) fn recover<'b>(
     text: &[u8],
     ends: LineEnds,
     name: &[u8],
-    max_depth: usize,
+    options: Options,
     most: usize,
     buffer: &'b mut Buffer,
 ) -> Recovered<'b> {
-    let tokens = recovery_tokens::tokens(text);
+    let tokens = recovery_tokens::tokens(text, options.dialect);
     let mut recovery = Recovery {
         repairs: braces::repairs(&tokens),
         out: Writer::new(buffer, text.len().saturating_mul(EXPECTED_GROWTH)),
         tokens,
         ends,
-        max_depth,
+        options,
         open: Vec::new(),
         node_count: 1,
         at: 0,
@@ -119,7 +119,7 @@ pub(crate) struct Recovery<'t, 'b> {
     repairs: Repairs,
     pub out: Writer<'b>,
     pub ends: LineEnds,
-    max_depth: usize,
+    pub options: Options,
     open: Vec<Open>,
     node_count: u64,
     at: usize,
@@ -304,7 +304,7 @@ impl Recovery<'_, '_> {
 
     /// Goes into a block.
     fn enter(&mut self, opener: usize, key: (usize, usize)) {
-        if self.open.len() == self.max_depth {
+        if self.open.len() == self.options.max_depth {
             self.fault_of(ErrorKind::TooDeep, opener, (0, 0));
         }
         self.open.push(Open { opener, key });
@@ -398,7 +398,7 @@ impl Recovery<'_, '_> {
 
     /// Whether what is written now is to be left out.
     fn too_deep(&self) -> bool {
-        self.open.len() > self.max_depth
+        self.open.len() > self.options.max_depth
     }
 
     fn count(&mut self, nodes: u64) {

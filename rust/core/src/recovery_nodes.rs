@@ -80,9 +80,13 @@ impl Recovery<'_, '_> {
         match token.kind {
             TokenKind::String => {
                 let inner = &found[1..found.len() - 1];
-                self.out.string(inner, found[0], self.ends);
+                self.out
+                    .string(inner, found[0], self.ends, self.options.dialect);
             }
-            TokenKind::CutString => self.out.string(&found[1..], found[0], self.ends),
+            TokenKind::CutString => {
+                self.out
+                    .string(&found[1..], found[0], self.ends, self.options.dialect)
+            }
             TokenKind::Param => {
                 let inner = &found[1..];
                 self.out.raw(b"$");

@@ -2,11 +2,7 @@
 
 use memchr::{memchr_iter, memchr2};
 
-use crate::chars::blank_run;
-
-pub(crate) fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r')
-}
+use crate::chars::{blank_run, is_blank};
 
 /// Columns between two tab stops where indentation is compared.
 const TAB_WIDTH: u32 = 4;

@@ -6,9 +6,10 @@ use std::panic::resume_unwind;
 
 use memchr::memchr_iter;
 
-use crate::chars::Start;
+use crate::chars::is_blank;
+use crate::dialect::{Dialect, Start};
 use crate::grammar_tables::{ErrorKind, TokenKind};
-use crate::recovery_search::{indent_of, is_blank, script_line, string_end};
+use crate::recovery_search::{indent_of, script_line, string_end};
 use crate::scan::Scanner;
 use crate::text::is_continuation;
 use crate::writer::OutOfMemory;
@@ -175,12 +176,12 @@ impl RecoveryTokens<'_> {
 }
 
 /// Reads a text's tokens.
-pub(crate) fn tokens(text: &[u8]) -> RecoveryTokens<'_> {
+pub(crate) fn tokens(text: &[u8], dialect: Dialect) -> RecoveryTokens<'_> {
     let mut line_starts = vec![0];
     line_starts.extend(memchr_iter(b'\n', text).map(|at| at + 1));
     line_starts.push(text.len() + 1);
     let mut reader = Reader {
-        scan: Scanner::new(text),
+        scan: Scanner::new(text, dialect),
         tokens: RecoveryTokens {
             text,
             line_starts,
@@ -240,12 +241,12 @@ impl Reader<'_> {
             match self.scan.token_of(start) {
                 Ok(token) => {
                     let text = &self.scan.text[token.start..token.end];
-                    self.add(
-                        kind_of(token.kind, text),
-                        token.start,
-                        token.end,
-                        token.column,
-                    );
+                    // The scanner leaves it to its next call to find that a character outside ASCII,
+                    // which is no part of a word, follows a bool.
+                    let is_bool =
+                        token.kind == TokenKind::Identifier && self.scan.dialect.is_bool(text);
+                    let kind = if is_bool { TokenKind::Bool } else { token.kind };
+                    self.add(kind, token.start, token.end, token.column);
                 }
                 Err(failure) => {
                     self.stray(failure.start, failure.end);
@@ -343,14 +344,5 @@ impl Reader<'_> {
             found: (start, start + 1),
             opener_line: 0,
         });
-    }
-}
-
-/// The kind of a token of the scanner's. A character that is no part of a word can follow `yes` or
-/// `no`, which the scanner leaves for its next call to find.
-fn kind_of(kind: TokenKind, text: &[u8]) -> TokenKind {
-    match (kind, text) {
-        (TokenKind::Identifier, b"yes" | b"no") => TokenKind::Bool,
-        _ => kind,
     }
 }

@@ -2,7 +2,8 @@
 
 use memchr::memchr;
 
-use crate::chars::{Class, Start, blank_run, name_run, plain_run, start_of, wide_at};
+use crate::chars::{Class, blank_run, plain_run, wide_at};
+use crate::dialect::{Dialect, Start};
 use crate::error::Failure;
 use crate::grammar_tables::{ErrorKind, TokenKind};
 use crate::text::is_continuation;
@@ -32,6 +33,7 @@ impl Token {
 /// Where the scanner stands in a text.
 pub(crate) struct Scanner<'t> {
     pub text: &'t [u8],
+    pub dialect: Dialect,
     pub at: usize,
     pub line: usize,
     /// Where the line would have started if each of its characters so far took one byte: a
@@ -40,9 +42,10 @@ pub(crate) struct Scanner<'t> {
 }
 
 impl<'t> Scanner<'t> {
-    pub fn new(text: &'t [u8]) -> Self {
+    pub fn new(text: &'t [u8], dialect: Dialect) -> Self {
         Scanner {
             text,
+            dialect,
             at: 0,
             line: 1,
             line_start: 0,
@@ -54,7 +57,7 @@ impl<'t> Scanner<'t> {
     #[inline(always)]
     pub fn skip(&mut self) -> Option<Start> {
         loop {
-            let start = start_of(*self.text.get(self.at)?);
+            let start = self.dialect.start_of(*self.text.get(self.at)?);
             match start {
                 // Between tokens there is most often one space, and at the start of a line many.
                 Start::Blank => {
@@ -160,13 +163,14 @@ impl<'t> Scanner<'t> {
     /// A name whose characters before `from` are known to be some.
     #[inline(always)]
     fn rest_of_name(&mut self, from: usize) -> Token {
-        let end = name_run(self.text, from);
+        let end = self.dialect.name_run(self.text, from);
         if self.text.get(end).is_some_and(|byte| !byte.is_ascii()) {
             return self.wide_name(end);
         }
-        let kind = match &self.text[self.at..end] {
-            b"yes" | b"no" => TokenKind::Bool,
-            _ => TokenKind::Identifier,
+        let kind = if self.dialect.is_bool(&self.text[self.at..end]) {
+            TokenKind::Bool
+        } else {
+            TokenKind::Identifier
         };
         self.ending(kind, end)
     }
@@ -174,13 +178,13 @@ impl<'t> Scanner<'t> {
     /// A name that holds characters outside ASCII, known up to `end`.
     #[inline(never)]
     fn wide_name(&mut self, end: usize) -> Token {
-        let mut end = name_run(self.text, end);
+        let mut end = self.dialect.name_run(self.text, end);
         while self.text.get(end).is_some_and(|byte| !byte.is_ascii()) {
             let (class, length) = wide_at(self.text, end);
             if class == Class::Other {
                 break;
             }
-            end = name_run(self.text, end + length);
+            end = self.dialect.name_run(self.text, end + length);
         }
         self.ending_wide(TokenKind::Identifier, end)
     }
@@ -347,7 +351,7 @@ impl<'t> Scanner<'t> {
                     end += 1;
                     break;
                 }
-                b' ' | b'\t' | b'\n' | b'\r' | b'=' | b'{' | b'}' => break,
+                _ if self.dialect.stops_param(byte) => break,
                 b'"' | b'\\' | ..b' ' | 0x7f.. => plain = false,
                 _ => {}
             }
@@ -369,7 +373,7 @@ mod tests {
     fn tokens_of_fixed_texts_are_of_their_kinds() {
         for &kind in TokenKind::ALL {
             for text in kind.texts() {
-                let Ok(token) = Scanner::new(text.as_bytes()).token() else {
+                let Ok(token) = Scanner::new(text.as_bytes(), Dialect::Ck3Raven).token() else {
                     panic!("{text} is no token");
                 };
                 assert_eq!((token.kind, token.end), (kind, text.len()), "{text}");

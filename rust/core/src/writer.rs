@@ -6,6 +6,7 @@
 use std::panic::resume_unwind;
 
 use crate::chars::{decode, plain_run};
+use crate::dialect::Dialect;
 use crate::text::LineEnds;
 
 /// Room that [`Writer::reserve`] keeps free, more than the pieces of an element take.
@@ -295,24 +296,23 @@ impl<'b> Writer<'b> {
 
     /// Writes what stands between a string's quotes, its own escapes resolved.
     #[inline(never)]
-    pub fn string(&mut self, text: &[u8], quote: u8, ends: LineEnds) {
+    pub fn string(&mut self, text: &[u8], quote: u8, ends: LineEnds, dialect: Dialect) {
         let mut at = 0;
         while at < text.len() {
             at = self.clean(text, at);
             match text[at..] {
                 [] => {}
-                [b'\\', b'n', ..] => {
-                    self.escape(b"\n", 0);
-                    at += 2;
-                }
-                [b'\\', b't', ..] => {
-                    self.escape(b"\t", 0);
-                    at += 2;
-                }
-                [b'\\', next, ..] if next == b'\\' || next == quote => {
-                    // Escaped in JSON too, but for an apostrophe.
-                    self.escape(text, at + 1);
-                    at += 2;
+                [b'\\', next, ..] => {
+                    if next == b'\\' || next == quote {
+                        // Escaped in JSON too, but for an apostrophe.
+                        self.escape(text, at + 1);
+                        at += 2;
+                    } else if let Some(character) = dialect.unescaped(next) {
+                        self.escape(&[character], 0);
+                        at += 2;
+                    } else {
+                        at = self.escape(text, at);
+                    }
                 }
                 [b'\r', b'\n', ..] if ends == LineEnds::Folded => at += 1,
                 _ => at = self.escape(text, at),

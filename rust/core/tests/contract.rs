@@ -3,10 +3,15 @@
 use std::fs;
 use std::path::PathBuf;
 
-use ck3parse_core::{Ast, Buffer, Error, ErrorKind, parse_bytes, parse_text};
+use ck3parse_core::{Ast, Buffer, Dialect, Error, ErrorKind, Options, parse_bytes, parse_text};
 use serde_json::Value;
 
-const MAX_DEPTH: usize = 10_000;
+const OPTIONS: Options = to_depth(10_000);
+
+const fn to_depth(max_depth: usize) -> Options {
+    let dialect = Dialect::Ck3Raven;
+    Options { dialect, max_depth }
+}
 
 fn tests_folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests")
@@ -26,11 +31,11 @@ fn fixtures() -> Vec<Vec<u8>> {
 }
 
 fn content(data: &[u8], buffer: &mut Buffer) -> Result<(Vec<u8>, u64), Error> {
-    parse_bytes(data, b"case.txt", MAX_DEPTH, buffer).map(owned)
+    parse_bytes(data, b"case.txt", OPTIONS, buffer).map(owned)
 }
 
 fn text(text: &str, buffer: &mut Buffer) -> Result<(Vec<u8>, u64), Error> {
-    parse_text(text.as_bytes(), b"case.txt", MAX_DEPTH, buffer).map(owned)
+    parse_text(text.as_bytes(), b"case.txt", OPTIONS, buffer).map(owned)
 }
 
 fn owned(ast: Ast) -> (Vec<u8>, u64) {
@@ -154,7 +159,8 @@ fn a_million_nested_braces_use_no_stack() {
     let parse = move || {
         let mut buffer = Buffer::new();
         let mut nodes = |max_depth| {
-            parse_text(source.as_bytes(), b"", max_depth, &mut buffer).map(|ast| ast.node_count)
+            parse_text(source.as_bytes(), b"", to_depth(max_depth), &mut buffer)
+                .map(|ast| ast.node_count)
         };
         assert_eq!(nodes(DEPTH), Ok(DEPTH as u64 + 1));
         let error = nodes(DEPTH - 1).unwrap_err();
@@ -169,7 +175,8 @@ fn a_million_nested_braces_use_no_stack() {
 #[test]
 fn lone_surrogates_and_ill_formed_texts() {
     let mut buffer = Buffer::new();
-    let mut parse = |text: &[u8]| parse_text(text, b"\xed\xb2\x80", 1, &mut buffer).map(owned);
+    let mut parse =
+        |text: &[u8]| parse_text(text, b"\xed\xb2\x80", to_depth(1), &mut buffer).map(owned);
     let (json, _) = parse(b"'\xed\xa0\x80'").unwrap();
     let json = String::from_utf8(json).unwrap();
     assert!(json.starts_with(r#"{"_type":"root","filename":"\udc80""#));

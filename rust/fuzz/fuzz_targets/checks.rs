@@ -1,10 +1,13 @@
 //! What must hold of every parse.
 
-use ck3parse_core::{Ast, Error, ErrorKind};
+use ck3parse_core::{Ast, Dialect, Error, ErrorKind, Options};
 use serde_json::Value;
 
 /// Shallow enough for a JSON parser that recurses.
-pub const MAX_DEPTH: usize = 40;
+pub const OPTIONS: Options = Options {
+    dialect: Dialect::Ck3Raven,
+    max_depth: 40,
+};
 
 /// Checks that a tree is ASCII, no longer than its bound, JSON, and of as many nodes as it says.
 pub fn check_ast(ast: &Ast, source: &[u8]) {
@@ -23,7 +26,7 @@ pub fn check_error(error: &Error, text: &str) {
     let columns = line.chars().count() as u64;
     assert!((1..=columns + 1).contains(&error.column));
     if error.kind == ErrorKind::TooDeep {
-        assert_eq!(error.found, MAX_DEPTH.to_string().as_bytes());
+        assert_eq!(error.found, OPTIONS.max_depth.to_string().as_bytes());
         return;
     }
     let found = str::from_utf8(&error.found).expect("the text was UTF-8");

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let (mut buffer, mut text_buffer) = (Buffer::new(), Buffer::new());
-    let outcome = parse_bytes(data, b"fuzz.txt", checks::MAX_DEPTH, &mut buffer);
+    let outcome = parse_bytes(data, b"fuzz.txt", checks::OPTIONS, &mut buffer);
 
     let bare = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
     let text = String::from_utf8_lossy(bare)
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     let text_outcome = parse_text(
         text.as_bytes(),
         b"fuzz.txt",
-        checks::MAX_DEPTH,
+        checks::OPTIONS,
         &mut text_buffer,
     );
     assert_eq!(outcome, text_outcome);

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let mut buffer = Buffer::new();
-    let outcome = parse_text(data, b"fuzz.txt", checks::MAX_DEPTH, &mut buffer);
+    let outcome = parse_text(data, b"fuzz.txt", checks::OPTIONS, &mut buffer);
     match (outcome, str::from_utf8(data)) {
         (Ok(ast), Ok(_)) => checks::check_ast(&ast, data),
         (Err(error), Ok(text)) => checks::check_error(&error, text),

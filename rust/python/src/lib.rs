@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use ck3parse_core::{Ast, Buffer, Error, OutOfMemory, Recovered, ReportedFault};
+use ck3parse_core::{Ast, Buffer, Dialect, Error, Options, OutOfMemory, Recovered, ReportedFault};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -49,7 +49,7 @@ mod _native {
     ) -> PyResult<Outcome<'py>> {
         let name = wtf8(name)?;
         parse(py, |buffer| {
-            ck3parse_core::parse_bytes(data, &name, max_depth, buffer)
+            ck3parse_core::parse_bytes(data, &name, options(max_depth), buffer)
         })
     }
 
@@ -64,7 +64,7 @@ mod _native {
         let text = wtf8(text)?;
         let name = wtf8(name)?;
         parse(py, |buffer| {
-            ck3parse_core::parse_text(&text, &name, max_depth, buffer)
+            ck3parse_core::parse_text(&text, &name, options(max_depth), buffer)
         })
     }
 
@@ -79,7 +79,7 @@ mod _native {
     ) -> PyResult<Recovery<'py>> {
         let name = wtf8(name)?;
         recover(py, |buffer| {
-            ck3parse_core::recover_bytes(data, &name, max_depth, most, buffer)
+            ck3parse_core::recover_bytes(data, &name, options(max_depth), most, buffer)
         })
     }
 
@@ -95,9 +95,14 @@ mod _native {
         let text = wtf8(text)?;
         let name = wtf8(name)?;
         recover(py, |buffer| {
-            ck3parse_core::recover_text(&text, &name, max_depth, most, buffer)
+            ck3parse_core::recover_text(&text, &name, options(max_depth), most, buffer)
         })
     }
+}
+
+fn options(max_depth: usize) -> Options {
+    let dialect = Dialect::Ck3Raven;
+    Options { dialect, max_depth }
 }
 
 /// Runs the strict parser and makes Python's objects of what it returns.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ck3parse.config import read_setting
 from ck3parse.errors import UsageError
 from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
+from ck3parse.parser.grammar_tables import CK3RAVEN
 from ck3parse.parser.outcome import ParseOutcome, checked
 
 __all__ = [
@@ -22,13 +23,6 @@ __all__ = [
     "parse_text",
     "parser_in_use",
 ]
-
-DIALECT_VERSION = "ck3raven/1.1"
-"""What the built-in parsers' output is known by: the contract's dialect and version.
-
-The number after the point goes up when results under the same contract were wrong, so that no store
-keeps them. Under `ck3raven/1`, the Python parser misread lists of numbers on CPython before 3.11.5.
-"""
 
 
 class Parser(NamedTuple):
@@ -99,11 +93,11 @@ def _parser(choice: str) -> Parser:
                     " CK3PARSE_NATIVE=1 and a Rust toolchain, or unset CK3PARSE_PARSER"
                 ) from error
         else:
-            return Parser("native", DIALECT_VERSION, native.parse_bytes, native.parse_text)
+            return Parser("native", CK3RAVEN.version, native.parse_bytes, native.parse_text)
     if choice in ("", "python"):
         from ck3parse.parser import reference
 
-        return Parser("python", DIALECT_VERSION, reference.parse_bytes, reference.parse_text)
+        return Parser("python", CK3RAVEN.version, reference.parse_bytes, reference.parse_text)
     return _own_parser(choice)
 
 

@@ -1,4 +1,4 @@
-"""What both parsers must agree on: value types, tokens and errors.
+"""What both parsers must agree on: dialects, value types, tokens and errors.
 
 Written by `rust/tools/make_grammar_tables.py` from `grammar.toml`, with the native parser's tables.
 """
@@ -8,8 +8,21 @@ from enum import IntEnum
 from typing import Literal
 
 from ck3parse.errors import ErrorType
+from ck3parse.parser.dialect import Dialect
 
 Severity = Literal["error", "warning"]
+
+CK3RAVEN = Dialect(
+    version="ck3raven/1.1",
+    blanks=" \t\r",
+    comment="#",
+    quotes="\"'",
+    escapes={"n": "\n", "t": "\t"},
+    name_start="_.",
+    name_part="_.|&'-:/%",
+    param_stops=" \t\n\r={}",
+)
+"""Contract 1: the AST as qbuilder stores it."""
 
 
 class ValueType:

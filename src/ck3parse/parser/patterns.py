@@ -15,6 +15,7 @@ from enum import IntEnum
 from functools import cache
 from typing import NamedTuple
 
+from ck3parse.parser.dialect import Dialect
 from ck3parse.parser.grammar_tables import KIND_OF_TEXT, OPERATORS, TokenKind
 from ck3parse.parser.unicode_tables import ALNUM_RANGES, ALPHA_RANGES, DIGIT_RANGES
 
@@ -58,7 +59,7 @@ class Element(IntEnum):
 
 
 class Patterns(NamedTuple):
-    """The expressions for texts of some alphabet.
+    """The expressions for texts of a dialect and an alphabet.
 
     Attributes:
         skip: spaces, line ends and comments, or nothing.
@@ -73,28 +74,56 @@ class Patterns(NamedTuple):
     element: re.Pattern[str]
 
 
+class StringPatterns(NamedTuple):
+    """The expressions for strings of one quote.
+
+    Attributes:
+        rest: what follows the opening quote, up to the closing one or the end of the text.
+        escape: a backslash and what it escapes, as a group.
+    """
+
+    rest: re.Pattern[str]
+    escape: re.Pattern[str]
+
+
 @cache
-def patterns_of(is_ascii: bool) -> Patterns:
-    """Return the expressions for ASCII texts, or for texts of any characters."""
+def string_patterns(dialect: Dialect) -> dict[str, StringPatterns]:
+    """Return the expressions for a dialect's strings, by their quote."""
+    escaped = re.escape("".join(dialect.escapes))
+    return {
+        quote: StringPatterns(
+            re.compile(_string_rest(quote), re.DOTALL),
+            re.compile(rf"\\([\\{escaped}{quote}])"),
+        )
+        for quote in dialect.quotes
+    }
+
+
+@cache
+def patterns_of(dialect: Dialect, is_ascii: bool) -> Patterns:
+    """Return the expressions for a dialect's ASCII texts, or for its texts of any characters."""
+    first, part = re.escape(dialect.name_start), re.escape(dialect.name_part)
     letter = _one_of("A-Za-z_", () if is_ascii else ALPHA_RANGES)
     digit = _one_of("0-9", () if is_ascii else DIGIT_RANGES)
     digits = _any_of("0-9", () if is_ascii else DIGIT_RANGES)
-    starter = _one_of("A-Za-z_.", () if is_ascii else ALPHA_RANGES)
-    follower = r"A-Za-z0-9_.|&'\-:/%", () if is_ascii else ALNUM_RANGES
+    starter = _one_of(f"A-Za-z{first}", () if is_ascii else ALPHA_RANGES)
+    follower = f"A-Za-z0-9{part}", () if is_ascii else ALNUM_RANGES
 
-    skip = r"[ \t\n\r]*+(?:\#[^\n]*+[ \t\n\r]*+)*+"
+    blank = f"[{re.escape(dialect.blanks)}\n]*+"
+    skip = rf"{blank}(?:{re.escape(dialect.comment)}[^\n]*+{blank})*+"
     word = f"{starter}{_any_of(*follower)}"
     identifier = f"(?:{word}|{digit}{letter}{_any_of(*follower)})"
     # After a minus the second character decides nothing: `-1a` is a number and an identifier.
     number = rf"(?:-{digit}|{digit}(?!{letter})){digits}(?:\.{digits})?+%?+"
+    string = "|".join(f"{quote}{_string_rest(quote)}{quote}" for quote in dialect.quotes)
     operator = _operator()
     token = rf"""
         {skip}
         (?:
             ({identifier})
-          | ("[^"\\]*+(?:\\.[^"\\]*+)*+"|'[^'\\]*+(?:\\.[^'\\]*+)*+')
+          | ({string})
           | ({number})
-          | (\$[^$ \t\n\r={{}}]*+\$?+)
+          | (\$[^${re.escape(dialect.param_stops)}]*+\$?+)
           | ({operator}|{_punctuation()})
         )
         """
@@ -121,6 +150,11 @@ def patterns_of(is_ascii: bool) -> Patterns:
         """
     flags = re.VERBOSE | re.DOTALL
     return Patterns(re.compile(skip), re.compile(token, flags), re.compile(element, flags))
+
+
+def _string_rest(quote: str) -> str:
+    """Return an expression for what follows a string's opening quote, up to its closing one."""
+    return rf"[^{quote}\\]*+(?:\\.[^{quote}\\]*+)*+"
 
 
 def _operator() -> str:

@@ -8,19 +8,21 @@ from json.encoder import encode_basestring_ascii as quoted
 
 from ck3parse.parser.braces import repairs_of
 from ck3parse.parser.diagnostics import MAX_DIAGNOSTICS, Recovered, ReportedFault
+from ck3parse.parser.dialect import Dialect
 from ck3parse.parser.grammar_tables import VALUE_TYPES, ErrorKind, TokenKind, ValueType
 from ck3parse.parser.recovery_tokens import Fault, RecoveryTokens, Span
 
 
-def recover(text: str, name: str, max_depth: int) -> Recovered:
+def recover(text: str, name: str, dialect: Dialect, max_depth: int) -> Recovered:
     """Return the tree of what is sound in a text, and what is wrong with the rest.
 
     Args:
         text: the script.
         name: what the root node's `filename` says.
+        dialect: how the script is spelled.
         max_depth: how deep braces may nest; what is deeper is left out.
     """
-    tokens = RecoveryTokens(text)
+    tokens = RecoveryTokens(text, dialect)
     parse = _Recovery(tokens, max_depth)
     parse.run()
     head = f'{{"_type":"root","filename":{quoted(name)},"children":['

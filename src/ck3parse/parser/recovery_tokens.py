@@ -7,8 +7,10 @@ import re
 from array import array
 from bisect import bisect_right
 
+from ck3parse.parser.dialect import Dialect
 from ck3parse.parser.grammar_tables import KEYS, KIND_OF_TEXT, OPERATORS, ErrorKind, TokenKind
-from ck3parse.parser.tokens import TokenReader, unescaped
+from ck3parse.parser.patterns import string_patterns
+from ck3parse.parser.tokens import TokenReader
 
 TAB_WIDTH = 4
 """Columns between two tab stops where indentation is compared."""
@@ -17,9 +19,6 @@ INLINE_LINES = 10
 """How many lines further an inline expression may end."""
 
 
-_STRING_REST = {
-    quote: re.compile(rf"[^{quote}\\]*+(?:\\.[^{quote}\\]*+)*+", re.DOTALL) for quote in "\"'"
-}
 # A line that opens or closes a block or gives a key a value, or the next of a list of strings.
 _SCRIPT_LINE = re.compile(
     r"\n[ \t\r]*+(?:\}|[^ \t\r\n=<>!?{}\#\"']++[ \t\r]*+(?:[=<>]|[?!]=)|[\"'][^ \t\r\n])"
@@ -73,8 +72,9 @@ class RecoveryTokens:
         faults: what was wrong on the way.
     """
 
-    def __init__(self, text: str) -> None:
-        reader = TokenReader(text)
+    def __init__(self, text: str, dialect: Dialect) -> None:
+        reader = TokenReader(text, dialect)
+        self._reader = reader
         self.text = text
         self.line_starts = reader.line_starts
         self.kind = bytearray()
@@ -86,12 +86,12 @@ class RecoveryTokens:
         self.faults: list[Fault] = []
         self._last_line = 0
         self._line = self._indent = 0
-        self._string_known = {'"': (0, -1), "'": (0, -1)}
+        self._string_known = dict.fromkeys(dialect.quotes, (0, -1))
         self._script_known = (0, -1)
         self._between = 0
         self._below: list[int] = []
         self._ends: list[int] = []
-        self._read(reader)
+        self._read()
         for _ in range(4):
             self._add(TokenKind.END, len(text), len(text))
 
@@ -201,9 +201,9 @@ class RecoveryTokens:
         found = self.source(index)
         kind = self.kind[index]
         if kind == TokenKind.STRING:
-            return unescaped(found[1:-1], found[0])
+            return self._reader.unescaped(found[1:-1], found[0])
         if kind == TokenKind.CUT_STRING:
-            return unescaped(found[1:], found[0])
+            return self._reader.unescaped(found[1:], found[0])
         if kind == TokenKind.PARAM and (len(found) == 1 or found[-1] != "$"):
             return found + "$"
         return found
@@ -213,13 +213,13 @@ class RecoveryTokens:
         line = bisect_right(self.line_starts, offset)
         return line, offset - self.line_starts[line - 1] + 1
 
-    def _read(self, reader: TokenReader) -> None:
-        text = self.text
+    def _read(self) -> None:
+        reader, text = self._reader, self.text
         token = reader.patterns.token
         at = reader.skipped(0)
         while at < len(text):
             character = text[at]
-            if character in "\"'":
+            if character in reader.dialect.quotes:
                 at = self._string(at, character)
             elif (match := token.match(text, at)) and match.lastindex:
                 group = match.lastindex
@@ -284,7 +284,7 @@ class RecoveryTokens:
         """Return the offset of the quote that ends a string, or of the end of the text."""
         known_from, known_end = self._string_known[quote]
         if not known_from <= start <= known_end:
-            match = _STRING_REST[quote].match(self.text, start)
+            match = string_patterns(self._reader.dialect)[quote].rest.match(self.text, start)
             end = match.end() if match else start
             if end < len(self.text) and self.text[end] != quote:  # a backslash ends the text
                 end = len(self.text)

@@ -12,7 +12,9 @@ from json.encoder import encode_basestring_ascii as quoted
 
 from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
 from ck3parse.parser.diagnostics import message_of
+from ck3parse.parser.dialect import Dialect
 from ck3parse.parser.grammar_tables import (
+    CK3RAVEN,
     ERROR_TYPES,
     KEYS,
     OPERATORS,
@@ -62,12 +64,12 @@ def parse_text(
     text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
 ) -> ParseOutcome:
     """Parse a text as it is; see `ck3parse.parser.parse_text`."""
-    parse = _Parse(text, max_depth)
+    parse = _Parse(text, CK3RAVEN, max_depth)
     try:
         parse.run()
     except ScriptError as error:
         if mode == "recover":
-            return recovered_outcome(recover(text, name, max_depth), max_depth)
+            return recovered_outcome(recover(text, name, CK3RAVEN, max_depth), max_depth)
         error = parse.first_error(error)
         line, column = parse.place_of(error.start)
         return ParseOutcome(
@@ -85,8 +87,8 @@ def parse_text(
 class _Parse(TokenReader):
     """One text on its way to JSON."""
 
-    def __init__(self, text: str, max_depth: int) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, dialect: Dialect, max_depth: int) -> None:
+        super().__init__(text, dialect)
         self.max_depth = max_depth
         self.pieces: list[str] = []
         self.node_count = 1

@@ -4,11 +4,9 @@ import re
 from bisect import bisect_right
 from itertools import accumulate
 
+from ck3parse.parser.dialect import Dialect
 from ck3parse.parser.grammar_tables import KIND_OF_TEXT, ErrorKind, TokenKind
-from ck3parse.parser.patterns import patterns_of
-
-_ESCAPE_OF = {quote: re.compile(rf"\\([\\nt{quote}])") for quote in "\"'"}
-_ESCAPES = {"n": "\n", "t": "\t"}
+from ck3parse.parser.patterns import patterns_of, string_patterns
 
 
 class ScriptError(Exception):
@@ -26,6 +24,7 @@ class TokenReader:
 
     Attributes:
         text: the whole text.
+        dialect: how it is spelled.
         patterns: the expressions that match it.
         line_starts: the offset of each line's start, then one past the end of the text.
         kind: the kind of the token taken last, one of `TokenKind`.
@@ -34,9 +33,10 @@ class TokenReader:
         end: where it ends, and the next one is looked for.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, dialect: Dialect) -> None:
         self.text = text
-        self.patterns = patterns_of(text.isascii())
+        self.dialect = dialect
+        self.patterns = patterns_of(dialect, text.isascii())
         self.line_starts = [0, *accumulate(map((1).__add__, map(len, text.split("\n"))))]
         self.kind: int = TokenKind.END
         self.found = ""
@@ -56,7 +56,7 @@ class TokenReader:
             self.start = self.end = self.skipped(self.end)
             if self.start < len(self.text):
                 character = self.text[self.start]
-                unclosed = character in "\"'"
+                unclosed = character in self.dialect.quotes
                 kind = ErrorKind.UNCLOSED_STRING if unclosed else ErrorKind.UNEXPECTED_CHARACTER
                 raise ScriptError(kind, self.start, character)
         else:
@@ -75,10 +75,19 @@ class TokenReader:
         """Return the value of the token just taken."""
         found = self.found
         if self.kind == TokenKind.STRING:
-            return unescaped(found[1:-1], found[0])
+            return self.unescaped(found[1:-1], found[0])
         if self.kind == TokenKind.PARAM and (len(found) == 1 or found[-1] != "$"):
             return found + "$"
         return found
+
+    def unescaped(self, inner: str, quote: str) -> str:
+        """Return what stands between a string's quotes with its escapes resolved."""
+
+        def character(match: re.Match[str]) -> str:
+            return escapes.get(match[1], match[1])
+
+        escapes = self.dialect.escapes
+        return string_patterns(self.dialect)[quote].escape.sub(character, inner)
 
     def error(self, kind: ErrorKind) -> ScriptError:
         """Return an error at the token just taken."""
@@ -100,12 +109,3 @@ class TokenReader:
         except ScriptError as lexer_error:
             return lexer_error
         return error
-
-
-def unescaped(inner: str, quote: str) -> str:
-    """Return what stands between a string's quotes with its escapes resolved."""
-    return _ESCAPE_OF[quote].sub(_escaped, inner)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return _ESCAPES.get(match[1], match[1])

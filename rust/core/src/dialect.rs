@@ -1,0 +1,174 @@
+//! What a contract's grammar chooses about characters. Nothing else in the lexer knows the contract.
+
+use crate::chars::name_run;
+use crate::grammar_tables::{CK3RAVEN, TokenKind};
+
+/// A contract's grammar, as a value that is passed to the lexer.
+///
+/// A second one is a variant: the compiler then names each choice there is to make. With a single
+/// variant the value takes no space and choosing no time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Contract 1: the AST as qbuilder stores it.
+    Ck3Raven,
+}
+
+impl Dialect {
+    /// Returns what a byte can start.
+    #[inline(always)]
+    pub(crate) fn start_of(self, byte: u8) -> Start {
+        match self {
+            Self::Ck3Raven => CK3RAVEN_STARTS[byte as usize],
+        }
+    }
+
+    /// Returns where a run of the ASCII characters of a name ends.
+    #[inline(always)]
+    pub(crate) fn name_run(self, text: &[u8], from: usize) -> usize {
+        match self {
+            Self::Ck3Raven => name_run(text, from),
+        }
+    }
+
+    /// Whether a name is a bool.
+    #[inline(always)]
+    pub(crate) fn is_bool(self, name: &[u8]) -> bool {
+        match self {
+            Self::Ck3Raven => matches!(name, b"yes" | b"no"),
+        }
+    }
+
+    /// Whether a byte ends a parameter that has no closing `$`.
+    #[inline(always)]
+    pub(crate) fn stops_param(self, byte: u8) -> bool {
+        match self {
+            Self::Ck3Raven => contains(CK3RAVEN.param_stops, byte),
+        }
+    }
+
+    /// Returns what a backslash and a letter stand for in a string, if they stand for something.
+    #[inline(always)]
+    pub(crate) fn unescaped(self, letter: u8) -> Option<u8> {
+        let escapes = match self {
+            Self::Ck3Raven => CK3RAVEN.escapes,
+        };
+        let mut found = escapes.iter().filter(|(escape, _)| *escape == letter);
+        found.next().map(|&(_, character)| character)
+    }
+}
+
+/// How a dialect spells its tokens: ASCII characters beside letters and digits.
+pub(crate) struct Spelling {
+    /// They separate tokens, beside line ends.
+    pub blanks: &'static [u8],
+    /// They start a comment.
+    pub comment: &'static [u8],
+    /// They start a string, and end one that they started.
+    pub quotes: &'static [u8],
+    /// They can start a name.
+    pub name_start: &'static [u8],
+    /// They can be in a name.
+    pub name_part: &'static [u8],
+    /// They end a parameter that has no closing `$`.
+    pub param_stops: &'static [u8],
+    /// Letters after a backslash in a string, and what they stand for.
+    pub escapes: &'static [(u8, u8)],
+}
+
+/// What a byte can start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Start {
+    /// Nothing: an unexpected character.
+    Nothing,
+    /// A run of blanks.
+    Blank,
+    /// The end of a line.
+    Line,
+    Comment,
+    Name,
+    Digit,
+    Minus,
+    Quote,
+    Dollar,
+    Operator,
+    Punctuation,
+    /// A character outside ASCII.
+    Wide,
+}
+
+static CK3RAVEN_STARTS: [Start; 256] = starts(&CK3RAVEN);
+
+const fn starts(spelling: &Spelling) -> [Start; 256] {
+    let mut table = [Start::Nothing; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = start(spelling, byte as u8);
+        byte += 1;
+    }
+    table
+}
+
+const fn start(spelling: &Spelling, byte: u8) -> Start {
+    match byte {
+        b'\n' => Start::Line,
+        b'$' => Start::Dollar,
+        0x80..=0xff => Start::Wide,
+        _ if contains(spelling.blanks, byte) => Start::Blank,
+        _ if contains(spelling.comment, byte) => Start::Comment,
+        _ if contains(spelling.quotes, byte) => Start::Quote,
+        _ if byte.is_ascii_digit() => Start::Digit,
+        _ if byte.is_ascii_alphabetic() || contains(spelling.name_start, byte) => Start::Name,
+        _ => sign_start(byte),
+    }
+}
+
+/// What a character can start that no word holds.
+const fn sign_start(byte: u8) -> Start {
+    let mut start = Start::Nothing;
+    let mut index = 0;
+    while index < TokenKind::ALL.len() {
+        let kind = TokenKind::ALL[index];
+        let texts = kind.texts();
+        let mut text = 0;
+        while text < texts.len() {
+            if texts[text].as_bytes()[0] == byte {
+                if kind.is_operator() {
+                    return Start::Operator;
+                }
+                start = match kind {
+                    TokenKind::Minus => Start::Minus,
+                    _ => Start::Punctuation,
+                };
+            }
+            text += 1;
+        }
+        index += 1;
+    }
+    start
+}
+
+/// Whether a set of bytes holds one.
+pub(crate) const fn contains(set: &[u8], byte: u8) -> bool {
+    let mut at = 0;
+    while at < set.len() {
+        if set[at] == byte {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bools_are_those_of_the_tables() {
+        for text in TokenKind::Bool.texts() {
+            assert!(Dialect::Ck3Raven.is_bool(text.as_bytes()));
+        }
+        assert!(!Dialect::Ck3Raven.is_bool(b"maybe"));
+    }
+}

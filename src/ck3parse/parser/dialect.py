@@ -1,0 +1,30 @@
+"""A dialect: how one contract spells the tokens of its scripts."""
+
+import msgspec
+
+
+class Dialect(msgspec.Struct, frozen=True, eq=False):
+    """How a contract spells its tokens.
+
+    A parse passes it along to all that reads characters. Each dialect is one object, from
+    `grammar.toml`, and equal to itself only.
+
+    Attributes:
+        version: what results are stored under.
+        blanks: the characters that separate tokens, beside line ends.
+        comment: the character that starts a comment.
+        quotes: the characters that start a string, and end one that they started.
+        escapes: what a backslash and a letter stand for in a string.
+        name_start: the characters that can start an identifier, beside letters.
+        name_part: the characters that can be in an identifier, beside letters and digits.
+        param_stops: the characters that end a parameter without a closing `$`.
+    """
+
+    version: str
+    blanks: str
+    comment: str
+    quotes: str
+    escapes: dict[str, str]
+    name_start: str
+    name_part: str
+    param_stops: str

@@ -1,6 +1,6 @@
 """ck3parse for programs that parse file by file, such as qbuilder.
 
-Today's calls, one file each, which wait for it:
+Calls that parse one file and wait for it, as qbuilder makes them today:
 
     from ck3parse.qbuilder_bridge import is_pool_enabled, get_pool, parse_file
 
@@ -11,29 +11,34 @@ Today's calls, one file each, which wait for it:
     if result.success:
         store(result.ast_json)
 
-The fast way, many files at a time:
+Faster calls, for many files at a time:
 
     from ck3parse.qbuilder_bridge import enqueue_many, enqueue_parse, gather, prefetch
 
     for result in enqueue_many(paths):           # as they come
         store(result.path, result.ast_json)
     futures = [enqueue_parse(path) for path in paths]
-    results = gather(futures)                    # in the order asked
+    results = gather(futures)                    # in the order of the futures
     result = await enqueue_parse(path)           # in asyncio
-    prefetch(paths)                              # and then parse_file(path), one by one
+    prefetch(paths)                              # then call parse_file(path) one by one
 
-The environment variable `QBUILDER_PERSISTENT_PARSE` chooses who parses. Set to 1, true, yes or on,
-it is the pipeline: Celery workers. Unset, `parse_file` and `parse_text` use a fresh subprocess for
-each file, and everything else, which is there to be fast, the pipeline. Set to 0, false, no or off,
-all of it uses subprocesses: no broker and no worker is started, and Celery is not imported. What
-comes back is the same, byte for byte.
+The environment variable `QBUILDER_PERSISTENT_PARSE` chooses how files are parsed:
 
-The pipeline is that of the broker at `CK3PARSE_BROKER_URL`. Without one the first call starts an
-embedded broker and worker, which live as long as the process. Threads may share all this; after
-`fork` a child has its own.
+- 1, true, yes or on: all functions use the pipeline, that is, Celery workers.
+- unset: `parse_file` and `parse_text` start a new subprocess for each file; the faster calls use
+  the pipeline.
+- 0, false, no or off: all functions use subprocesses. No broker and no worker is started, and
+  Celery is not imported.
 
-No call waits for ever: a file is killed at its limit, a lost one is sent again a few times, and
-where no worker is left its result says so with the error type `WorkerUnavailable`.
+The results are the same either way, byte for byte.
+
+The pipeline uses the broker at `CK3PARSE_BROKER_URL`. If that is not set, the first call starts an
+embedded broker and worker, which live as long as the process. All functions may be called from any
+thread. After a fork, the child has a pipeline of its own.
+
+No call waits for ever. A process that parses a file is killed at the file's time limit, and a lost
+file is sent again a few times. If no worker answers, the result has the error type
+`WorkerUnavailable`.
 """
 
 import os
@@ -90,18 +95,18 @@ def is_pool_enabled() -> bool:
 
 
 def parse_file(filepath: StrPath, timeout: float | None = DEFAULT_PARSE_TIMEOUT) -> ParseResult:
-    """Parse a file and wait for it.
+    """Parse a file and wait for the result.
 
     Args:
         filepath: the file; the root's `filename` is this path as given.
-        timeout: seconds after which the process that parses it is killed, `MAX_PARSE_TIMEOUT` at
-            most and for `None`; with 0 or less it fails at once.
+        timeout: seconds after which the process that parses it is killed; at most
+            `MAX_PARSE_TIMEOUT`, which `None` stands for. With 0 or less it fails at once.
 
     Returns:
-        The result; a file that cannot be read or is no valid script is one without `success`.
+        The result. Its `success` is false if the file cannot be read or is not a valid script.
 
     Raises:
-        ParseTimeoutError: it was killed at its limit.
+        ParseTimeoutError: it took longer than the time limit.
         ParseSubprocessError: its process died, or no worker answered for it.
         BrokerError: an embedded broker cannot be started.
         UsageError: a setting cannot be used.
@@ -109,7 +114,7 @@ def parse_file(filepath: StrPath, timeout: float | None = DEFAULT_PARSE_TIMEOUT)
     timeout_ms = limit_ms(os.fspath(filepath), timeout)
     request = requests.file_request(filepath, timeout_ms, "strict")
     if not switched_on():
-        return _parse_legacy(request)
+        return _parse_in_subprocess(request)
     pipeline = engine()
     result = prefetched.take(request, pipeline)
     if result is None:
@@ -123,38 +128,40 @@ def parse_text(
     timeout: float | None = DEFAULT_PARSE_TIMEOUT,
     recovering: bool = False,
 ) -> ParseResult:
-    """Parse a text as it is and wait for it: no byte order mark removed, no line ends changed.
+    """Parse a text and wait for the result.
 
     Args:
-        content: the script; a lone surrogate in it is read as U+FFFD.
-        filename: what the root's `filename` says.
-        timeout: seconds after which the process that parses it is killed, as that of `parse_file`.
-        recovering: go on after an error, for a tree of what is sound and all diagnostics.
+        content: the script, parsed as it is: a byte order mark is not removed and line ends are not
+            changed. A lone surrogate is read as U+FFFD.
+        filename: the root's `filename`.
+        timeout: as for `parse_file`.
+        recovering: whether to go on after an error, to get all errors and an AST of the valid
+            parts.
 
     Returns:
-        The result; a text that is no valid script is one without `success`.
+        The result. Its `success` is false if the text is not a valid script.
 
     Raises:
-        ParseTimeoutError: as `parse_file`.
-        ParseSubprocessError: as `parse_file`.
-        BrokerError: as `parse_file`.
-        UsageError: as `parse_file`.
+        ParseTimeoutError: as for `parse_file`.
+        ParseSubprocessError: as for `parse_file`.
+        BrokerError: as for `parse_file`.
+        UsageError: as for `parse_file`.
     """
     mode: Mode = "recover" if recovering else "strict"
     timeout_ms = limit_ms(filename, timeout)
     request = requests.text_request(sendable(content), sendable(filename), timeout_ms, mode)
     if not switched_on():
-        return _parse_legacy(request)
+        return _parse_in_subprocess(request)
     return raise_if_lost(requests.ask(request, engine(), urgent=True).result(), timeout_ms)
 
 
 def enqueue_parse(
     path: StrPath, *, timeout_ms: int = DEFAULT_TIMEOUT_MS, mode: Mode = "strict"
 ) -> ParseFuture:
-    """Ask for a file and go on.
+    """Begin to parse a file, without waiting.
 
-    Calls made within two milliseconds of each other travel in one batch, so that a loop of them
-    is as fast as `enqueue_many`. Asking for a result sends what was held back.
+    Calls within two milliseconds of each other share a batch, so a loop of them is as fast as
+    `enqueue_many`. To ask a future for its result sends its batch at once.
 
     Args:
         path: the file; the root's `filename` is this path as given.
@@ -162,7 +169,7 @@ def enqueue_parse(
         mode: `strict` stops at the first error; `recover` goes on after it.
 
     Returns:
-        A future for its result.
+        A future of the result.
 
     Raises:
         BrokerError: an embedded broker cannot be started.
@@ -178,20 +185,20 @@ def enqueue_parse_text(
     timeout_ms: int = DEFAULT_TIMEOUT_MS,
     mode: Mode = "strict",
 ) -> ParseFuture:
-    """Ask for a text and go on; see `enqueue_parse`.
+    """Begin to parse a text, without waiting; see `enqueue_parse`.
 
     Args:
         content: the script, parsed as it is.
-        filename: what the root's `filename` says.
+        filename: the root's `filename`.
         timeout_ms: milliseconds after which the process that parses it is killed.
         mode: `strict` stops at the first error; `recover` goes on after it.
 
     Returns:
-        A future for its result.
+        A future of the result.
 
     Raises:
-        BrokerError: as `enqueue_parse`.
-        UsageError: as `enqueue_parse`, and for a text that is no Unicode text.
+        BrokerError: as for `enqueue_parse`.
+        UsageError: as for `enqueue_parse`, and if the text has lone surrogates.
     """
     request = requests.text_request(content, filename, timeout_ms, mode)
     return requests.ask(request, engine(), keep=True)
@@ -200,14 +207,14 @@ def enqueue_parse_text(
 def enqueue_many(
     paths: Iterable[StrPath], *, timeout_ms: int = DEFAULT_TIMEOUT_MS, mode: Mode = "strict"
 ) -> Iterator[ParseResult]:
-    """Ask for many files, in batches, and iterate over their results as they come.
+    """Parse many files, in batches, and iterate over the results as they come.
 
-    The first thousands are sent at once, the others as results are taken, so that memory stays
-    bounded. Files that single calls ask for meanwhile go before them. Giving up the iterator
-    withdraws what is left.
+    The first few thousand files are sent at once and the others as results are taken, which bounds
+    the memory. Single calls made meanwhile go first. Closing the iterator withdraws the files that
+    are left.
 
     Args:
-        paths: the files; each result's `path` says whose it is.
+        paths: the files; a result's `path` says which one it belongs to.
         timeout_ms: milliseconds after which the process that parses a file is killed.
         mode: `strict` stops at the first error of a file; `recover` goes on after it.
 
@@ -215,33 +222,33 @@ def enqueue_many(
         An iterator with one result for each path, in no particular order.
 
     Raises:
-        BrokerError: as `enqueue_parse`.
-        UsageError: as `enqueue_parse`.
+        BrokerError: as for `enqueue_parse`.
+        UsageError: as for `enqueue_parse`.
     """
     wanted = (requests.file_request(path, timeout_ms, mode) for path in paths)
     return requests.ask_many(wanted, engine())
 
 
 def prefetch(paths: Iterable[StrPath]) -> None:
-    """Parse files ahead of a program that goes on calling `parse_file` one by one.
+    """Parse files ahead of later calls of `parse_file`, one for each of them.
 
-    A call for one of them gets what was parsed ahead, unless the file's size or time of change is
-    another by then. What is ahead is bounded: 64 MB of source and 4,096 files; as results are
-    taken, more is parsed. Without the pipeline it does nothing.
+    `parse_file` returns the result that was parsed ahead, unless the file's size or modification
+    time has changed. At most 64 MB of source and 4,096 files are ahead; more are parsed as results
+    are taken. Without the pipeline this does nothing.
 
     Args:
-        paths: the files in the order in which they will be asked for, written as they will be
-            then. More calls append to it; where those wait for room, what an earlier call named
-            and nobody asked for is dropped.
+        paths: the files, in the order of the later calls and written as in those. Further calls of
+            `prefetch` append to them; if there is no room, files of earlier calls that were not
+            taken are dropped.
 
     Raises:
-        BrokerError: as `enqueue_parse`.
+        BrokerError: as for `enqueue_parse`.
     """
     if switched_on() and isinstance(pipeline := engine(), Pipeline):
         prefetched.prefetch(paths, pipeline)
 
 
-def _parse_legacy(request: ParseRequest) -> ParseResult:
+def _parse_in_subprocess(request: ParseRequest) -> ParseResult:
     answer = requests.unsendable(request, read_settings().max_file_bytes)
     if answer is None:
         log, began = event_log(), perf_counter()

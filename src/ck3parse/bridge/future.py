@@ -1,4 +1,4 @@
-"""Futures: parses that were asked for and may not be done."""
+"""Futures: results that were asked for and may not have come yet."""
 
 import asyncio
 import concurrent.futures
@@ -19,16 +19,19 @@ log = logging.getLogger(__name__)
 
 
 class ParseFuture(concurrent.futures.Future[ParseResult]):
-    """A parse that was asked for: a `concurrent.futures.Future` that can be awaited.
+    """The result of a file or text, to come: a `concurrent.futures.Future` that can be awaited.
 
-    It is done once there is a result, whether the file parsed or not: look at the result's
-    `success`. It never stays undone for ever: where no worker answers, the result says so with the
-    error type `WorkerUnavailable`.
+    It is done once there is a result, whether or not the file was parsed: see the result's
+    `success`. It always gets done: if no worker answers, the result has the error type
+    `WorkerUnavailable`.
+
+    Args:
+        keeper: the engine that was asked.
 
     Attributes:
-        id: `TASK:INDEX`, the Celery task that parses it and its place there. `from_id` finds the
-            result by it, from another process too.
-        finder: what `from_id` calls; `ck3parse.bridge.requests` sets it.
+        id: `TASK:INDEX`: the Celery task that parses it, and its index in that task. `from_id`
+            finds the result by it, in other processes too.
+        finder: implements `from_id`; set by `ck3parse.bridge.requests`.
     """
 
     finder: ClassVar[Callable[[str], "ParseFuture"]]
@@ -41,18 +44,18 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
 
     @classmethod
     def from_id(cls, future_id: str) -> "ParseFuture":
-        """Find a future again, in this process or another that uses the same broker.
+        """Return a future for the same result as that of another process on the same broker.
 
-        A result stays on the result backend until each future of its task has been asked for its
-        result in the process that made it, or else for `CK3PARSE_RESULT_EXPIRES_S` seconds: so
-        either process may ask, but the other one first.
+        The result stays on the result backend for `CK3PARSE_RESULT_EXPIRES_S` seconds, but only
+        until the process that made the future has taken the results of all futures of the same
+        task. So if both processes need the result, this one must take it first.
 
         Args:
             future_id: the `id` of a future.
 
         Returns:
-            A future for the same result. If none has come after `CK3PARSE_RESULT_EXPIRES_S`
-            seconds, it is done with the error type `WorkerUnavailable`.
+            A future. If no result comes within `CK3PARSE_RESULT_EXPIRES_S` seconds, its result has
+            the error type `WorkerUnavailable`.
 
         Raises:
             UsageError: it is not the id of a future, or no broker is configured.
@@ -64,15 +67,15 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
         """Wait for the result and return it.
 
         Args:
-            timeout: seconds to wait at most; `None`: until it is there, which is bounded by the
-                file's own limit and the limits of sending it again.
+            timeout: most seconds to wait; `None`: until it is done, which the file's time limit and
+                the number of tries bound.
 
         Raises:
-            TimeoutError: the time is over.
+            TimeoutError: it is not done in time.
             concurrent.futures.CancelledError: it was cancelled.
             BrokerError: it belongs to the process that this one was forked from.
-            UsageError: this is the thread that brings results, which calls callbacks: it would
-                wait for itself.
+            UsageError: the calling thread is the one that delivers results and calls callbacks; it
+                would wait for itself.
         """
         self.prepare_wait(timeout)
         result = super().result(timeout)
@@ -80,22 +83,22 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
         return result
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait until it is done, and return `None`: what went wrong is in the result.
+        """Wait until it is done, and return `None`: errors are part of the result.
 
         Args:
-            timeout: as that of `result`.
+            timeout: as for `result`.
 
         Raises:
-            TimeoutError, CancelledError: as `result`.
+            TimeoutError, CancelledError: as for `result`.
         """
         self.prepare_wait(timeout)
         return super().exception(timeout)
 
     def add_done_callback(self, fn: Callable[[Any], object]) -> None:
-        """Have a function called with this future once it is done.
+        """Call a function with this future once it is done.
 
-        It is called in the thread that brings results, or at once if it is done already. There it
-        must not wait for other results, and what it raises is logged.
+        The thread that delivers results calls it; if the future is done already, this call does. In
+        that thread the function must not wait for other results. Its exceptions are logged.
 
         Args:
             fn: the function.
@@ -105,25 +108,25 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
             try:
                 fn(done)
             except Exception:
-                raise  # who calls callbacks logs these, and goes on
+                raise  # the caller of callbacks logs these and continues
             except BaseException:
                 if not self._keeper.is_answering():
                     raise
-                log.exception("a callback of a future was to end the thread that brings results")
+                log.exception("a future's callback tried to end the thread that delivers results")
 
         super().add_done_callback(guarded)
 
     def flush(self) -> None:
-        """Send it at once, if it was held back for others to travel with it."""
+        """Send it at once if its batch is still open."""
         self._check_process()
         if not self.done():
             self._keeper.flush()
 
     def cancel(self) -> bool:
-        """Ask for the result no more, unless it has come.
+        """Cancel it, unless it is done.
 
-        A task that nobody waits for any more is revoked: a worker that has not begun it passes it
-        over.
+        A task of which all futures are cancelled is withdrawn: a worker that has not begun it skips
+        it.
 
         Returns:
             Whether it is cancelled.
@@ -133,13 +136,13 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
                 return True
             if not super().cancel():
                 return False
-            # Otherwise who waits for several futures would wait on.
+            # Without this, `wait` and `as_completed` would not notice.
             self.set_running_or_notify_cancel()
         self._keeper.drop(self.id)
         return True
 
     def settle(self, answer: messages.ParseResult) -> None:
-        """Be done with this answer, unless it was cancelled. For whoever parses only."""
+        """Set the result, unless it was cancelled; for engines only."""
         with self._condition:
             if self.cancelled():
                 return
@@ -153,16 +156,16 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
         return result
 
     def prepare_wait(self, timeout: float | None) -> None:
-        """Send it at once, and see that to wait for it can end; as `result` does first."""
+        """Send it at once, and check that this thread may wait for it; `result` does both first."""
         self.flush()
-        # Who only looks does not wait.
+        # With a timeout of 0 there is no wait.
         if timeout != 0 and not self.done() and self._keeper.is_answering():
             raise endless_wait()
 
     def _check_process(self) -> None:
         if self._pid == os.getpid():
             return
-        # A thread that only the parent has may have held it.
+        # A thread that only the parent has may hold the lock.
         self._condition = threading.Condition()
         if not self.done():
             raise BrokerError(
@@ -172,18 +175,18 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
 
 
 def hand_over(sink: Sink, answer: messages.ParseResult) -> None:
-    """Hand an answer over. Nothing that is done with it ends the thread that brings them all."""
+    """Call a sink with a result; log its exceptions, so that they do not end this thread."""
     try:
         sink(answer)
     except BaseException:
-        log.exception("a result could not be handed over")
+        log.exception("a result could not be delivered")
 
 
 def endless_wait() -> UsageError:
-    """Return the error that it is to wait for a result in the thread that would bring it."""
+    """Return the error to raise if the thread that delivers results would wait for one."""
     return UsageError(
-        "a callback cannot wait for another result, as all come by its thread: add a callback to"
-        " that one too, or hand the work to a thread of your own"
+        "a callback cannot wait for another result, as its thread delivers all of them: add a"
+        " callback to that one too, or do the work in a thread of your own"
     )
 
 
@@ -191,11 +194,11 @@ def gather(futures: Iterable[ParseFuture], timeout: float | None = None) -> list
     """Wait for futures and return their results in the order given.
 
     Args:
-        futures: what was asked for.
-        timeout: seconds to wait at most for each; `None`: until it is there.
+        futures: the futures.
+        timeout: most seconds to wait for each; `None`: until it is done.
 
     Raises:
-        TimeoutError: the time is over.
+        TimeoutError: one is not done in time.
         concurrent.futures.CancelledError: one was cancelled.
     """
     return [future.result(timeout) for future in futures]
@@ -204,18 +207,18 @@ def gather(futures: Iterable[ParseFuture], timeout: float | None = None) -> list
 def as_completed(
     futures: Iterable[ParseFuture], timeout: float | None = None
 ) -> Iterator[ParseFuture]:
-    """Yield futures as they are done.
+    """Return an iterator over futures in the order in which they are done.
 
     Args:
-        futures: what was asked for.
-        timeout: seconds to wait at most for all of them; `None`: until they are done.
+        futures: the futures.
+        timeout: most seconds to wait for all of them; `None`: until they are done.
 
     Returns:
         An iterator; a future that was given twice comes twice.
 
     Raises:
-        TimeoutError: the time is over.
-        UsageError: as `ParseFuture.result`.
+        TimeoutError: they are not all done in time.
+        UsageError: as for `ParseFuture.result`.
     """
     asked = list(futures)
     for future in asked:

@@ -1,7 +1,7 @@
-"""How deep braces may nest so that this interpreter's `json.loads` can read the tree back.
+"""How deep braces may nest so that `json.loads` of this interpreter can read the AST.
 
 It reads about 990 levels on Python 3.11 (the recursion limit), 1,500 on 3.12, 10,000 on 3.13, and
-as many as the stack has room for on 3.14. A brace is an object and an array in it.
+as many as fit on the stack on 3.14. A pair of braces takes two levels: an object and an array.
 """
 
 import functools
@@ -12,21 +12,21 @@ import threading
 from ck3parse.messages import DEFAULT_MAX_DEPTH
 
 _BESIDE_BRACES = 4
-"""Levels of a tree: the root with its array, and an innermost assignment with its value."""
+"""Other levels of an AST: the root and its array, the innermost assignment and its value."""
 _FOR_THE_CALLER = 100
-"""Levels that whoever reads the tree may have used up by then, as on 3.11 each call takes one."""
+"""Levels that the reader of the AST may have used already: on 3.11 each call takes one."""
 
 
 def max_braces() -> int:
-    """Return how deep braces may nest in this process, at most as deep as the parser allows."""
+    """Return how deep braces may nest for this process; never deeper than the parser allows."""
     return _max_braces(sys.getrecursionlimit())
 
 
 @functools.lru_cache(maxsize=8)
 def _max_braces(recursion_limit: int) -> int:
-    del recursion_limit  # what is found depends on it
+    del recursion_limit  # only a cache key: the answer depends on it
     found: list[int] = []
-    # In a thread that has called nothing yet, whatever this one is in the middle of.
+    # In a new thread, whose stack is empty.
     probing = threading.Thread(target=lambda: found.append(_readable_levels()), name="ck3parse")
     probing.start()
     probing.join()

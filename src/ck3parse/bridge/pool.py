@@ -1,4 +1,4 @@
-"""qbuilder's parse pool, on top of an engine."""
+"""qbuilder's parse pool, built on an engine."""
 
 import os
 import threading
@@ -23,13 +23,16 @@ DEFAULT_NUM_WORKERS = min(usable_cpus(), 4)
 class ParsePool:
     """Worker processes that parse one file after another.
 
-    With `CK3PARSE_BROKER_URL` set, the workers are those of that broker; else the pool starts an
-    embedded broker and worker of its own, which end with it or with this process. Any thread may
-    use it; after `fork` the child's copy starts anew. A context manager that starts it and shuts it
-    down.
+    If `CK3PARSE_BROKER_URL` is set, the pool uses the workers of that broker. Otherwise it starts
+    an embedded broker and worker, which stop with the pool or with this process. It may be used
+    from any thread; after a fork, the child's copy starts anew. As a context manager it starts and
+    shuts down.
 
     Args:
-        num_workers: processes of the embedded worker.
+        num_workers: number of processes of the embedded worker.
+
+    Attributes:
+        num_workers: as above.
     """
 
     def __init__(self, num_workers: int = DEFAULT_NUM_WORKERS) -> None:
@@ -40,7 +43,7 @@ class ParsePool:
         self._pid = os.getpid()
 
     def start(self) -> None:
-        """Start it; more than one call does no harm.
+        """Start the pool, if it is not running.
 
         Raises:
             BrokerError: an embedded broker cannot be started.
@@ -56,17 +59,17 @@ class ParsePool:
     def parse_file(
         self, filepath: StrPath, timeout_ms: float | None = DEFAULT_TIMEOUT_MS
     ) -> ParseResult:
-        """Parse a file and wait for it. It does not raise for what happens to the file.
+        """Parse a file and wait for the result; failures of the file do not raise.
 
         Args:
             filepath: the file; the root's `filename` is this path as given.
-            timeout_ms: milliseconds after which the process that parses it is killed, those of
-                `MAX_PARSE_TIMEOUT` at most and for `None`; with 0 or less it fails at once.
+            timeout_ms: milliseconds after which the process that parses it is killed; at most
+                `MAX_PARSE_TIMEOUT`, which `None` stands for. With 0 or less it fails at once.
 
         Returns:
-            The result; its `error_type` is `ParseTimeoutError` for a file that was killed at its
-            limit, `WorkerCrashed` for one whose process died, and `WorkerUnavailable` if the pool
-            is not running, or its broker or workers were gone for `CK3PARSE_PATIENCE_S`.
+            The result. Its `error_type` is `ParseTimeoutError` if the file took too long,
+            `WorkerCrashed` if its process died, and `WorkerUnavailable` if the pool is not running
+            or its broker or workers were gone for `CK3PARSE_PATIENCE_S` seconds.
         """
         return self._parse(
             os.fspath(filepath),
@@ -81,15 +84,16 @@ class ParsePool:
         filename: str = "<inline>",
         timeout_ms: float | None = DEFAULT_TIMEOUT_MS,
     ) -> ParseResult:
-        """Parse a text as it is and wait for it: no byte order mark removed, no line ends changed.
+        """Parse a text and wait for the result; failures of the text do not raise.
 
         Args:
-            content: the script; a lone surrogate in it is read as U+FFFD.
-            filename: what the root's `filename` says.
-            timeout_ms: as that of `parse_file`.
+            content: the script, parsed as it is: a byte order mark is not removed and line ends are
+                not changed. A lone surrogate is read as U+FFFD.
+            filename: the root's `filename`.
+            timeout_ms: as for `parse_file`.
 
         Returns:
-            The result, as that of `parse_file`.
+            The result, as for `parse_file`.
         """
         content, filename = sendable(content), sendable(filename)
         return self._parse(
@@ -101,9 +105,9 @@ class ParsePool:
 
     @property
     def workers(self) -> list[WorkerProcess]:
-        """Its worker processes, asked for anew each time; none while it is not running.
+        """The worker processes, asked for on each access.
 
-        Nor are there any for a pool that parses each file in a process of its own.
+        Empty if the pool is not running, or if it parses each file in a process of its own.
         """
         if not (self._started and self._engine):
             return []
@@ -113,12 +117,12 @@ class ParsePool:
             return []
 
     def get_stats(self) -> dict[str, Any]:
-        """Return what there is of workers.
+        """Return statistics of the workers.
 
         Returns:
-            `num_workers` (processes there are), `target_workers` (asked for), `running`, and
-            `workers`: for each its `id`, `pid`, `alive` and `parse_count` (batches it was given;
-            each call of this pool is one).
+            `num_workers` (processes that exist), `target_workers` (processes asked for), `running`,
+            and `workers`: the `id`, `pid`, `alive` and `parse_count` of each. `parse_count` is the
+            number of batches that it was given; each call of this pool is one.
         """
         workers = [
             {
@@ -137,9 +141,9 @@ class ParsePool:
         }
 
     def shutdown(self) -> None:
-        """End its processes; more than one call does no harm, and `start` starts it again."""
+        """Stop the processes, if the pool is running; `start` starts it again."""
         if self._pid != os.getpid():
-            # A thread that only the parent has may have held the lock.
+            # A thread that only the parent has may hold the lock.
             self._started, self._engine = False, None
             return
         with self._lock:
@@ -202,7 +206,7 @@ class ParsePool:
 
 
 class SharedPool(ParsePool):
-    """The pool that `get_pool` returns: it parses with what all functions of the bridge use."""
+    """The pool that `get_pool` returns: it shares its engine with the bridge's functions."""
 
     def _make(self) -> Engine:
         return engines.shared_engine(self.num_workers)
@@ -233,7 +237,7 @@ def get_pool() -> ParsePool:
 
 
 def shutdown_pool() -> None:
-    """End this process's pool, if there is one, and all that the bridge's functions started."""
+    """Shut down this process's pool, if there is one, and the engines of the bridge's functions."""
     global _pool
     with _lock:
         pool, _pool = _pool, None

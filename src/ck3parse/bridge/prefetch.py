@@ -1,4 +1,4 @@
-"""Read-ahead: files parsed before a caller that asks one by one comes to them."""
+"""Parsing files ahead of a caller that asks for them one by one."""
 
 import os
 import threading
@@ -15,18 +15,25 @@ from ck3parse.errors import BrokerError
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, ParseRequest
 
 MAX_AHEAD_BYTES = 64 * 1024 * 1024
-"""Of source that is parsed or in flight and was not asked for; its results are about half of it."""
+"""Bytes of source parsed ahead, or in flight. Their results take about half as much memory."""
 MAX_AHEAD_FILES = 4096
 REFILL = 0.75
-"""More is sent once less than this part of the limits is ahead, so that it goes in full batches."""
+"""Send more once less than this part of the limits is ahead, so that batches are full."""
 
 
 _Key = tuple[str, str]
-"""A file, and its name as it was given, which its root has."""
+"""The file's path, and its name as given, which the root has."""
 
 
 class _Ahead(msgspec.Struct):
-    """A file that was sent ahead, as it was then."""
+    """A file that was sent ahead, as it was then.
+
+    Attributes:
+        size: its size in bytes.
+        mtime_ns: its modification time.
+        call: the number of the `prefetch` call that named it.
+        future: its result.
+    """
 
     size: int
     mtime_ns: int
@@ -35,7 +42,14 @@ class _Ahead(msgspec.Struct):
 
 
 class ReadAhead:
-    """Keeps files parsed ahead for one engine. Any thread may use it."""
+    """Parses files ahead with one engine; it may be used from any thread.
+
+    Args:
+        engine: parses the files.
+
+    Attributes:
+        engine: as above.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -47,7 +61,7 @@ class ReadAhead:
 
     def add(self, paths: Iterable[StrPath]) -> None:
         """Parse these files ahead, in this order, after those that were added before."""
-        # Not under the lock: to make the paths can be a program of its own.
+        # Without the lock, as the iterable may do anything.
         requests = [file_request(path, DEFAULT_TIMEOUT_MS, "strict") for path in paths]
         with self._lock:
             self._calls += 1
@@ -55,14 +69,17 @@ class ReadAhead:
             self._send()
 
     def take(self, request: ParseRequest) -> ParseResult | None:
-        """Return what was parsed ahead of a file, waiting for it if it is on its way.
+        """Return the result of a file that was sent ahead; wait for it if need be.
+
+        Args:
+            request: the file that is wanted now.
 
         Returns:
-            Its result, or `None` if it was not sent, was written to since, or failed otherwise
-            than by its content.
+            Its result, or `None` if it was not sent ahead, has changed since, or failed for another
+            reason than its content.
 
         Raises:
-            UsageError: this is the thread that would bring it.
+            UsageError: the calling thread is the one that delivers results.
         """
         key = _key(request)
         with self._lock:
@@ -78,7 +95,7 @@ class ReadAhead:
             found.future.cancel()
             return None
         result = found.future.result()
-        # It may have been written to while it was read.
+        # It may have changed while it was being read.
         if _state(request) != (found.size, found.mtime_ns):
             return None
         error_type = error_type_of(result)
@@ -104,7 +121,7 @@ class ReadAhead:
         return self._bytes >= MAX_AHEAD_BYTES * part or len(self._ahead) >= MAX_AHEAD_FILES * part
 
     def _make_room(self) -> bool:
-        """Drop what was sent for an earlier call and never asked for, if a later one waits."""
+        """Drop files of an earlier `prefetch` call if those of a later one wait for room."""
         if not self._to_send:
             return False
         call = self._to_send[0][0]
@@ -132,7 +149,7 @@ _read_ahead: ReadAhead | None = None
 
 
 def prefetch(paths: Iterable[StrPath], engine: Engine) -> None:
-    """Parse files ahead of who will ask this engine for them."""
+    """Parse files ahead with this engine."""
     global _read_ahead
     with _lock:
         if _read_ahead is None or _read_ahead.engine is not engine:
@@ -142,7 +159,7 @@ def prefetch(paths: Iterable[StrPath], engine: Engine) -> None:
 
 
 def take(request: ParseRequest, engine: Engine) -> ParseResult | None:
-    """Return what was parsed ahead of a file by this engine; see `ReadAhead.take`."""
+    """Return the result of a file that this engine parsed ahead; see `ReadAhead.take`."""
     ahead = _read_ahead
     if ahead is None or ahead.engine is not engine:
         return None
@@ -150,7 +167,7 @@ def take(request: ParseRequest, engine: Engine) -> ParseResult | None:
 
 
 def forget() -> None:
-    """Parse nothing ahead any more, and let go of what was."""
+    """Stop parsing ahead, and forget the results."""
     global _read_ahead
     with _lock:
         _read_ahead = None

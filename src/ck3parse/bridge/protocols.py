@@ -1,4 +1,4 @@
-"""What the parts of the bridge ask of each other."""
+"""Interfaces between the parts of the bridge."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -7,27 +7,27 @@ from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.messages import ParseRequest, ParseResult
 
 Sink = Callable[[ParseResult], None]
-"""Takes the answer to a request."""
+"""Is called with the result of a request."""
 
 
 class Keeper(Protocol):
-    """What a future needs of whoever will answer it."""
+    """What a future needs from the engine that was asked."""
 
     def is_answering(self) -> bool:
-        """Return whether the calling thread is one of those that bring results."""
+        """Return whether the calling thread is one that delivers results."""
 
     def flush(self) -> None:
-        """Send at once what was held back for company."""
+        """Send all open batches at once."""
 
     def drop(self, request_id: str) -> None:
         """Withdraw a request that nobody waits for any more."""
 
     def taken(self, request_id: str) -> None:
-        """Note that the result of a request was handed over."""
+        """Note that the result of a request was delivered."""
 
 
 class Engine(Keeper, Protocol):
-    """What parses.
+    """Parses requests.
 
     Attributes:
         max_file_bytes: a larger text is not parsed.
@@ -37,7 +37,7 @@ class Engine(Keeper, Protocol):
 
     @property
     def stopped(self) -> bool:
-        """Whether it answers nothing any more."""
+        """Whether it was closed or has failed."""
 
     def submit(
         self,
@@ -49,10 +49,10 @@ class Engine(Keeper, Protocol):
         urgent: bool = False,
         keep: bool = False,
     ) -> str:
-        """Take a request; see `Dispatcher.submit`."""
+        """Accept a request; see `Dispatcher.submit`."""
 
     def close(self) -> None:
-        """Answer nothing any more, and end every process of it."""
+        """Fail what is still waiting, and stop all processes that the engine started."""
 
     def worker_list(self) -> list[WorkerProcess]:
-        """Return each worker process."""
+        """Return all worker processes."""

@@ -1,4 +1,4 @@
-"""Asking for one file, one text or many."""
+"""Requests for one file, one text or many files, and their futures."""
 
 import errno
 import itertools
@@ -24,15 +24,15 @@ from ck3parse.messages import ParseResult as Answer
 StrPath = str | os.PathLike[str]
 
 MANY_IN_FLIGHT = 4096
-"""Files that `enqueue_many` sends ahead of who takes its results."""
+"""Files that `enqueue_many` has in flight ahead of the caller that takes its results."""
 
 
 _MAX_NAME = 32_767
-"""Characters: Windows has the longest paths. With a batch of these a message has its size still."""
+"""Characters: Windows has the longest paths. A batch of such names still fits into a message."""
 
 
 class _Nobody:
-    """Keeps nothing: for futures that are done from the start."""
+    """Stands for the engine in futures that are done from the start."""
 
     def is_answering(self) -> bool:
         return False
@@ -48,15 +48,20 @@ class _Nobody:
 
 
 def file_request(path: StrPath, timeout_ms: float, mode: Mode) -> ParseRequest:
-    """Return the request for a file: the one that its name means now, by the name as it was given.
+    """Return the request for a file.
+
+    Args:
+        path: the file. A relative path is resolved now; the root's `filename` is the path as given.
+        timeout_ms: the time limit in milliseconds.
+        mode: `strict` or `recover`.
 
     Raises:
-        TypeError: it is no path.
-        UsageError: the path is one of bytes, the time limit is too short or too long, or there is
-            no such mode.
+        TypeError: it is not a path.
+        UsageError: the path is bytes, the time limit is too short or too long, or there is no such
+            mode.
     """
     name = _str(
-        os.fspath(path), "a path is a str, or an object that stands for one: use os.fsdecode"
+        os.fspath(path), "a path must be a str or os.PathLike[str]: use os.fsdecode for bytes"
     )
     limit, mode, depth = checked_timeout_ms(timeout_ms), _mode(mode), max_braces()
     path = full_path(name)
@@ -64,24 +69,30 @@ def file_request(path: StrPath, timeout_ms: float, mode: Mode) -> ParseRequest:
 
 
 def full_path(name: str) -> str:
-    """Return which file a name means now, whatever folder this process changes to later."""
+    """Return the absolute path of a file; it stays valid if this process changes folders."""
     if os.path.isabs(name) or not name:
         return name
     try:
         return os.path.join(os.getcwd(), name)
-    except OSError:  # the folder was removed, and all in it
+    except OSError:  # the current folder was removed
         return name
 
 
 def text_request(content: str, filename: str, timeout_ms: float, mode: Mode) -> ParseRequest:
     """Return the request for a text.
 
+    Args:
+        content: the script.
+        filename: the root's `filename`.
+        timeout_ms: the time limit in milliseconds.
+        mode: `strict` or `recover`.
+
     Raises:
-        UsageError: the text or its name is no str, or no Unicode text, the name is too long, the
-            time limit is too short or too long, or there is no such mode.
+        UsageError: the text or its name is not a str or has lone surrogates, the name is too long,
+            the time limit is too short or too long, or there is no such mode.
     """
-    content = _str(content, "a text to parse is a str: decode it first")
-    filename = _str(filename, "the name of a text is a str: use os.fsdecode or str")
+    content = _str(content, "a text to parse must be a str: decode it first")
+    filename = _str(filename, "the name of a text must be a str: use os.fsdecode or str")
     if len(filename) > _MAX_NAME:
         raise UsageError(f"the name of a text has at most {_MAX_NAME:,} characters: shorten it")
     for text in (content, filename):
@@ -105,14 +116,14 @@ def ask(
 
     Args:
         request: what to parse.
-        engine: who parses it.
-        bulk: whether it goes behind what others wait for.
-        urgent: whether somebody waits for it already.
-        keep: whether the future can be found by its id.
+        engine: parses it.
+        bulk: whether interactive requests go before it.
+        urgent: whether the caller waits for it, so that it is sent at once.
+        keep: whether other processes can find the future by its id.
 
     Raises:
-        BrokerError: the engine was stopped.
-        UsageError: it is urgent, and this is the thread that would answer it.
+        BrokerError: the engine was closed or has failed.
+        UsageError: it is urgent, and the calling thread is the one that delivers results.
     """
     if urgent and engine.is_answering():
         raise endless_wait()
@@ -128,10 +139,14 @@ def ask(
 
 
 def ask_many(requests: Iterable[ParseRequest], engine: Engine) -> Iterator[ParseResult]:
-    """Ask an engine for many files, and yield results as they come, one for each.
+    """Ask an engine for many files, and return an iterator over their results as they come.
 
-    The first of them are sent at once, the others as results are taken. What the requests raise is
-    raised here; once there are results, it waits for those of what was sent before.
+    The first requests are sent at once, the others as results are taken.
+
+    Args:
+        requests: the requests. An exception of the iterable is raised here or, once results have
+            been taken, by the iterator after the results of all requests sent before.
+        engine: parses them.
     """
     coming = iter(requests)
     answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
@@ -168,7 +183,7 @@ def ask_many(requests: Iterable[ParseRequest], engine: Engine) -> Iterator[Parse
                 if more and len(waiting) <= MANY_IN_FLIGHT * 3 // 4:
                     try:
                         more = send(MANY_IN_FLIGHT - len(waiting))
-                    except Exception as error:  # noqa: BLE001 - whatever a program of the caller's raises
+                    except Exception as error:  # noqa: BLE001 - raised below
                         failure, more = error, False
                         engine.flush()
                 yield result_of(answer)
@@ -185,7 +200,7 @@ def ask_many(requests: Iterable[ParseRequest], engine: Engine) -> Iterator[Parse
 
 
 def find(future_id: str) -> ParseFuture:
-    """Return a future for the result that has this id; see `ParseFuture.from_id`."""
+    """Return a future for the result with this id; see `ParseFuture.from_id`."""
     task_id, _, index = future_id.partition(":")
     if not task_id or not index.isdecimal():
         raise UsageError(f"{future_id!r} is not the id of a future")
@@ -194,7 +209,7 @@ def find(future_id: str) -> ParseFuture:
         if not read_settings().broker_url or engines.switched_off():
             raise UsageError(
                 "a future is found through the broker that it was sent to: set"
-                " CK3PARSE_BROKER_URL to it"
+                " CK3PARSE_BROKER_URL to that broker's URL"
             )
         pipeline = engines.pipeline()
     finder = _Finder(pipeline)
@@ -208,7 +223,7 @@ ParseFuture.finder = staticmethod(find)
 
 
 class _Finder(_Nobody):
-    """Looks for the result of a future that was made elsewhere."""
+    """Stands for the engine in futures that were made elsewhere: `drop` ends the search."""
 
     end: Callable[[], None] | None = None
 
@@ -225,7 +240,7 @@ class _Finder(_Nobody):
 
 
 def logged(sink: Sink, request: ParseRequest) -> Sink:
-    """Return a sink that also writes what came to the event log, if there is one."""
+    """Return a sink that also writes the result to the event log, if there is one."""
     log = event_log()
     if log is None:
         return sink
@@ -240,7 +255,7 @@ def logged(sink: Sink, request: ParseRequest) -> Sink:
 
 
 def write_outcome(log: EventLog, answer: Answer, duration_ms: float) -> None:
-    """Write what came of a file to the event log."""
+    """Write the result of a file to the event log."""
     error = None if answer.ok else f"{answer.error_type}: {answer.error}"
     log.write(
         "item_complete" if answer.ok else "item_error",
@@ -252,7 +267,7 @@ def write_outcome(log: EventLog, answer: Answer, duration_ms: float) -> None:
 
 
 def size_of(request: ParseRequest) -> int:
-    """Return how many bytes there are to parse, 0 if that is not known."""
+    """Return the size of a file or text in bytes, as far as it is known; else 0."""
     if request.path is None:
         return len(request.text or "")
     try:
@@ -262,7 +277,7 @@ def size_of(request: ParseRequest) -> int:
 
 
 def unsendable(request: ParseRequest, max_file_bytes: int) -> Answer | None:
-    """Return the answer to a request that is not for a message.
+    """Return the failure of a request that cannot be sent, or `None` if it can.
 
     Args:
         request: what to parse.
@@ -282,13 +297,13 @@ def unsendable(request: ParseRequest, max_file_bytes: int) -> Answer | None:
     return Answer("", request.name, error_type=reason.error_type, error=reason.message)
 
 
-def _str(given: object, what_to_do: str) -> str:
-    """Return a plain `str`: those of a class of its own cannot be packed."""
+def _str(given: object, remedy: str) -> str:
+    """Return a plain `str`, as the serializer takes no subclasses of it."""
     if type(given) is str:
         return given
     if isinstance(given, str):
         return str.__str__(given)
-    raise UsageError(what_to_do)
+    raise UsageError(remedy)
 
 
 def _mode(mode: str) -> Mode:

@@ -1,4 +1,4 @@
-"""What the bridge gives back and raises."""
+"""Results and errors of the bridge, in the form that qbuilder expects."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from ck3parse import messages
 from ck3parse.errors import Ck3parseError, ErrorType
 
 TIMEOUT = "ParseTimeoutError"
-"""The `error_type` of a file that was killed at its limit, as qbuilder calls it."""
+"""The `error_type` of a file that took longer than its time limit, as qbuilder names it."""
 
 _WITH_PLACE = {
     ErrorType.LEXER_ERROR: "Lexer error",
@@ -17,11 +17,11 @@ _WITH_PLACE = {
 
 
 class ParseTimeoutError(Ck3parseError):
-    """Parsing took longer than its limit, and its process was killed.
+    """Parsing took longer than the time limit, and its process was killed.
 
     Args:
         source: the file's path, or the text's name.
-        timeout: the limit in seconds.
+        timeout: the time limit in seconds.
 
     Attributes:
         source: as above; `filepath` is the same.
@@ -43,7 +43,7 @@ class ParseSubprocessError(Ck3parseError):
     Args:
         source: the file's path, or the text's name.
         error: one sentence on what happened.
-        returncode: the process's exit code, -1 if it is not known.
+        returncode: the process's exit code; -1 if unknown.
 
     Attributes:
         source: as above; `filepath` is the same.
@@ -63,7 +63,7 @@ class ParseSubprocessError(Ck3parseError):
 
 @dataclass
 class ParseDiagnostic:
-    """One thing that is wrong at one place of a file; lines and columns count from 1."""
+    """An error or warning at one place of a file; lines and columns count from 1."""
 
     line: int
     column: int
@@ -75,9 +75,9 @@ class ParseDiagnostic:
 
 
 class _AstJson:
-    """The attribute `ast_json`: what comes as a zstd frame is unpacked whenever it is read.
+    """The attribute `ast_json`: keeps a zstd frame, and decompresses it on each access.
 
-    Results that wait to be read take a fifteenth of the memory so.
+    A result takes a fifteenth of the memory that way.
     """
 
     def __get__(self, result: "ParseResult | None", owner: type | None = None) -> str | None:
@@ -92,22 +92,22 @@ class _AstJson:
 
 @dataclass
 class ParseResult:
-    """What came of one file or text.
+    """The result of one file or text.
 
     Attributes:
-        success: whether there is a syntax tree of the whole file.
-        ast_json: the syntax tree as JSON text (ASCII only), or `None` if there is none.
-        node_count: nodes in the syntax tree, the root included.
-        error: one sentence on what is wrong, with its place if it has one, or `None`.
-        error_type: `None`, `ParseTimeoutError` for what was killed at its limit, or else one of the
-            names in `ck3parse.errors.ErrorType`, such as `ParseError`, `FileNotFoundError` or
+        success: whether there is an AST of the whole file.
+        ast_json: the AST as JSON text (ASCII only), or `None` if there is none.
+        node_count: number of nodes in the AST, the root included.
+        error: what is wrong, in one sentence, with its place if it has one; or `None`.
+        error_type: `None`, `ParseTimeoutError` if the file took too long, or else a value of
+            `ck3parse.errors.ErrorType`, such as `ParseError`, `FileNotFoundError` or
             `WorkerUnavailable`.
-        diagnostics: each thing found wrong, in order of place.
-        path: the file's path as it was given, or the text's name.
-        line: line of the error, from 1, or `None` where it has no place.
-        column: column of the error in code points, from 1, or `None`.
-        content_hash: SHA-256 of the file's bytes in hex, or `None` if it was not read.
-        duration_ms: milliseconds that the worker needed for it.
+        diagnostics: errors, in order of place.
+        path: the file's path as given, or the text's name.
+        line: line of the error, from 1; `None` if it has no place.
+        column: column of the error in code points, from 1; or `None`.
+        content_hash: SHA-256 of the file's bytes in hex; `None` if the file was not read.
+        duration_ms: milliseconds that the worker took for it.
     """
 
     success: bool
@@ -124,7 +124,7 @@ class ParseResult:
 
 
 def result_of(answer: messages.ParseResult) -> ParseResult:
-    """Return a worker's answer as the bridge gives it back."""
+    """Return a worker's result in the form of the bridge."""
     result = ParseResult(
         answer.ok,
         answer.ast,
@@ -134,11 +134,11 @@ def result_of(answer: messages.ParseResult) -> ParseResult:
         duration_ms=answer.duration_ms,
     )
     if not answer.ok:
-        _tell_failure(result, answer)
+        _fill_failure(result, answer)
     return result
 
 
-def _tell_failure(result: ParseResult, answer: messages.ParseResult) -> None:
+def _fill_failure(result: ParseResult, answer: messages.ParseResult) -> None:
     error_type, error = answer.error_type, answer.error
     result.line, result.column = answer.line, answer.column
     result.error_type = TIMEOUT if error_type is ErrorType.PARSE_TIMEOUT else _text(error_type)
@@ -173,19 +173,19 @@ def error_type_of(result: ParseResult) -> ErrorType | None:
 
 
 def failed(path: str, error_type: str, error: str) -> ParseResult:
-    """Return the result of a file that has none."""
+    """Return a failed result for a file that no worker has a result for."""
     return ParseResult(False, error=error, error_type=str(error_type), path=path)
 
 
 def raise_if_lost(result: ParseResult, timeout_ms: int) -> ParseResult:
-    """Return a result, unless what it tells of is not the file's fault.
+    """Return a result, or raise its failure if that is not an error in the file.
 
     Args:
-        result: what came of a file.
-        timeout_ms: the limit that it had.
+        result: the result of a file or text.
+        timeout_ms: the time limit that it had.
 
     Raises:
-        ParseTimeoutError: it was killed at its limit.
+        ParseTimeoutError: it took longer than its time limit.
         ParseSubprocessError: its process died, or no worker answered for it.
     """
     error_type = error_type_of(result)

@@ -1,4 +1,4 @@
-"""The child process of `subprocess_parser`: one request from stdin, its result to stdout."""
+"""The child process of `subprocess_parser`: request from stdin, result to stdout."""
 
 import os
 import signal
@@ -15,10 +15,10 @@ _GRACE_S = 5.0
 
 
 def main() -> NoReturn:
-    """Answer one request, both ways as msgpack, and end without tidying up."""
+    """Parse one request and exit at once; request and result are msgpack."""
     request = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=ParseRequest)
     if sys.platform != "win32":
-        # Whoever was to kill it at its limit may have died first; the kernel does not.
+        # The parent that should kill this process at its limit may have died.
         signal.setitimer(signal.ITIMER_REAL, request.timeout_ms / 1000 + _GRACE_S)
     answer = msgspec.msgpack.encode(answerer(read_settings())(request))
     sys.stdout.buffer.write(answer)

@@ -1,4 +1,4 @@
-"""Parses each file in a process of its own, a few of them at a time."""
+"""An engine that parses each file in a process of its own, a few of them at a time."""
 
 import logging
 import queue
@@ -26,20 +26,21 @@ class Subprocesses:
     """An engine that needs no broker.
 
     Args:
-        workers: processes at a time; `None`: as the settings say.
+        workers: number of processes at a time; `None`: as in the settings.
 
     Attributes:
-        stopped: whether it answers nothing any more.
+        workers: as above.
         max_file_bytes: a larger text is not parsed.
+        stopped: whether it was closed.
 
     Raises:
         UsageError: a setting cannot be used.
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        of = read_settings()
-        self.workers = workers or of.worker_count
-        self.max_file_bytes = of.max_file_bytes
+        settings = read_settings()
+        self.workers = workers or settings.worker_count
+        self.max_file_bytes = settings.max_file_bytes
         self.stopped = False
         self._jobs: queue.SimpleQueue[tuple[ParseRequest, Sink] | None] = queue.SimpleQueue()
         self._dropped: set[str] = set()
@@ -63,7 +64,7 @@ class Subprocesses:
         urgent: bool = False,
         keep: bool = False,
     ) -> str:
-        """Take a request, to be parsed once a process is free.
+        """Accept a request, to be parsed once a process is free.
 
         Raises:
             BrokerError: it was closed.
@@ -78,21 +79,21 @@ class Subprocesses:
         return request_id
 
     def is_answering(self) -> bool:
-        """Return whether the calling thread is one of those that bring results."""
+        """Return whether the calling thread is one that delivers results."""
         return threading.current_thread() in self._threads
 
     def flush(self) -> None:
-        """Do nothing: it holds nothing back."""
+        """Do nothing: there are no batches."""
 
     def drop(self, request_id: str) -> None:
-        """Pass a request over that nobody waits for any more."""
+        """Skip a request that nobody waits for any more."""
         self._dropped.add(request_id)
 
     def taken(self, request_id: str) -> None:
-        """Do nothing: it keeps nothing."""
+        """Do nothing: no results are kept."""
 
     def close(self) -> None:
-        """Answer what waits with that, and end each process and thread of it."""
+        """Fail what is still waiting, and end all processes and threads."""
         with self._lock:
             if self.stopped:
                 return
@@ -107,7 +108,7 @@ class Subprocesses:
                 thread.join(max(0.0, deadline - monotonic()))
 
     def worker_list(self) -> list[WorkerProcess]:
-        """Return nothing: no process outlives its file."""
+        """Return an empty list: each process ends with its file."""
         return []
 
     def _run(self) -> None:
@@ -127,7 +128,7 @@ class Subprocesses:
                 if not self.stopped:
                     return answer
             failed.error_type, failed.error = ErrorType.WORKER_UNAVAILABLE, _STOPPED
-        except Exception as error:  # whoever waits must hear of it
+        except Exception as error:  # the caller that waits needs a result
             log.exception("no subprocess could be run")
             failed.error_type, failed.error = ErrorType.WORKER_CRASHED, str(error)
         return failed

@@ -1,7 +1,7 @@
-"""The old way: a fresh subprocess for each file, killed at its time limit.
+"""Parsing each file in a new subprocess that is killed at its time limit.
 
-It needs no broker and no worker, and nothing of Celery is imported for it. What it answers is what
-a worker answers, byte for byte; it takes about fifty times as long.
+This needs no broker and no worker, and imports nothing of Celery. The results are the same as those
+of a worker, byte for byte; it takes about fifty times as long.
 """
 
 import subprocess
@@ -13,12 +13,12 @@ import msgspec
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
 
-# `-P`, and the host's search path behind its own: the current folder may hold anything.
+# `-P`, and the host's search path after the child's own: the current folder may contain anything.
 _CHILD = (
     "import sys; sys.path += [folder for folder in sys.argv[1:] if folder not in sys.path];"
     " from ck3parse.bridge.subprocess_child import main; main()"
 )
-_LAST_WORDS = 500
+_MAX_STDERR_CHARS = 500
 
 
 def parse(
@@ -26,16 +26,16 @@ def parse(
     began: Callable[["subprocess.Popen[bytes]"], None] = lambda _: None,
     ended: Callable[["subprocess.Popen[bytes]"], None] = lambda _: None,
 ) -> ParseResult:
-    """Answer one request in a process of its own.
+    """Parse one request in a process of its own.
 
     Args:
-        request: what to parse. Its `timeout_ms` is for the whole process, its start included.
-        began: called with the process, which may be killed from then on.
-        ended: called with it once it is not to be touched any more.
+        request: what to parse. Its `timeout_ms` includes the start of the process.
+        began: called with the process; from then on it may be killed.
+        ended: called with the process; from then on it must not be used.
 
     Returns:
-        The result. A process that was killed at its limit is a `ParseTimeout`, one that died a
-        `WorkerCrashed`.
+        The result; its error type is `ParseTimeout` if the process was killed at its time limit,
+        and `WorkerCrashed` if it died.
     """
     command = [sys.executable, "-P", "-c", _CHILD, *(folder for folder in sys.path if folder)]
     failed = ParseResult(request.id, request.path or request.name)
@@ -49,11 +49,11 @@ def parse(
         try:
             return msgspec.msgpack.decode(done.stdout, type=ParseResult)
         except msgspec.MsgspecError as error:
-            how = f"it answered nonsense: {error}"
+            how = f"its output is not a result: {error}"
     elif done.returncode < 0:
         how = f"signal {-done.returncode}"
     else:
-        words = done.stderr.decode(errors="replace").strip()[-_LAST_WORDS:]
+        words = done.stderr.decode(errors="replace").strip()[-_MAX_STDERR_CHARS:]
         how = f"exit code {done.returncode}{words and ': '}{words}"
     failed.error_type = ErrorType.WORKER_CRASHED
     failed.error = f"the process that parsed it died: {how}"

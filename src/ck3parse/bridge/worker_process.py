@@ -1,4 +1,4 @@
-"""The worker processes of a pool, as it tells of them."""
+"""Worker processes, as `ParsePool.workers` lists them."""
 
 import contextlib
 import os
@@ -14,10 +14,10 @@ class WorkerProcess:
     """A process that parses one file after another.
 
     Attributes:
-        worker_id: its place among those of the pool, from 0.
+        worker_id: its index among the processes of the pool, from 0.
         pid: its process id, on the machine where its worker runs.
-        parse_count: batches it was given; each call of the pool is one.
-        own: whether it is one of an embedded worker of this process.
+        parse_count: number of batches that it was given; each call of the pool is one.
+        own: whether it belongs to an embedded worker of this process.
     """
 
     worker_id: int
@@ -27,7 +27,7 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it is there: of a worker elsewhere, whether it was when the pool was asked."""
+        """Whether the process exists or, for a worker elsewhere, did when the pool was asked."""
         if not self.own:
             return True
         try:
@@ -37,12 +37,12 @@ class WorkerProcess:
         return True
 
     def kill(self) -> None:
-        """Kill it. The file in its hands is a `WorkerCrashed`, and another process takes its place.
+        """Kill the process; its file fails as `WorkerCrashed`, and another process replaces it.
 
         Raises:
-            UsageError: its worker is not this process's own.
+            UsageError: it does not belong to an embedded worker of this process.
         """
-        # An embedded worker is nowhere but where there is SIGKILL.
+        # There is no embedded worker on Windows, which has no SIGKILL.
         if sys.platform == "win32" or not self.own:
             raise UsageError(
                 f"the process {self.pid} belongs to a worker elsewhere: stop that worker instead"

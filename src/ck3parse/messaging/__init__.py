@@ -1,1 +1,1 @@
-"""What client and worker share: the application, serializers, compression, result files."""
+"""Messages between client and worker: application, serializers, compression, result files."""

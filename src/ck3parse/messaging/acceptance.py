@@ -1,9 +1,9 @@
-"""Which answers a client accepts: anything may stand on a result backend under the id of a task.
+"""Deciding which answers a client accepts: a result backend may contain anything.
 
-An answer is accepted as a whole or not at all. It is checked for each file of a run, and so by what
-costs little: types and ranges, by msgspec, and the headers of each tree's frame, which say whether
-it is whole. Unpacking trees takes longer than anything else that a client does with them. It is
-left out where nobody but a worker of this process's own can have answered.
+An answer is accepted as a whole or not at all. The checks run for each file, so they are cheap:
+msgspec checks types and ranges, and the headers of each AST's zstd frame tell whether it is
+complete. Decompressing the AST takes longer than anything else that a client does with it; this is
+skipped if only this process's own worker can have answered.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from ck3parse.messages import Origin, ParseRequest, ParseResult
 from ck3parse.parser.outcome import is_object
 
 _MAX_EXPANSION = 64
-"""Bytes of tree for each of script. Values of one letter each have 48, in a file of 64 MB."""
+"""Bytes of AST for each byte of script: values of one letter each have 48, in a file of 64 MB."""
 _MAX_HEAD_BYTES = 64 * 1024
-"""Bytes of tree that an empty file may have: its name is in there."""
+"""Bytes of AST that an empty file may have: the AST contains the file's name."""
 _DEFAULT_MAX_FILE_BYTES = 64 * 1024 * 1024
 _BLOCK_HEADER_BYTES = 3
 _RLE_BLOCK = 1
@@ -27,19 +27,19 @@ _CHECKSUM_BYTES = 4
 
 
 class NotAcceptedError(Ck3parseError):
-    """An answer that is not one to what was asked."""
+    """An answer that does not match its requests."""
 
 
 class OtherOriginError(Ck3parseError):
-    """An answer from a worker that parses otherwise than this process would."""
+    """An answer from a worker whose parser or limits differ from this process's."""
 
 
 class Acceptance(msgspec.Struct, frozen=True):
-    """What answers must be like.
+    """Decides which answers to accept.
 
     Attributes:
-        origin: what they must have been made under, whichever the worker; `None`: anything.
-        own_worker: whether nobody but a worker that this process started can have answered.
+        origin: the parser version and limits that answers must have; `None`: any.
+        own_worker: whether only a worker that this process started can have answered.
     """
 
     origin: Origin | None = None
@@ -49,12 +49,12 @@ class Acceptance(msgspec.Struct, frozen=True):
         """Return the results of an answer, one for each request.
 
         Args:
-            requests: what was asked.
-            answer: what came, of any shape.
+            requests: the requests of the task.
+            answer: the task's result, of any type.
 
         Raises:
-            NotAcceptedError: it is not an answer to that.
-            OtherOriginError: it is one, and cannot be used.
+            NotAcceptedError: it does not match the requests.
+            OtherOriginError: the worker's parser or limits differ from this process's.
         """
         results = _converted(answer)
         if [result.id for result in results] != [request.id for request in requests]:
@@ -67,15 +67,18 @@ class Acceptance(msgspec.Struct, frozen=True):
         return results
 
     def result(self, answer: object, index: int) -> ParseResult | None:
-        """Return one result of an answer to requests that are not known here, or `None`.
+        """Return one result of an answer whose requests are not known here.
 
         Args:
-            answer: what came, of any shape.
-            index: the request's place among those of its task.
+            answer: the task's result, of any type.
+            index: the request's index in the task.
+
+        Returns:
+            The result, or `None` if the answer has fewer.
 
         Raises:
-            NotAcceptedError: it is no answer.
-            OtherOriginError: it is one, and cannot be used.
+            NotAcceptedError: it is not an answer.
+            OtherOriginError: the worker's parser or limits differ from this process's.
         """
         results = _converted(answer)
         if index >= len(results):
@@ -109,7 +112,7 @@ class Acceptance(msgspec.Struct, frozen=True):
         return None if self.own_worker else zstandard.ZstdDecompressor()
 
     def _fault(self, result: ParseResult, unpack: zstandard.ZstdDecompressor | None) -> str | None:
-        """Return what is wrong with a result in itself, or `None`."""
+        """Return what is wrong with a result, whatever was requested; or `None`."""
         if result.ok:
             if result.ast is None:
                 return "a file that was parsed has no tree"
@@ -119,7 +122,7 @@ class Acceptance(msgspec.Struct, frozen=True):
             return "a file that was not parsed has no error"
         if result.ast is None:
             return None
-        # Of a text the size is not told.
+        # The result of a text has no size.
         source = result.size or (self.origin.max_file_bytes if self.origin else 0)
         limit = _MAX_HEAD_BYTES + _MAX_EXPANSION * (source or _DEFAULT_MAX_FILE_BYTES)
         return _fault_of_frame(result.ast, limit) or (
@@ -128,7 +131,7 @@ class Acceptance(msgspec.Struct, frozen=True):
 
 
 ANY = Acceptance()
-"""Whichever worker they are of."""
+"""Accepts answers of any worker."""
 
 
 def _converted(answer: object) -> list[ParseResult]:
@@ -139,7 +142,7 @@ def _converted(answer: object) -> list[ParseResult]:
 
 
 def _differences(theirs: Origin, ours: Origin) -> list[str]:
-    """Return what has to be made the same, with both values."""
+    """Return the names of settings that differ, with both values."""
     names = {"parser_version": "ck3parse and CK3PARSE_PARSER", "max_depth": "CK3PARSE_MAX_DEPTH"}
     return [
         f"{name} ({there} there, {here} here)"
@@ -149,9 +152,11 @@ def _differences(theirs: Origin, ours: Origin) -> list[str]:
 
 
 def _limit_size(result: ParseResult, theirs: Origin, limit: int) -> None:
-    """Make a result that which a file of its size has here, or say why that cannot be.
+    """Apply this process's size limit to a result of a worker with another limit.
 
-    Whether a file is too large costs its neighbours nothing, and is never kept.
+    A file that is too large for this process only becomes a failure. For one that is too large for
+    the worker only, the error says so. Such failures are not stored, and leave the other results of
+    the batch usable.
     """
     if result.size > limit:
         reason = too_large(result.size, limit)
@@ -166,13 +171,13 @@ def _limit_size(result: ParseResult, theirs: Origin, limit: int) -> None:
 
 
 def _misfit(request: ParseRequest, result: ParseResult) -> str | None:
-    """Return what of a result is not to a request, or `None`."""
+    """Return how a result does not match its request, or `None`."""
     if result.path != (request.path or request.name):
         return "a result is of another file"
     if request.text is not None:
         return None
     if result.content_hash is None:
-        # It is what the outcome is kept under.
+        # The store keeps the result under this hash.
         return "the outcome of a content has no hash of it" if result.of_the_content else None
     if request.content is not None and result.size != len(request.content):
         return "a content has another size than was sent"
@@ -180,7 +185,7 @@ def _misfit(request: ParseRequest, result: ParseResult) -> str | None:
 
 
 def _fault_of_frame(frame: bytes, limit: int) -> str | None:
-    """Return why this is not one whole zstd frame, or `None`."""
+    """Return why this is not exactly one complete zstd frame, or `None`."""
     try:
         head = zstandard.get_frame_parameters(frame)
         place = zstandard.frame_header_size(frame)
@@ -202,7 +207,7 @@ def _fault_of_frame(frame: bytes, limit: int) -> str | None:
 
 
 def _fault_of_tree(frame: bytes, unpack: zstandard.ZstdDecompressor) -> str | None:
-    """Return why a frame holds no tree, or `None`."""
+    """Return why a frame does not contain an AST, or `None`."""
     try:
         json = unpack.decompress(frame)
     except (zstandard.ZstdError, MemoryError):

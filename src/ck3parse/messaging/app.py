@@ -1,6 +1,6 @@
-"""What clients and workers of Celery have in common: an application, and the task's name.
+"""The Celery application, and names that client and worker share.
 
-Clients import this and not the task, which would have them wait for what only workers use.
+Clients import this module and not `ck3parse.tasks`, which imports what only workers need.
 """
 
 from celery import Celery
@@ -12,28 +12,34 @@ from ck3parse.messaging.acceptance import NotAcceptedError
 
 TASK_NAME = "ck3parse.parse_batch"
 DROP_COMMAND = "ck3parse_drop"
-"""Tells workers of tasks whose answers nobody wants; `task_ids` are its arguments."""
+"""Remote-control command: drop the tasks whose ids are in the argument `task_ids`."""
 TRANSIENT_HEADER = "ck3parse_transient"
-"""Set in a task's message whose result nobody waits for but the client that sends it."""
+"""Header of a task whose result only the client that sent it needs."""
 
 
 class Application(LastingApplication):
-    """A Celery application with the settings that it was given; any result is safe to read."""
+    """A Celery application that uses only its own settings, and can read any result safely."""
 
     unreadable = NotAcceptedError
 
 
-def make_app(of: Settings) -> Celery:
-    """Return a Celery application that talks to the broker and result backend of these settings.
+def make_app(settings: Settings) -> Celery:
+    """Return a Celery application for the broker and result backend of these settings.
 
-    Nothing in the environment but these settings steers it: no `CELERY_*`, and no Django.
+    It ignores `CELERY_*` variables, and Django's settings.
+
+    Args:
+        settings: the broker, the result backend and the limits.
+
+    Raises:
+        UsageError: a URL cannot be used.
     """
-    compression.register(of.max_file_bytes)
+    compression.register(settings.max_file_bytes)
     serializer.register()
-    if of.spool_dir:
-        result_files.register(of.spool_dir)
-    made = Application(
+    if settings.spool_dir:
+        result_files.register(settings.spool_dir)
+    app = Application(
         "ck3parse", set_as_current=False, loader="celery.loaders.app:AppLoader", fixups=[]
     )
-    made.conf.update(of.celery())
-    return made
+    app.conf.update(settings.celery())
+    return app

@@ -1,4 +1,4 @@
-"""Zstandard for messages, under a name of our own: kombu's is for others, if it has one."""
+"""Zstandard compression of messages, under a name of ck3parse's own, as kombu may have another."""
 
 import zstandard
 from kombu import compression
@@ -8,15 +8,15 @@ from ck3parse.config import COMPRESSION
 from ck3parse.messages import ZSTD_LEVEL
 
 _ROOM_BYTES = 16 * 1024 * 1024
-"""What a message may hold beside one file: names, and the rest of a batch."""
+"""Bytes that a message may have in addition to the largest file: names, and other files."""
 
 
 def register(max_file_bytes: int) -> None:
-    """Have messages of this process compressed and decompressed if they ask for `COMPRESSION`.
+    """Register the compression `COMPRESSION` for messages of this process.
 
     Args:
-        max_file_bytes: bytes that one file may have. A message that is much larger than that when
-            decompressed is refused, whatever its few bytes claim.
+        max_file_bytes: most bytes of one file. A message that would be much larger than that when
+            decompressed is refused before it is decompressed.
     """
     limit = max_file_bytes + _ROOM_BYTES
 

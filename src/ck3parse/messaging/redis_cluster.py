@@ -1,7 +1,7 @@
-"""Telling a Redis Cluster from a Redis.
+"""Detecting a Redis Cluster, which cannot be used.
 
-A node of a cluster answers as any server does until a key is another node's, and then with errors
-that look like those of a server that is full.
+A node of a cluster works like any Redis server until a key belongs to another node; then its errors
+look like those of a server that is full.
 """
 
 from typing import Any
@@ -17,11 +17,10 @@ def is_cluster(client: Any) -> bool:
     """Return whether a server says that it is a node of a Redis Cluster.
 
     Args:
-        client: a Redis client, or what Celery has in its place with another server: `None`, or a
-            client without `info`.
+        client: a Redis client; for another kind of server `None`, or any object without `info`.
     """
     try:
-        told: dict[str, Any] = client.info("cluster") if hasattr(client, "info") else {}
-    except (RedisError, OSError):  # its user may not ask, or it does not answer
+        info: dict[str, Any] = client.info("cluster") if hasattr(client, "info") else {}
+    except (RedisError, OSError):  # the user may not run INFO, or the server does not answer
         return False
-    return bool(told.get("cluster_enabled"))
+    return bool(info.get("cluster_enabled"))

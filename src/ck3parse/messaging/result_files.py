@@ -1,9 +1,9 @@
-"""Large results as files, between a worker and a client that share a folder.
+"""Passing large results as files, between a worker and a client that share a folder.
 
-Celery hands a result to Redis twice, to keep it and to tell of it, and Redis hands it on once. Of a
-large one only the file's name goes that way here: a run over 92,000 files, whose results are 965
-MB, takes 0.95 of the time. Serializer and deserializer of Celery's result backend: nothing else
-knows of it.
+Celery sends a result to Redis twice, to store it and to publish it, and Redis sends it on to the
+client. With a file, only its name goes that way: a run over 92,000 files with 965 MB of results
+takes 0.95 of the time. This is a serializer of Celery's result backend, so no other module is
+concerned.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ from ck3parse.messaging.acceptance import NotAcceptedError
 log = logging.getLogger(__name__)
 
 MIN_BYTES = 64 * 1024
-"""Smaller results go through the result backend: a file costs more."""
+"""Smaller results go through the result backend, which costs less than a file."""
 _SPOOLED = b"\xc1"
-"""The one byte that msgpack never uses."""
+"""The only byte that msgpack never uses."""
 _NAME = re.compile("[0-9a-f]{32}")
 
 
@@ -35,13 +35,13 @@ class ResultFileError(NotAcceptedError):
 
 
 def register(folder: str) -> None:
-    """Have results of this process's applications that ask for `SPOOL_SERIALIZER` spooled.
+    """Register the serializer `SPOOL_SERIALIZER` for results of this process.
 
-    A file is removed when its result is read, so that each can be read once. What nobody reads
-    stays for as long as the folder.
+    A file is removed when its result is read, so each result can be read once. A result that nobody
+    reads stays until the folder is removed.
 
     Args:
-        folder: where the files are; nobody but client and worker should be able to write there.
+        folder: where the files are. Only client and worker should be able to write to it.
     """
 
     def encode(meta: dict[str, Any]) -> bytes:

@@ -1,10 +1,11 @@
-"""Msgpack for messages, by msgspec, under names of our own.
+"""Msgpack for messages, by msgspec, under a name of ck3parse's own.
 
-It takes structs as they are: 512 requests are packed in 27 microseconds, and in 135 by kombu's own
-way with a conversion before it; unpacked, which worker and process both do, in 111 and not 164.
+msgspec serializes structs directly: 512 requests in 27 microseconds, compared with 135 for kombu's
+msgpack and the conversion that it needs. Worker and child process each deserialize them, in 111
+microseconds in place of 164.
 
-Kombu has one registry a process. Its `msgpack` stays what it is, or what the program that we are
-part of has made of it: workers take that too, from other clients.
+A process has one registry of kombu serializers. Its `msgpack` is left alone, as the host program
+may use it; workers accept it too, from other clients.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from ck3parse.config import SERIALIZER
 
 
 def register() -> None:
-    """Have messages of this process that ask for `SERIALIZER` packed and unpacked by msgspec."""
+    """Register the serializer `SERIALIZER` for messages of this process."""
     add: Callable[..., None] = serialization.registry.register
     pack, unpack = msgspec.msgpack.encode, msgspec.msgpack.decode
     add(SERIALIZER, pack, unpack, f"application/x-{SERIALIZER}", "binary")

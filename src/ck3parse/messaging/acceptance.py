@@ -58,10 +58,10 @@ class Acceptance(msgspec.Struct, frozen=True):
         """
         results = _converted(answer)
         if [result.id for result in results] != [request.id for request in requests]:
-            raise NotAcceptedError("it answers other requests")
-        unpack = self._unpack()
+            raise NotAcceptedError("its ids are not those of the requests")
+        decompressor = self._decompressor()
         for request, result in zip(requests, results, strict=True):
-            if fault := _misfit(request, result) or self._fault(result, unpack):
+            if fault := _mismatch(request, result) or self._fault(result, decompressor):
                 raise NotAcceptedError(f"{fault} ({result.path!a})")
         self._check_origin(results)
         return results
@@ -84,7 +84,7 @@ class Acceptance(msgspec.Struct, frozen=True):
         if index >= len(results):
             return None
         result = results[index]
-        if fault := self._fault(result, self._unpack()):
+        if fault := self._fault(result, self._decompressor()):
             raise NotAcceptedError(fault)
         self._check_origin(results)
         return result
@@ -95,38 +95,40 @@ class Acceptance(msgspec.Struct, frozen=True):
         theirs = results[0].origin
         if theirs is None:
             raise OtherOriginError(
-                "a worker of an older ck3parse answers, which does not say how it parses, and its"
-                " results are not used: upgrade it and start it again"
+                "a worker of an older version of ck3parse does not name its parser and limits, so"
+                " its results are not used: upgrade and restart it"
             )
         if differences := _differences(theirs, self.origin):
             raise OtherOriginError(
-                f"the worker {theirs.worker!a} parses otherwise than this client, and its results"
-                f" are not used: give both the same {' and '.join(differences)}, and start the"
-                " worker again"
+                f"the worker {theirs.worker!a} has another parser or other limits than this client,"
+                f" so its results are not used: give both the same {' and '.join(differences)}, and"
+                " restart the worker"
             )
         if theirs.max_file_bytes != self.origin.max_file_bytes:
             for result in results:
                 _limit_size(result, theirs, self.origin.max_file_bytes)
 
-    def _unpack(self) -> zstandard.ZstdDecompressor | None:
+    def _decompressor(self) -> zstandard.ZstdDecompressor | None:
         return None if self.own_worker else zstandard.ZstdDecompressor()
 
-    def _fault(self, result: ParseResult, unpack: zstandard.ZstdDecompressor | None) -> str | None:
+    def _fault(
+        self, result: ParseResult, decompressor: zstandard.ZstdDecompressor | None
+    ) -> str | None:
         """Return what is wrong with a result, whatever was requested; or `None`."""
         if result.ok:
             if result.ast is None:
-                return "a file that was parsed has no tree"
+                return "a parsed file has no AST"
             if result.error_type is not None:
-                return "a file that was parsed has an error"
+                return "a parsed file has an error type"
         elif result.error_type is None:
-            return "a file that was not parsed has no error"
+            return "a failed file has no error type"
         if result.ast is None:
             return None
         # The result of a text has no size.
         source = result.size or (self.origin.max_file_bytes if self.origin else 0)
         limit = _MAX_HEAD_BYTES + _MAX_EXPANSION * (source or _DEFAULT_MAX_FILE_BYTES)
         return _fault_of_frame(result.ast, limit) or (
-            _fault_of_tree(result.ast, unpack) if unpack else None
+            _fault_of_ast(result.ast, decompressor) if decompressor else None
         )
 
 
@@ -138,7 +140,7 @@ def _converted(answer: object) -> list[ParseResult]:
     try:
         return msgspec.convert(answer, list[ParseResult])
     except (msgspec.ValidationError, RecursionError) as error:
-        raise NotAcceptedError(f"it is no list of results: {error}") from error
+        raise NotAcceptedError(f"it is not a list of results: {error}") from error
 
 
 def _differences(theirs: Origin, ours: Origin) -> list[str]:
@@ -166,50 +168,50 @@ def _limit_size(result: ParseResult, theirs: Origin, limit: int) -> None:
     elif result.error_type == ErrorType.FILE_TOO_LARGE and theirs.max_file_bytes < limit:
         result.error = (
             f"{result.error}; that is the limit of the worker {theirs.worker!a}, and the one here"
-            f" is {limit:,}: give both the same, and start the worker again"
+            f" is {limit:,}: give both the same, and restart the worker"
         )
 
 
-def _misfit(request: ParseRequest, result: ParseResult) -> str | None:
+def _mismatch(request: ParseRequest, result: ParseResult) -> str | None:
     """Return how a result does not match its request, or `None`."""
     if result.path != (request.path or request.name):
-        return "a result is of another file"
+        return "a result is for another file"
     if request.text is not None:
         return None
     if result.content_hash is None:
         # The store keeps the result under this hash.
-        return "the outcome of a content has no hash of it" if result.of_the_content else None
+        return "a result has no hash of the content" if result.of_the_content else None
     if request.content is not None and result.size != len(request.content):
-        return "a content has another size than was sent"
+        return "a result has another size than the content that was sent"
     return None
 
 
 def _fault_of_frame(frame: bytes, limit: int) -> str | None:
     """Return why this is not exactly one complete zstd frame, or `None`."""
     try:
-        head = zstandard.get_frame_parameters(frame)
+        parameters = zstandard.get_frame_parameters(frame)
         place = zstandard.frame_header_size(frame)
     except zstandard.ZstdError:
-        return "a tree is no zstd frame"
-    if head.content_size > limit:
-        return "a tree is too large for its file, or does not say how large it is"
+        return "an AST is not a zstd frame"
+    if parameters.content_size > limit:
+        return "an AST is too large for its file, or its frame does not state the size"
     last = False
     while not last:
         if place + _BLOCK_HEADER_BYTES > len(frame):
-            return "a tree is cut off"
+            return "an AST is truncated"
         header = int.from_bytes(frame[place : place + _BLOCK_HEADER_BYTES], "little")
         last = bool(header & 1)
         size = 1 if header >> 1 & 3 == _RLE_BLOCK else header >> 3
         place += _BLOCK_HEADER_BYTES + size
-    if place + _CHECKSUM_BYTES * head.has_checksum != len(frame):
-        return "a tree is cut off, or something comes after it"
+    if place + _CHECKSUM_BYTES * parameters.has_checksum != len(frame):
+        return "an AST is truncated, or followed by other bytes"
     return None
 
 
-def _fault_of_tree(frame: bytes, unpack: zstandard.ZstdDecompressor) -> str | None:
+def _fault_of_ast(frame: bytes, decompressor: zstandard.ZstdDecompressor) -> str | None:
     """Return why a frame does not contain an AST, or `None`."""
     try:
-        json = unpack.decompress(frame)
+        json = decompressor.decompress(frame)
     except (zstandard.ZstdError, MemoryError):
-        return "a tree cannot be unpacked"
-    return None if is_object(json) else "a tree is no JSON object"
+        return "an AST cannot be decompressed"
+    return None if is_object(json) else "an AST is not a JSON object"

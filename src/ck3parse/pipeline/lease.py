@@ -188,7 +188,9 @@ def failed(request: ParseRequest, reason: BaseException | str) -> ParseResult:
         result.error = f"parsing it took longer than the limit of {request.timeout_ms:,} ms"
     elif isinstance(reason, WorkerLostError | SystemExit):
         result.error_type = ErrorType.WORKER_CRASHED
-        result.error = f"the process that parsed it died, {MAX_CRASHES} times alone: {reason}"
+        result.error = (
+            f"the process that parsed it died {MAX_CRASHES} times, with this file alone: {reason}"
+        )
     else:
         result.error_type = ErrorType.INTERNAL
         result.error = f"its task failed: {type(reason).__name__}: {reason}"

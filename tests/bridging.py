@@ -1,4 +1,4 @@
-"""The bridge in tests: its environment, and programs that use it."""
+"""The environment of the bridge in tests, and programs that use the bridge."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ LIMIT_S = 60.0
 
 @contextmanager
 def bridge(env: Mapping[str, str] = {}) -> Iterator[pytest.MonkeyPatch]:
-    """Have this process use the bridge with nothing but this environment of ours."""
+    """Use the bridge in this process with these `CK3PARSE_` variables and no others."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith("CK3PARSE_"):
@@ -34,13 +34,13 @@ def bridge(env: Mapping[str, str] = {}) -> Iterator[pytest.MonkeyPatch]:
 
 @contextmanager
 def faulty_pipeline() -> Iterator[pytest.MonkeyPatch]:
-    """Have this process use the pipeline, with files that can ask for faults."""
+    """Use the pipeline in this process, with files that can ask for faults."""
     with bridge({**FAULTY, SWITCH: "1", "CK3PARSE_WORKERS": "2"}) as patch:
         yield patch
 
 
 def told(result: ParseResult) -> tuple[object, ...]:
-    """Return all of a result that is the same whoever parsed."""
+    """Return the parts of a result that do not depend on the engine."""
     return (
         result.success,
         result.path,
@@ -58,7 +58,7 @@ def told(result: ParseResult) -> tuple[object, ...]:
 def program(
     code: str, *args: str | Path, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[str]:
-    """Start a Python program with its input and output in pipes, in a session of its own."""
+    """Start a Python program in its own session, with pipes for input and output."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("CK3PARSE_")}
     ours.pop(SWITCH, None)
     return subprocess.Popen(
@@ -73,7 +73,7 @@ def program(
 
 
 def output_of(code: str, *args: str | Path, env: Mapping[str, str] | None = None) -> str:
-    """Run a Python program to its end, which must be a good and silent one."""
+    """Run a Python program, check that it succeeds without warnings, and return its output."""
     with program(code, *args, env=env) as process:
         out, err = process.communicate(timeout=LIMIT_S)
     assert err == "", err

@@ -1,4 +1,4 @@
-"""The installed `ck3parse` command, started as a user starts it."""
+"""Run the installed `ck3parse` command."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from typing import Any
 TESTS = Path(__file__).parent
 _ENV = {key: value for key, value in os.environ.items() if not key.startswith("CK3PARSE_")}
 FAULTY = {"CK3PARSE_PARSER": "faulty:parse", "PYTHONPATH": str(TESTS)}
-"""Environment in which files can ask for faults; see `faulty.py`."""
+"""Environment in which files can ask for faults, see `faulty.py`."""
 
 
 def start(
     *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, **options: Any
 ) -> subprocess.Popen[bytes]:
-    """Start the command in a session of its own, with its output in pipes."""
+    """Start the command in its own session, with pipes for its output."""
     return subprocess.Popen(
         [sys.executable, "-m", "ck3parse", *map(str, args)],
         cwd=cwd,
@@ -32,7 +32,7 @@ def start(
 def ck3parse(
     *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
+    """Run the command, and return its exit code and output."""
     process = start(*args, cwd=cwd, env=env)
     out, err = process.communicate()
     return subprocess.CompletedProcess(
@@ -43,7 +43,7 @@ def ck3parse(
 def run_json(
     *args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, code: int = 0
 ) -> dict[str, Any]:
-    """Run `ck3parse run --json` and return its report, having checked its exit code."""
+    """Run `ck3parse run --json`, check the exit code, and return the report."""
     done = ck3parse("run", "--json", *args, cwd=cwd, env=env)
     assert done.returncode == code, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)

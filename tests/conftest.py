@@ -1,7 +1,7 @@
-"""What holds for all tests.
+"""Settings for all tests.
 
-With CK3PARSE_WRITE_DOCS=1 in the environment the table of faults in `docs/reliability.md` is
-written at the end; what did not run keeps its line.
+With CK3PARSE_WRITE_DOCS=1 in the environment, the table of faults in `docs/reliability.md` is
+written at the end. Lines of tests that did not run are kept.
 """
 
 import os
@@ -16,25 +16,25 @@ import pytest
 
 from reliability import PROPERTY, Case, write_table
 
-# What checks on behalf of tests says as much as they do when it fails.
+# Show the values of failed assertions in these helper modules, too.
 pytest.register_assert_rewrite("bridging", "embedded", "servers", "services", "trial")
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "reliability.md"
 _cases: list[tuple[tuple[str, int], Case]] = []
-"""With the file and line of the test, by which they are sorted."""
+"""Each with the file and line of its test, to sort by."""
 
 _WITH_PROCESSES = ("resilience", "integration")
 """Folders of tests that start servers and workers, in the order in which they run."""
 
 _PYTHONS_OWN = {getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)}
-"""What Python itself ignores; `subprocess` undoes that."""
+"""Signals that Python itself ignores, which `subprocess` undoes."""
 
 collect_ignore_glob: list[str] = []
 if sys.platform != "linux":
     # These measure memory as Linux counts and limits it.
     collect_ignore_glob += ["unit/test_malloc.py", "unit/test_handler.py"]
 if sys.platform == "win32":
-    # No worker and no embedded server runs there, and the last few need pipes, ttys or links.
+    # Workers and embedded servers do not run there, and the last few need pipes, ttys or links.
     collect_ignore_glob += [f"{folder}/*" for folder in (*_WITH_PROCESSES, "containers")]
     collect_ignore_glob += [
         f"unit/test_{name}.py"
@@ -44,11 +44,11 @@ if sys.platform == "win32":
 
 @pytest.fixture(scope="session", autouse=True)
 def default_signals() -> Iterator[None]:
-    """Have what tests start begin with each signal's default action, however tests are started.
+    """Give the children of tests the default action of each signal.
 
-    Issue 19, line 41: programs inherit from `nohup` that SIGHUP is ignored, and from a shell that
-    starts something in the background that SIGINT is. A handler is not inherited: with one that
-    does nothing, this process still ignores what it was told to.
+    Issue 19, line 41: programs started by `nohup` inherit that SIGHUP is ignored, and those that a
+    shell starts in the background inherit that SIGINT is ignored. Handlers are not inherited, so
+    that a handler that does nothing replaces these for this process.
     """
     ignored = [
         number
@@ -68,10 +68,10 @@ def _do_nothing(*_: object) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before items are selected by their marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark further cases as `thorough`, and choose the order of tests that run side by side.
+    """Mark all but the first case of slow tests as `thorough`, and sort tests that run in parallel.
 
-    Of tests that start processes, each case takes seconds: the first one of each is run by all.
-    Tests that wait most come first, so that the others fill the gaps.
+    Each case of a test that starts processes takes seconds; `make test` runs the first one. Tests
+    that wait most come first, so that the others fill the gaps.
     """
     seen: set[tuple[Path, str]] = set()
     for item in items:

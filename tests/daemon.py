@@ -1,4 +1,4 @@
-"""A daemon that does what qbuilder's does with its queue, for one table of files."""
+"""A daemon that works on its queue like qbuilder's, for one table of files."""
 
 import sqlite3
 import time
@@ -33,16 +33,16 @@ CREATE TABLE asts (
 
 
 class Daemon:
-    """Claims one item after another, parses its file, and stores what came of it.
+    """Claims one item after another, parses its file, and stores the result.
 
     Args:
-        root: where the files are.
-        files: their content hashes, by name; each is an item of the queue.
-        timeout_s: how long one file may take.
+        root: the folder of the files.
+        files: the content hashes of the files, by name; each file is an item of the queue.
+        timeout_s: the time limit of a file in seconds.
 
     Attributes:
         db: its database.
-        failures: how often an item failed, whether it was given up or not.
+        failures: the number of failed attempts.
     """
 
     def __init__(self, root: Path, files: Mapping[str, object], timeout_s: int = TIMEOUT_S) -> None:
@@ -66,7 +66,7 @@ class Daemon:
                 self._fail(item[0], error)
 
     def dump(self) -> dict[str, list[tuple[object, ...]]]:
-        """Return all that is in its database, and close that."""
+        """Return the content of the database, and close it."""
         tables = {
             table: self.db.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()  # noqa: S608
             for table in ("files", "build_queue", "asts")
@@ -122,7 +122,7 @@ class Daemon:
         query = "SELECT retry_count FROM build_queue WHERE build_id = ?"
         retries = self.db.execute(query, (build_id,)).fetchone()[0] + 1
         final = isinstance(error, ParseTimeoutError) or retries >= MAX_RETRIES
-        # How a process died is said in other words each time.
+        # The message about a process's end differs each time.
         text = "" if isinstance(error, ParseSubprocessError) else str(error)
         self._finish(
             build_id, "error" if final else "pending", retries, f"{type(error).__name__}: {text}"

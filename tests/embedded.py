@@ -1,4 +1,4 @@
-"""Embedded brokers as tests see them: their processes, and a client of theirs."""
+"""The processes of embedded brokers, and clients."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def directory_of(url: str) -> Path:
 
 
 def processes_of(directory: Path) -> dict[int, str]:
-    """Return the command lines of all processes that name the directory, by process id.
+    """Return the command lines of all processes that contain the directory, by process id.
 
     These are the supervisor, the server, the worker and its children.
     """
@@ -54,7 +54,7 @@ def children_of(parent: int) -> set[int]:
 
 
 def broker_directory(owner: int) -> Path:
-    """Return the directory of the embedded broker that a process has."""
+    """Return the directory of the embedded broker of a process."""
     for child in children_of(owner):
         command = Path(f"/proc/{child}/cmdline").read_bytes()
         if match := re.search(rb"\0([^\0]*/ck3parse-[^/\0]+)\0", command):
@@ -63,7 +63,7 @@ def broker_directory(owner: int) -> Path:
 
 
 class Family:
-    """The processes of one embedded broker that is up, by what they are."""
+    """The processes of a running embedded broker, by their roles."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -99,7 +99,7 @@ def send(app: Celery, request: dict[str, Any]) -> Any:
 
 
 def parse(url: str, **request: Any) -> dict[str, Any]:
-    """Have one file or text parsed, and return the answer."""
+    """Have a file or text parsed, and return the answer."""
     with client(url) as app:
         reply = send(app, request)
         ((answer),) = reply.get(timeout=ANSWER_LIMIT_S)
@@ -109,7 +109,7 @@ def parse(url: str, **request: Any) -> dict[str, Any]:
 
 
 def hang_a_child(app: Celery, path: Path) -> None:
-    """Send a file that never comes back, and return once a worker process has it in hand."""
+    """Send a file that hangs, and wait until a worker process has started it."""
     send(app, {"path": str(path)})
     wait_until(
         lambda: any((app.control.inspect(timeout=0.2).active() or {}).values()),
@@ -119,7 +119,7 @@ def hang_a_child(app: Celery, path: Path) -> None:
 
 
 def tasks_done(url: str) -> int:
-    """Return how many tasks of ours the one worker there has done."""
+    """Return the number of parse tasks that the only worker has finished."""
     with client(url) as app:
         (stats,) = app.control.inspect(timeout=1).stats().values()
     count: int = stats["total"].get(TASK_NAME, 0)
@@ -127,14 +127,14 @@ def tasks_done(url: str) -> int:
 
 
 def have_it_stand_still(app: Celery) -> None:
-    """Have the event loop of the one worker there, whose parser is `faulty`, stand still."""
+    """Block the event loop of the only worker, whose parser is `faulty`."""
     asked = app.control.inspect(timeout=START_LIMIT_S, limit=1)
     assert asked._request("ck3parse_version")
     app.control.broadcast("stand_still")
 
 
 def die_together(family: Family) -> None:
-    """Kill server and worker so that their supervisor hears of both deaths at once."""
+    """Kill server and worker so that their supervisor notices both deaths at the same time."""
     os.kill(family.supervisor, signal.SIGSTOP)
     for pid in (family.server, family.worker):
         os.kill(pid, signal.SIGKILL)

@@ -70,7 +70,7 @@ def _fail(fault: str, *rest: bytes) -> None:
 
 
 def _stand_still(state: object) -> None:
-    """Wait for a lock that is never released, as for one of a process that was killed."""
+    """Wait for a lock that is never released, like that of a process that was killed."""
     del state
     lock = threading.Lock()
     lock.acquire()

@@ -1,4 +1,4 @@
-"""Waiting for something to come true, never longer than it takes."""
+"""Wait for a condition."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ _pause = threading.Event()
 
 
 def wait_until(happened: Callable[[], object], deadline_s: float, what: str) -> None:
-    """Return once `happened()` is true; fail, saying `what` did not happen, after the deadline."""
+    """Wait until `happened()` is true; fail with a message about `what` after the deadline."""
     deadline = time.monotonic() + deadline_s
     while not happened():
         assert time.monotonic() < deadline, f"not within {deadline_s:g} s: {what}"

@@ -1,4 +1,4 @@
-"""The table of `docs/reliability.md`: what each fault does, as the tests saw it last."""
+"""The table in `docs/reliability.md`, with the last results of the tests."""
 
 import re
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ FAULTS = {
     "recycle": "Processes are replaced in mid-run: nothing is lost",
     "soak": "A long run with 1% of faults of all kinds: all results, memory stays flat",
 }
-"""Each fault and what is expected, by what cases call it, in the order of the table."""
+"""Each fault with the expected outcome, by its key, in the order of the table."""
 
 _HEAD = """# Reliability
 
@@ -44,7 +44,7 @@ file: `CK3PARSE_WRITE_DOCS=1 python -m pytest tests/resilience` (`-m soak` for t
 _TABLE = ["| what was done | results | seconds | what was seen | when |", "|---" * 5 + "|"]
 FAILED = "**FAILED**"
 PROPERTY = "reliability"
-"""The property of a test's report that holds its case, by which it comes from another process."""
+"""The property of a test's report that has its case, which other processes send in this way."""
 _ROW = re.compile(r"\| (?P<fault>[^|]+?) \| [^|]+ \| [^|]+ \| [^|]* \| [^|]+ \|")
 
 
@@ -54,10 +54,10 @@ class Case:
 
     Attributes:
         key: one of `FAULTS`.
-        fault: what was done.
-        results: how many results there were, of how many requests.
-        seconds: how long the run took, from command to prompt.
-        notes: what was seen.
+        fault: the fault in words.
+        results: the numbers of results and requests in words.
+        seconds: the duration of the run, from its start to its exit.
+        notes: observations.
     """
 
     key: str = ""
@@ -67,30 +67,30 @@ class Case:
     notes: str = ""
 
     def of(self, key: str, fault: str) -> None:
-        """Say which fault it is; `did` or `saw` say what came of it."""
+        """Set the fault; `did` or `saw` set the outcome."""
         assert key in FAULTS
         self.key, self.fault = key, fault
 
     def did(self, report: dict[str, Any], seconds: float, notes: str = "") -> None:
-        """Say what came of a run that was checked."""
+        """Set the outcome of a run that has been checked."""
         kinds = ", ".join(sorted({failure["error_type"] for failure in report["failures"]}))
         self.saw(report["files"], report["files"], seconds, notes or kinds or "all parsed")
 
     def saw(self, results: int, requests: int, seconds: float, notes: str = "") -> None:
-        """Say what came of it."""
+        """Set the outcome."""
         self.results = f"{results:,} of {requests:,}"
         self.seconds = seconds
         self.notes = notes
 
 
 def write_table(path: Path, cases: Sequence[Case], date: str, machine: str) -> None:
-    """Write the document; lines of cases that did not run stay.
+    """Write the document. Lines of cases that did not run are kept.
 
     Args:
         path: the document.
-        cases: those that ran.
-        date: today.
-        machine: where they ran.
+        cases: the cases that ran.
+        date: the date of today.
+        machine: a description of the machine.
     """
     rows: dict[str, dict[str, str]] = {key: {} for key in FAULTS}
     key = ""
@@ -99,7 +99,7 @@ def write_table(path: Path, cases: Sequence[Case], date: str, machine: str) -> N
             key = next((k for k, title in FAULTS.items() if line == f"## {title}"), "")
         elif key and (row := _ROW.fullmatch(line)) and row["fault"] not in ("what was done", "---"):
             rows[key][row["fault"]] = line
-    # Of a case that runs several times a failure stays.
+    # If a case runs several times, a failure is kept.
     for case in sorted(cases, key=lambda case: case.results == FAILED):
         cells = (case.fault, case.results, f"{case.seconds:.1f}", case.notes, date)
         rows[case.key][case.fault] = "| " + " | ".join(c.replace("|", "/") for c in cells) + " |"

@@ -29,7 +29,7 @@ START_LIMIT_S = 30.0
 
 
 class _Process:
-    """A program that can be started again under the same name."""
+    """A program that can be restarted."""
 
     process: "subprocess.Popen[bytes]"
 
@@ -37,7 +37,7 @@ class _Process:
         self.process.send_signal(signum)
 
     def kill(self) -> None:
-        """Kill it and its children, and wait until it is dead."""
+        """Kill the program and its children, and wait for its end."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -53,9 +53,9 @@ class Server(_Process):
     """A Valkey server on a port of this machine.
 
     Args:
-        folder: where it keeps its file.
-        keep: whether it has one, and knows after a restart what it knew before.
-        args: more of its options.
+        folder: the folder for its file.
+        *args: further options.
+        keep: whether it keeps its data in a file, for a restart.
     """
 
     def __init__(self, folder: Path, *args: str, keep: bool = False) -> None:
@@ -88,22 +88,22 @@ class Server(_Process):
             yield client
 
     def memory(self) -> int:
-        """Return how many bytes it uses."""
+        """Return the number of bytes that the server uses."""
         with self.client() as client:
             info: Any = client.info("memory")
         return int(info["used_memory"])
 
 
 class Worker(_Process):
-    """`celery -A ck3parse worker`, as a user starts it.
+    """A worker, started with `celery -A ck3parse worker`.
 
     Args:
-        url: the broker.
-        folder: where its log goes.
-        name: what Celery calls it.
-        env: more of its environment.
+        url: the URL of its broker.
+        folder: the folder for its log.
+        name: Celery's name of the worker.
+        env: further variables of its environment.
         app: the module of its Celery application.
-        processes: how many it has.
+        processes: the number of its processes.
     """
 
     def __init__(
@@ -143,20 +143,21 @@ class Worker(_Process):
 
 
 class Proxy:
-    """A network to a server, of which connections can be cut, or stall without a word.
+    """A network to a server, whose connections can be cut, or stall silently.
 
     Args:
-        port: the server's port.
-        delay_s: how long everything takes, each way.
+        port: the port of the server.
+        delay_s: the delay in each direction in seconds.
 
     Attributes:
-        refused: how many connections it did not accept.
+        url: the URL of the server through this network.
+        refused: the number of refused connections.
     """
 
     def __init__(self, port: int, delay_s: float = 0.0) -> None:
         self._delay_s = delay_s
         self._delayed: deque[tuple[float, socket.socket, bytes]] = deque()
-        """In order: when it is due, where it came from, and what it is; nothing for the end."""
+        """In order: the time to forward, the source, and the data, which is empty at the end."""
         self._to = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
@@ -175,20 +176,20 @@ class Proxy:
         return len(self._pairs) // 2
 
     def cut(self) -> None:
-        """Close all connections; new ones are forwarded."""
+        """Close all connections. New ones are forwarded."""
         with self._lock:
             for end in list(self._pairs):
                 self._close(end)
         self._wake.send(b"\0")
 
     def stall(self) -> None:
-        """Let nothing more through the connections there are; new ones are forwarded."""
+        """Forward nothing more on the present connections. New ones are forwarded."""
         with self._lock:
             self._silent |= self._pairs.keys()
         self._wake.send(b"\0")
 
     def refuse(self, refuses: bool) -> None:
-        """Accept no connections, or do so again."""
+        """Refuse connections, or accept them again."""
         self._refuses = refuses
         if refuses:
             self.cut()

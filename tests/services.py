@@ -1,4 +1,4 @@
-"""Brokers with a port, and workers started by hand, as a team would run them."""
+"""Run brokers with a port, and workers, as a team would run them."""
 
 import contextlib
 import functools
@@ -22,15 +22,15 @@ _STOP_LIMIT_S = 15.0
 
 
 _PORTS = range(10_000, 32_000)
-"""Below those that the system gives to whoever connects."""
+"""Below the ports that the system chooses for connections."""
 _RUNNERS = 16
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on.
+    """Return an unused port.
 
-    No other process of pytest-xdist gets it: a server that is away may come back at its port. Nor
-    does a later test: connections to an earlier server may still be in kombu's pools.
+    No other process of pytest-xdist gets the same port, because a server may restart at its port.
+    No later test gets it, because kombu's pools may have connections to an earlier server.
     """
     for port in _ports():
         with socket.socket() as one, contextlib.suppress(OSError):
@@ -47,7 +47,7 @@ def _ports() -> Iterator[int]:
 
 
 def valkey() -> str:
-    """Return the server's program, executable."""
+    """Return the path of the server program, after making it executable."""
     program = _server_binary()
     if not os.access(program, os.X_OK):
         program.chmod(0o755)
@@ -58,7 +58,7 @@ def valkey() -> str:
 def running(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a program, with its output in `output.PID` of the folder, until the block ends."""
+    """Run a program until the end of the block, with its output in the file `output`."""
     with (cwd / "output").open("ab") as output:
         process = subprocess.Popen(
             command, cwd=cwd, env=env, stdout=output, stderr=output, start_new_session=True
@@ -76,7 +76,7 @@ def running(
 
 @contextlib.contextmanager
 def server(program: str, *args: str, cwd: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a server until the block ends, and return once it listens at its port."""
+    """Run a server until the end of the block, which starts when the server accepts connections."""
     command = [program, *args, "--bind", "127.0.0.1", "--save", "", "--dir", str(cwd)]
     with running(command, cwd=cwd) as process:
 
@@ -98,15 +98,18 @@ def worker(
     processes: int | None = 1,
     total: int = 0,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `celery -A ck3parse worker` until the block ends, and return once it answers.
+    """Run `celery -A ck3parse worker` until the end of the block, which starts when it answers.
 
     Args:
-        url: of the broker.
-        options: of the worker.
-        cwd: where it runs.
+        url: the URL of its broker.
+        *options: further options of the worker.
+        cwd: its current folder.
         env: further variables of its environment.
-        processes: how many it has; `None`: as many as it has by itself.
-        total: how many there are with those of other workers, if there are any.
+        processes: the number of its processes; `None`: its default.
+        total: the number of processes of all workers of the broker, if there are others.
+
+    Yields:
+        The process of the worker.
     """
     own = {**(env or {}), "CK3PARSE_BROKER_URL": url, "REMAP_SIGTERM": "SIGQUIT"}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CK3PARSE_")}
@@ -119,7 +122,7 @@ def worker(
 
 
 def wait_for_processes(url: str, count: int | None, env: Mapping[str, str] | None = None) -> None:
-    """Return once the workers there have so many processes together, or any if it is `None`."""
+    """Wait until all workers together have a number of processes, or any number for `None`."""
     app = make_app(Settings.from_env({**(env or {}), "CK3PARSE_BROKER_URL": url}))
     try:
         wait_until(

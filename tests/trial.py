@@ -1,4 +1,4 @@
-"""A whole `ck3parse run` in which something goes wrong, and what must hold at its end."""
+"""A `ck3parse run` with a fault, and checks of its outcome."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ START_LIMIT_S = 30.0
 
 
 class Mod(NamedTuple):
-    """A folder of healthy files, with the ASTs that a run in which nothing went wrong had."""
+    """A folder of healthy files, with their ASTs from an undisturbed run."""
 
     folder: Path
     asts: dict[str, bytes]
@@ -30,10 +30,13 @@ class Mod(NamedTuple):
         """Write the files, and parse them undisturbed.
 
         Args:
-            folder: made here.
-            count: how many files.
-            size: bytes that each has at least: 20,000 make a batch of 50.
+            folder: the folder to create.
+            count: the number of files.
+            size: the minimum size of each file in bytes: 20,000 make a batch of 50.
             slow: whether each takes five milliseconds, so that there is time to disturb a run.
+
+        Returns:
+            The mod.
         """
         folder.mkdir()
         for number in range(count):
@@ -50,17 +53,23 @@ class Mod(NamedTuple):
 
 
 class Trial:
-    """A `ck3parse run` under way; a context manager that kills it if it has not ended.
+    """A running `ck3parse run`; a context manager that kills it if it has not ended.
 
     Args:
-        folder: where it runs and keeps its store.
-        paths: what it parses.
-        broker: URL of a broker of one's own; empty: the embedded one.
-        timeout_ms: milliseconds that one file may take.
-        env: more of its environment.
-        store: where its results go; default: `out.sqlite` in the folder.
+        folder: its current folder.
+        *paths: the paths to parse.
+        broker: the URL of a broker; empty: an embedded one.
+        timeout_ms: the time limit of a file in milliseconds.
+        env: further variables of its environment.
+        store: its store; default: `out.sqlite` in the folder.
         wait: whether it waits for a worker.
-        options: for `subprocess.Popen`.
+        **options: options for `subprocess.Popen`.
+
+    Attributes:
+        store: its store.
+        seconds: the duration of the run, after its end.
+        err: what it has written to stderr, after its end.
+        process: its process.
     """
 
     def __init__(
@@ -89,11 +98,11 @@ class Trial:
         )
 
     def recorded(self) -> int:
-        """Return how many files have a result in the store."""
+        """Return the number of files that have a result in the store."""
         return recorded(self.store)
 
     def wait_recorded(self, count: int = 1) -> None:
-        """Return once the store has so many results; the run must still go on."""
+        """Wait until the store has a number of results, and check that the run has not ended."""
         wait_until(
             lambda: self.recorded() >= count or self.process.poll() is not None,
             START_LIMIT_S,
@@ -102,7 +111,7 @@ class Trial:
         assert self.process.poll() is None, self.process.communicate()
 
     def end(self, limit_s: float, code: int = 0) -> dict[str, Any]:
-        """Wait for the end, check its exit code, and return the report, which may be empty."""
+        """Wait for the end, check the exit code, and return the report, which may be empty."""
         try:
             out, err = self.process.communicate(timeout=limit_s - (monotonic() - self._began))
         except subprocess.TimeoutExpired:
@@ -148,16 +157,16 @@ class Ended(NamedTuple):
 
 
 def last_run(store: Path) -> Ended:
-    """Return how the last run of a store ended, as the store has it."""
+    """Return the row of the last run in a store."""
     with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
         columns = ", ".join(Ended._fields)
         return Ended(*db.execute(f"SELECT {columns} FROM runs ORDER BY run_id DESC").fetchone())  # noqa: S608
 
 
 def asts_of(store: Path, root: Path) -> dict[str, bytes]:
-    """Return the AST of each file of a root that has one."""
+    """Return the ASTs of a root, by the names of their files."""
     with Store(store, PARSER) as opened:
-        return {name: ast for of, name, ast in opened.asts() if of == str(root)}
+        return {name: ast for path, name, ast in opened.asts() if path == str(root)}
 
 
 def assert_right(
@@ -167,14 +176,14 @@ def assert_right(
     failures: Mapping[str, str] | None = None,
     also_parsed: int = 0,
 ) -> None:
-    """Check that each file has one result, and that the right one.
+    """Check that each file has one result, and the right one.
 
     Args:
-        report: what the run printed.
-        store: where its results are.
-        mod: the healthy files, each of which must have its AST.
-        failures: the error type that each bad file must have, by its name.
-        also_parsed: how many files there are beside these, all parsed.
+        report: the report of the run.
+        store: its store.
+        mod: healthy files, each of which must have its AST.
+        failures: the expected error type of each bad file, by its name.
+        also_parsed: the number of further files, which must all be parsed.
     """
     failures = failures or {}
     told = {os.path.basename(f["path"]): f["error_type"] for f in report["failures"]}

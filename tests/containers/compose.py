@@ -1,4 +1,4 @@
-"""`compose.yaml` as its users bring it up: `docker compose`, or what `CK3PARSE_COMPOSE` names."""
+"""Run `compose.yaml` with `docker compose`, or the program that `CK3PARSE_COMPOSE` names."""
 
 import os
 import secrets
@@ -16,7 +16,7 @@ _LIMIT_S = 120
 
 
 def engine(*args: str) -> "subprocess.CompletedProcess[str]":
-    """Run a command of the container engine's to its end."""
+    """Run a command of the container engine, and return its output."""
     return subprocess.run([ENGINE, *args], capture_output=True, text=True, timeout=_LIMIT_S)
 
 
@@ -59,7 +59,7 @@ class Service:
         )
 
     def names(self, service: str) -> list[str]:
-        """Return the names of a service's containers that run."""
+        """Return the names of the running containers of a service."""
         listed = engine("ps", "--format", "{{.Names}}", "--filter", f"name={self.project}")
         return sorted(name for name in listed.stdout.split() if service in name)
 

@@ -1,4 +1,4 @@
-"""Only where pytest-celery is installed (`.[docker-test]`) there are tests of the image by it."""
+"""Skip the tests of the image without pytest-celery (`.[docker-test]`)."""
 
 from importlib.util import find_spec
 

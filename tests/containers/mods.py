@@ -1,4 +1,4 @@
-"""Mods of real script for containers to parse, and what must come of them."""
+"""Mods for containers to parse, and the expected results."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _SCRIPT = "\ufeffnamespace = feast\n" + "".join(
 
 
 def make_mod(folder: Path, files: int) -> Path:
-    """Write so many files of 18 KB, each with a content of its own, and return the folder."""
+    """Write a number of files of 18 KB with different contents, and return the folder."""
     for number in range(files):
         path = folder / "events" / f"{number % 40:02}" / f"feast_{number:05}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,13 +24,13 @@ def make_mod(folder: Path, files: int) -> Path:
 
 
 def stored(store: Path) -> dict[str, bytes]:
-    """Return each file's AST in a store, by its name."""
+    """Return the ASTs in a store, by the names of their files."""
     with Store(store, parser_in_use().version) as opened:
         return {name: ast for _, name, ast in opened.asts()}
 
 
 def expected(mod: Path) -> dict[str, bytes]:
-    """Return what the parser itself makes of each of a mod's files, by its name."""
+    """Return the ASTs that the parser makes of a mod's files, by their names."""
     asts = {}
     for path in mod.rglob("*.txt"):
         name = path.relative_to(mod).as_posix()

@@ -1,4 +1,4 @@
-"""Each test of the contract runs on each parser that is there."""
+"""Run each test of the contract with each parser that is installed."""
 
 import os
 from types import ModuleType
@@ -26,12 +26,12 @@ PARSERS = _parsers()
 
 @pytest.fixture(params=PARSERS, scope="session")
 def parser(request: pytest.FixtureRequest) -> ModuleType:
-    """A module with `parse_bytes` and `parse_text`."""
+    """A parser: a module with `parse_bytes` and `parse_text`."""
     return PARSERS[request.param]
 
 
 @pytest.fixture(params=PARSERS, scope="session")
 def parser_name(request: pytest.FixtureRequest) -> str:
-    """The name of a parser that is there."""
+    """The name of an installed parser."""
     name: str = request.param
     return name

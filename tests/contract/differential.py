@@ -27,7 +27,7 @@ from ck3parse.parser import DEFAULT_MAX_DEPTH, ParseOutcome, native, reference
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 REPORT_EVERY = 20_000
 SNIPPETS_READ = 400_000
-"""How many lines of real files a process keeps to cut snippets from."""
+"""Number of lines of real files that a process keeps for snippets."""
 
 _TOKENS = json.loads(Path(__file__).with_name("tokens.json").read_text(encoding="utf-8"))
 KEYS: list[str] = _TOKENS["keys"]
@@ -53,7 +53,7 @@ class Case(NamedTuple):
     mode: Mode = "strict"
 
     def outcomes(self) -> tuple[ParseOutcome, ParseOutcome]:
-        """Return what the native parser and the reference say."""
+        """Return the outcomes of the native parser and of the reference."""
         name, depth, mode = self.name, self.max_depth, self.mode
         if isinstance(self.source, bytes):
             return (
@@ -66,19 +66,19 @@ class Case(NamedTuple):
         )
 
     def without(self, start: int, end: int) -> "Case":
-        """Return this case less a part of its source."""
+        """Return this case without a part of its source."""
         source = self.source
         if isinstance(source, bytes):
             return self._replace(source=source[:start] + source[end:])
         return self._replace(source=source[:start] + source[end:])
 
     def differs(self) -> bool:
-        """Tell whether the parsers disagree."""
+        """Return whether the parsers disagree."""
         ours, theirs = self.outcomes()
         return ours != theirs
 
     def smallest(self) -> "Case":
-        """Return a case that differs still and of which no part can be left out."""
+        """Return the smallest case by leaving out parts while the parsers still disagree."""
         case = self
         size = max(len(case.source) // 2, 1)
         while size:
@@ -121,7 +121,7 @@ class Inputs:
                 yield Case(source, name, depth, self.mode)
 
     def either(self, text: str) -> bytes | str:
-        """Return a text as it is or as a file's content."""
+        """Return a text unchanged or as the content of a file."""
         if self.random.random() < 0.5:
             if self.random.random() < 0.02:
                 at = self.random.randint(0, len(text))
@@ -130,12 +130,12 @@ class Inputs:
         return text.encode("utf-8", "surrogatepass")
 
     def tokens(self, count: int) -> str:
-        """Return tokens and what may stand between them."""
+        """Return tokens, with the text between them."""
         choice = self.random.choice
         return "".join(choice(TOKENS) + choice(SEPARATORS) for _ in range(count))
 
     def element(self, depth: int) -> str:
-        """Return an element that is most often sound."""
+        """Return an element that is usually valid."""
         choice, white = self.random.choice, self.random.choice(WHITE)
         key = choice(VALUES if self.random.random() < 0.2 else KEYS)
         kind = self.random.randrange(8)
@@ -157,7 +157,7 @@ class Inputs:
             yield self.either(self.tokens(self.random.randrange(1, 13)))
 
     def snippet(self) -> bytes:
-        """Return a few lines of a real file, seldom many, or a part of some."""
+        """Return some lines of a real file, usually few, or a part of them."""
         few = self.random.random() < 0.98
         count = self.random.randrange(1, 4) if few else self.random.randrange(20, 120)
         start = self.random.randrange(len(self.lines))
@@ -183,7 +183,7 @@ class Inputs:
             yield data.decode("utf-8", "replace")
 
     def mutated_tokens(self) -> Iterator[bytes | str]:
-        """Leave out, repeat, exchange and put in tokens of a snippet."""
+        """Remove, repeat, exchange and insert tokens of a snippet."""
         words = TOKEN.findall(self.snippet().decode("utf-8", "replace"))
         for _ in range(self.random.randrange(1, 4)):
             at = self.random.randint(0, len(words))
@@ -206,7 +206,7 @@ class Inputs:
 
 
 def real_lines(folders: list[Path], seed: int) -> list[bytes]:
-    """Return lines of the real files, of some files if there are more than can be kept."""
+    """Return lines of real files; of some of the files if there are too many lines to keep."""
     found = (path for folder in folders for path in folder.rglob("*.txt"))
     paths = sorted(path for path in found if path.is_file())
     random.Random(seed).shuffle(paths)
@@ -227,7 +227,7 @@ def compare(
     mode: Mode,
     counts: "multiprocessing.SimpleQueue[Counter[str] | Case]",
 ) -> None:
-    """Compare `count` inputs, and report how many there were of each kind of outcome."""
+    """Compare `count` inputs, and report the number of each kind of outcome."""
     done: Counter[str] = Counter()
     for number, case in enumerate(Inputs(f"{seed}/{process}", lines, mode), 1):
         ours, theirs = case.outcomes()

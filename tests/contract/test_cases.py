@@ -1,4 +1,4 @@
-"""Small texts, and what the contract says of each: data that the Rust tests read too."""
+"""Small texts with the outcome that the contract defines, which the Rust tests use, too."""
 
 import json
 from pathlib import Path

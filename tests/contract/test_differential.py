@@ -1,4 +1,4 @@
-"""Some thousand inputs of `differential.py`; by itself it compares as many as it is told to."""
+"""Some thousand inputs of `differential.py`, which compares any number as a program."""
 
 from itertools import islice
 

@@ -64,7 +64,7 @@ def by_file(folder: Path) -> Asking:
 
 
 def ways(folder: Path) -> list[Asking]:
-    """Return each way to have a text parsed."""
+    """Return the ways to parse a text."""
     return [
         parse_text,
         by_file(folder),

@@ -1,4 +1,4 @@
-"""The recorded output that `CK3PARSE_GOLDEN` names, if it names any."""
+"""The recorded output in the folder `CK3PARSE_GOLDEN`, if that is set."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Lists of numbers, which CPython before 3.11.5 let the Python parser misread."""
+"""Lists of numbers, which the Python parser misread on CPython before 3.11.5."""
 
 import json
 from types import ModuleType
@@ -59,7 +59,7 @@ def test_numbers_as_keys(parser: ModuleType, source: str, keys: list[str]) -> No
 
 @pytest.mark.parametrize("word", ["a😀", "é😀", "12😀", "a.b😀 = c", "@a😀", "-1😀"])
 def test_what_is_no_letter_ends_a_word(parser: ModuleType, word: str) -> None:
-    """Issue 19, line 0: above U+FFFF too."""
+    """Issue 19, line 0: also above U+FFFF."""
     outcome = parser.parse_text(f"x = {{ é {word} }}", "a.txt")
 
     assert (outcome.error_type, outcome.column) == ("LexerError", 9 + word.index("😀"))

@@ -1,4 +1,4 @@
-"""What holds for every text: no exception, sound JSON, and the parsers agree."""
+"""Properties of all outcomes: no exception, valid JSON, and the same from all parsers."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ SOUPS = st.lists(st.tuples(TOKENS, SEPARATORS), max_size=40).map(
 
 @st.composite
 def mutants(draw: st.DrawFn) -> str:
-    """A piece of a fixture with some of it cut out, doubled or replaced."""
+    """A part of a fixture, in which some text is cut out, doubled or replaced."""
     text = draw(st.sampled_from(FIXTURES)).read_text("utf-8-sig")
     start = draw(st.integers(0, len(text)))
     text = text[start : start + 300]
@@ -71,7 +71,7 @@ def nodes_in(node: Any) -> int:
 
 
 def check(outcome: ParseOutcome) -> None:
-    """Check what every outcome keeps to."""
+    """Check the properties of an outcome."""
     if not outcome.success:
         assert outcome.ast_json is None
         assert outcome.node_count == 0
@@ -90,7 +90,7 @@ def check(outcome: ParseOutcome) -> None:
 
 
 def as_read(text: str) -> str:
-    """Return a file's text as section 1 of the contract reads it."""
+    """Return the text of a file as section 1 of the contract defines it."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 

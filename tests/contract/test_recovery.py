@@ -1,4 +1,4 @@
-"""What recovery says of small broken texts, and what it keeps of any text."""
+"""Recovery: its diagnostics for small broken texts, and what it keeps of any text."""
 
 import json
 from pathlib import Path
@@ -202,7 +202,7 @@ def test_every_kind_has_a_code() -> None:
 
 
 def check(outcome: ParseOutcome, strict: ParseOutcome) -> None:
-    """Check what every outcome of recovery keeps to."""
+    """Check the properties of an outcome of recovery."""
     if strict.success:
         assert outcome == strict
         return
@@ -301,7 +301,7 @@ def test_many_blocks_that_end_before_many_lines(parser: ModuleType) -> None:
 def test_the_last_line_of_a_block(
     parser: ModuleType, lines: list[tuple[str, str]], indent: str
 ) -> None:
-    """Issue 19, line 7: what is indented by more, up to a line that is not."""
+    """Issue 19, line 7: lines with more indentation, up to the first one without."""
     block = f"{indent}a = {{ b\n"
     text = block + "".join(f"{blanks}{comment}\n" for blanks, comment in lines)
     expected = 1, len(block)

@@ -1,4 +1,4 @@
-"""The pipeline and a subprocess for each file say the same, byte for byte."""
+"""The pipeline and a subprocess for each file give the same results, byte for byte."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

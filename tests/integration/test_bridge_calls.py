@@ -1,4 +1,4 @@
-"""qbuilder's calls and the fast ones, on a real server and worker."""
+"""The bridge's functions, with a real server and worker."""
 
 import json
 import os
@@ -32,12 +32,12 @@ from ck3parse.qbuilder_bridge import (
 from polling import wait_until
 
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning")
-"""Celery calls it to store a result, as a client does for a file that was sent again."""
+"""Celery calls it to store a result, and a client stores results of files that it has resent."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Have all tests here use one pipeline, and return what its parser writes names into."""
+    """Use one pipeline for all tests, and return the file into which its parser writes names."""
     journal = tmp_path_factory.mktemp("journal") / "names"
     with faulty_pipeline() as patch:
         patch.setenv("FAULTY_JOURNAL", str(journal))
@@ -53,7 +53,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def hang(limit_ms: int = 2000) -> list[ParseFuture]:
-    """Have both worker processes busy until they are killed."""
+    """Keep both worker processes busy until they are killed."""
     return [enqueue_parse_text("fault = hang", timeout_ms=limit_ms + i) for i in range(2)]
 
 
@@ -70,7 +70,7 @@ def parsed(journal: Path) -> list[str]:
 
 
 def settled(journal: Path) -> int:
-    """Return how many were parsed once no more are: a file takes milliseconds here."""
+    """Return the number of parsed files when it no longer grows. A file takes milliseconds."""
     count = -1
     while count != (count := len(parsed(journal))):
         Event().wait(0.5)

@@ -1,4 +1,4 @@
-"""A daemon that does what qbuilder's does, with the switch on and off."""
+"""A daemon like qbuilder's, with the pipeline switched on and off."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def built(root: Path, switch: str) -> dict[str, list[tuple[object, ...]]]:
-    """Run the daemon on a new database, and return all that is in it then."""
+    """Run the daemon with a new database, and return the content of the database."""
     daemon = Daemon(root, CONTENTS)
     # One was in the hands of a daemon that died.
     daemon.db.execute(

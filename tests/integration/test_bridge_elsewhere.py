@@ -1,4 +1,4 @@
-"""The bridge with workers that do not see files as its own process does."""
+"""The bridge with workers that have other files than its process."""
 
 import os
 from pathlib import Path

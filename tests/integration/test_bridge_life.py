@@ -1,4 +1,4 @@
-"""How long the bridge's processes live, and what becomes of calls when one of them dies."""
+"""The lifetime of the bridge's processes, and calls during which one of them dies."""
 
 import gc
 import os
@@ -327,7 +327,7 @@ def answers(port: int) -> bool:
 
 @contextmanager
 def outside_worker(url: str) -> Iterator[None]:
-    """Run a worker as any Celery user does."""
+    """Run a worker with the `celery` command."""
     command = [sys.executable, "-m", "celery", "-A", "ck3parse", "worker", "-c", "1"]
     command += ["--loglevel", "INFO"]
     env = {**os.environ, "CK3PARSE_BROKER_URL": url}

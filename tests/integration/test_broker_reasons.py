@@ -1,4 +1,4 @@
-"""What a broker does not serve for is told apart, each with what to do."""
+"""Reasons for which a broker cannot be used, each with its own message."""
 
 import resource
 import signal
@@ -22,10 +22,10 @@ pytestmark = pytest.mark.thorough
 
 END_LIMIT_S = 60.0
 SETTLE_S = 1.0
-"""How long after its last commit a run has stored all results that it has."""
+"""Seconds after the last commit within which a run has stored all its results."""
 PATIENCE = {"CK3PARSE_PATIENCE_S": "2"}
 FEW_FILES = 6
-"""Enough for the store and a socket, and too few for those of a broker."""
+"""Enough file descriptors for the store and a socket, and too few for a broker."""
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def mod(tmp_path_factory: pytest.TempPathFactory) -> Mod:
-    """Some batches that take a while."""
+    """Files for some batches that take a while."""
     return Mod.made(tmp_path_factory.mktemp("slow") / "mod", 400, size=20_000, slow=True)
 
 

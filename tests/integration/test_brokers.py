@@ -1,4 +1,4 @@
-"""Brokers as teams have them: with a password and users, over TLS, behind Sentinels."""
+"""Brokers with passwords and users, with TLS, and behind Sentinels."""
 
 import base64
 import contextlib
@@ -62,7 +62,7 @@ def test_a_user_with_a_password_and_no_more_rights_than_it_needs(mod: Path) -> N
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
-    """Return a folder with a CA and a certificate of 127.0.0.1 that it signed."""
+    """Return a folder with a CA, and a certificate for 127.0.0.1 that the CA has signed."""
     folder = tmp_path / "tls"
     folder.mkdir()
 
@@ -196,7 +196,7 @@ def test_files_that_are_sent(broker: str, mod: Path) -> None:
 
 
 class Planted:
-    """What runs a command in whoever unpacks it."""
+    """An object that runs a command when it is unpickled."""
 
     def __init__(self, file: Path) -> None:
         self.file = file

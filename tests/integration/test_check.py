@@ -1,4 +1,4 @@
-"""`ck3parse check` and `ck3parse explain`, as a user starts them."""
+"""The commands `ck3parse check` and `ck3parse explain`."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Workers and brokers at the other end of a long line."""
+"""Workers and brokers that are far away."""
 
 import json
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from trial import written
 pytestmark = pytest.mark.thorough
 
 DELAY_S = 0.08
-"""Each way: a sixth of a second there and back."""
+"""In each direction: a sixth of a second for a round trip."""
 SLOW_S = 4
 
 
 class Line(NamedTuple):
-    """A broker with a far worker: its URL, and its URL seen from as far."""
+    """A broker with a distant worker: its URL, and its URL for a client that is as distant."""
 
     near: str
     far: str

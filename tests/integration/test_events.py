@@ -1,4 +1,4 @@
-"""Events, which Flower lives on, as a receiver of Celery's own hears them from real workers."""
+"""Events of real workers, which Flower depends on, received with Celery's own receiver."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ from servers import Server, Worker
 
 @pytest.fixture(params=["by hand", "embedded"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A broker with a worker whose parser is `faulty`."""
+    """A broker with a worker that uses the parser `faulty`."""
     if request.param == "embedded":
         with EmbeddedBroker(1, env={**os.environ, **FAULTY}) as broker:
             broker.wait_ready(START_LIMIT_S, worker=True)
@@ -29,7 +29,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 class Listener:
-    """Hears all events of a broker's workers until the block ends."""
+    """Receives all events of a broker's workers until the end of the block."""
 
     def __init__(self, app: Celery) -> None:
         self.heard: list[dict[str, Any]] = []
@@ -38,7 +38,7 @@ class Listener:
         self._thread = threading.Thread(target=self._listen)
 
     def of(self, uuid: str) -> list[dict[str, Any]]:
-        """Return what came for a task, in order."""
+        """Return the events of a task, in their order."""
         return [event for event in self.heard if event.get("uuid") == uuid]
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Whole mods through `ck3parse run`, against the output expected of each file.
+"""Whole mods with `ck3parse run`, compared with the expected output of each file.
 
 `CK3PARSE_GOLDEN` names a folder that has `golden/` and `corpus/`; without it there are no cases.
 """

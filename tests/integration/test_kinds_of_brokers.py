@@ -68,7 +68,7 @@ def test_of_several_brokers_one_that_is_there_is_used(mod: Path) -> None:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
-    """A node of a Redis Cluster that has every key; gives its URL."""
+    """The URL of a Redis Cluster of one node."""
     port = free_port()
     args = ("--port", str(port), "--cluster-enabled", "yes")
     with server(valkey(), *args, cwd=tmp_path, port=port):

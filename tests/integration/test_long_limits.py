@@ -1,4 +1,4 @@
-"""Issue 19, line 26: no time limit lets the broker hand a file to a second process meanwhile."""
+"""Issue 19, line 26: no time limit makes the broker deliver a file twice."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def mod(tmp_path: Path) -> Path:
 
 
 def visibility_timeout(url: str) -> int:
-    """Return what the one worker there has."""
+    """Return the visibility timeout of the only worker in seconds."""
     with client(url) as app:
         told: dict[str, Any] = {}
 

@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[int, list[str]]] = {
     "help": (0, ["--help"]),
     "version": (0, ["--version"]),
 }
-"""By name: the exit code, and how it is called; the server is the same for all."""
+"""The exit code and the arguments of each command; all use the same server."""
 MOST = [name for name in COMMANDS if name != "bench"]
 ENCODED = [
     *((name, "ascii") for name in MOST),

@@ -1,4 +1,4 @@
-"""What is left on a server of results that nobody fetches."""
+"""Results on a server that nobody fetches."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def results_in(redis: Any) -> list[Any]:
 
 
 def test_results_of_a_killed_client_go_within_twice_its_patience(tmp_path: Path) -> None:
-    """Issue 19, line 31: they stayed for an hour."""
+    """Issue 19, line 31: the server kept them for an hour."""
     mod = tmp_path / "mod"
     mod.mkdir()
     for number in range(600):
@@ -55,7 +55,7 @@ def test_results_of_a_killed_client_go_within_twice_its_patience(tmp_path: Path)
 def test_an_embedded_server_makes_room_by_the_oldest_results(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Issue 19, line 31: its memory had no bound."""
+    """Issue 19, line 31: its memory was not limited."""
     monkeypatch.setenv("CK3PARSE_SERVER_MEMORY_MB", str(MEGABYTES))
     mod = tmp_path / "mod"
     mod.mkdir()

@@ -42,7 +42,7 @@ def stored(mod: Path) -> dict[str, bytes]:
 
 
 def asts_of(mod: Path, *names: str) -> dict[str, bytes]:
-    """Return what the parser itself makes of the files."""
+    """Return the ASTs that the parser makes of the files."""
     asts = {}
     for name in names:
         outcome = parse_bytes((mod / name).read_bytes(), name)

@@ -1,4 +1,4 @@
-"""`ck3parse serve`, run as its users run it."""
+"""The command `ck3parse serve`."""
 
 import contextlib
 import json
@@ -35,7 +35,7 @@ END_LIMIT_S = 15.0
 
 
 class Server:
-    """A `ck3parse serve` that is ready."""
+    """A running `ck3parse serve`."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
@@ -44,12 +44,12 @@ class Server:
         assert self.first_line, process.communicate()[1].decode()
 
     def end(self, by: signal.Signals) -> tuple[str, str]:
-        """Send it a signal, and return the rest of its output once it has ended."""
+        """Send a signal, wait for the end, and return the rest of the output."""
         self.process.send_signal(by)
         return self.rest()
 
     def rest(self) -> tuple[str, str]:
-        """Return the rest of its output once it has ended, which it is about to."""
+        """Wait for the end, and return the rest of the output."""
         self.process.wait(END_LIMIT_S)
         out, err = self.process.stdout, self.process.stderr
         assert out is not None
@@ -130,7 +130,7 @@ def test_what_died_is_started_again(victim: str, serving: Server) -> None:
 
 
 def test_what_dies_again_and_again_is_said_and_started_again(serving: Server) -> None:
-    """Issue 19, line 20: the sixth death within a minute ended it."""
+    """Issue 19, line 20: it gave up after six deaths within a minute."""
     directory = directory_of(url_of(serving))
     for _ in range(6):
         worker = Family(directory).worker
@@ -184,7 +184,7 @@ def served_in_a_terminal(folder: Path, how: str) -> Iterator[tuple[int, str]]:
     ],
 )
 def test_one_that_ignores_that_its_terminal_goes_stays(how: str, tmp_path: Path) -> None:
-    """Issue 19, line 41: and goes on to keep up what it started, which has no terminal either."""
+    """Issue 19, line 41: it goes on to supervise its processes, which have no terminal either."""
     with served_in_a_terminal(tmp_path, how) as (pid, url):
         before = Family(directory_of(url))
         os.kill(before.supervisor, signal.SIGHUP)
@@ -207,7 +207,7 @@ def test_one_whose_terminal_goes_ends_with_all_that_it_started(tmp_path: Path) -
 
 
 def _wait_until_up_again(before: Family) -> None:
-    """Return once there is another worker than before, with its children."""
+    """Wait until there is a new worker with its children."""
     wait_until(
         lambda: _is_up_without(before.worker, before.directory), START_LIMIT_S, "it is up again"
     )

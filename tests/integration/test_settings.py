@@ -1,4 +1,4 @@
-"""Issue 19, line 8: settings and options that make no sense are refused, misspelt ones told of."""
+"""Issue 19, line 8: invalid settings and options are refused, and misspelt ones reported."""
 
 import subprocess
 import sys

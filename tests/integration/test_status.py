@@ -1,4 +1,4 @@
-"""`ck3parse status`, beside a worker that has work."""
+"""The command `ck3parse status`, with a busy worker."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Issue 19, line 32: the number of processes follows the CPUs that this process may use."""
+"""Issue 19, line 32: the number of processes depends on the CPUs that this process may use."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ _OS_CPUS = os.cpu_count() or 1
 
 
 def counted(**options: Any) -> int:
-    """Return how many processes a worker would have, in a process of its own."""
+    """Return the number of processes that a worker would have, computed in another process."""
     return int(subprocess.check_output([sys.executable, "-c", _COUNT], **options))
 
 
@@ -30,7 +30,7 @@ def one_cpu() -> Callable[[], None]:
 
 @contextmanager
 def cgroup(cpus: float) -> Iterator[Callable[[], None]]:
-    """Make a cgroup with a quota, and give the function that has a new process enter it."""
+    """Create a cgroup with a quota, and return a function with which a new process enters it."""
     version_1 = _CGROUPS / "cpu"
     folder = (version_1 if version_1.is_dir() else _CGROUPS) / f"ck3parse-test-{os.getpid()}"
     quota = str(round(cpus * 100_000))

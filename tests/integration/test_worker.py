@@ -1,4 +1,4 @@
-"""`celery -A ck3parse worker`, and what it takes from clients of Celery's own."""
+"""`celery -A ck3parse worker`, and tasks from other Celery clients."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ END_LIMIT_S = 60.0
 
 @pytest.mark.parametrize("pool", ["threads", "solo"])
 def test_a_pool_without_processes_is_refused(pool: str, tmp_path: Path) -> None:
-    """Issue 19, line 25: a file that hangs was never killed."""
+    """Issue 19, line 25: its process was never killed if it hung."""
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "ck3parse", "worker", f"--pool={pool}"],
         env={**os.environ, "CK3PARSE_BROKER_URL": "redis://127.0.0.1:1/0"},
@@ -39,7 +39,7 @@ def test_a_pool_without_processes_is_refused(pool: str, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Celery]:
-    """A client of a worker that takes tasks."""
+    """A client with a ready worker."""
     folder = tmp_path_factory.mktemp("worker")
     with (
         Server(folder) as server,
@@ -59,7 +59,7 @@ def result_of(app: Celery, name: str = TASK_NAME, args: Any = REQUEST, **options
 
 @pytest.mark.parametrize("serializer", ["json", "pickle"])
 def test_the_sender_of_other_content_is_told_what_to_send(serializer: str, app: Celery) -> None:
-    """Issue 19, line 25: it waited for ever."""
+    """Issue 19, line 25: it waited forever."""
     refusal = result_of(app, serializer=serializer)
     assert isinstance(refusal, InvalidTaskError)
     assert "send it with serializer='msgpack'" in str(refusal)
@@ -69,7 +69,7 @@ def test_the_sender_of_other_content_is_told_what_to_send(serializer: str, app: 
     "limits", [(-1, None), ("3", None), (10**15, None), (float("nan"), None), ([1], None)]
 )
 def test_a_time_limit_that_is_none_is_refused(limits: tuple[Any, Any], app: Celery) -> None:
-    """Issue 19, line 34: any client may send any."""
+    """Issue 19, line 34: any client can send such tasks."""
     refusal = result_of(app, headers={"timelimit": list(limits)})
     assert isinstance(refusal, InvalidTaskError)
     assert "timelimit is" in str(refusal)
@@ -83,7 +83,7 @@ def test_arguments_of_a_wrong_shape_are_a_failure(app: Celery) -> None:
 
 
 def test_a_body_of_a_wrong_shape_is_refused(app: Celery) -> None:
-    """Issue 19, line 25: it came back to the worker again and again."""
+    """Issue 19, line 25: the worker received it again and again."""
     with app.connection_for_write() as connection, connection.Producer() as producer:
         for number, body in enumerate(("no task", [1], None, 7)):
             headers = {"task": TASK_NAME, "id": f"wrong-{number}", "lang": "py"}

@@ -1,4 +1,4 @@
-"""Mods that nothing was wrong with, and the table of faults in `docs/reliability.md`.
+"""Healthy mods, and the table of faults in `docs/reliability.md`.
 
 Each case of the table tells what it did through the fixture `case`; `tests/conftest.py` writes it.
 """
@@ -17,25 +17,25 @@ _CASE = pytest.StashKey[Case]()
 
 @pytest.fixture(scope="session")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Mod:
-    """Many files that take no time: 512 travel in one batch."""
+    """Many files that take no time; a batch has 512 of them."""
     return Mod.made(tmp_path_factory.mktemp("quick") / "mod", 600)
 
 
 @pytest.fixture(scope="session")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Mod:
-    """More of them, beside 20 bad ones."""
+    """More such files, to use with 20 bad ones."""
     return Mod.made(tmp_path_factory.mktemp("many") / "mod", 1980)
 
 
 @pytest.fixture(scope="session")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Mod:
-    """Files that take two processes three seconds, in twenty batches."""
+    """Files in twenty batches, for which two processes need three seconds."""
     return Mod.made(tmp_path_factory.mktemp("slow") / "mod", 1000, size=20_000, slow=True)
 
 
 @pytest.fixture
 def case(request: pytest.FixtureRequest) -> Iterator[Case]:
-    """A line of the table, for the test to fill in."""
+    """A line of the table, which the test fills in."""
     made = Case()
     began = monotonic()
     request.node.stash[_CASE] = made

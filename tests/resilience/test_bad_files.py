@@ -1,4 +1,4 @@
-"""Files that take their process along, or hold it for ever."""
+"""Files that crash their process, or block it forever."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ CRASHES = {"segfault": "SIGSEGV", "kill": "SIGKILL", "abort": "SIGABRT", "exit":
 HANGS = {"hang": "in Python", "hang_in_c": "in native code that holds the GIL"}
 PLACES = ["in a batch", "alone"]
 A_BATCH = 1024 * 1024
-"""Bytes that fill a batch of one file."""
+"""Size in bytes of a file that fills a batch."""
 
 
 def bad_file(fault: str, place: str) -> str:
@@ -53,7 +53,7 @@ def test_a_hang_is_one_failure(
 
 
 def twenty_bad_files() -> dict[str, tuple[str | bytes, str]]:
-    """Return content and error type of each, by name."""
+    """Return the content and the error type of each bad file, by its name."""
     kinds = [
         ("hang", "fault = hang", "ParseTimeout"),
         ("native_hang", "fault = hang_in_c", "ParseTimeout"),

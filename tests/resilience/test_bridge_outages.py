@@ -1,4 +1,4 @@
-"""The broker of a daemon that parses file by file goes, comes back, or comes late."""
+"""A daemon parses file by file, and its broker goes away, comes back, or comes late."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ def env_of(url: str, patience_s: float = 60.0) -> dict[str, str]:
 
 @contextmanager
 def building(mod: Path, url: str, patience_s: float = 60.0) -> Iterator[Daemon]:
-    """Run a daemon that builds a mod, and expect it to have built all of it at the end."""
+    """Run a daemon that builds a mod, and check at the end that it has built everything."""
     files = {path.name: path.name for path in sorted(mod.iterdir())}
     daemon = Daemon(mod, files, TIMEOUT_S)
     with bridge(env_of(url, patience_s)):
@@ -169,7 +169,7 @@ def test_a_broker_without_a_worker_is_waited_for(tmp_path: Path, case: Case) -> 
 def test_a_broker_that_restarts_before_a_queue_was_used(
     mod: Path, tmp_path: Path, case: Case
 ) -> None:
-    """Issue 19, line 19: kombu went on with a channel that its own retry had closed."""
+    """Issue 19, line 19: kombu used a channel that its own retry had closed."""
     case.of("outage", "broker restarts, and the first files for a queue come meanwhile")
     paths = sorted(mod.iterdir())[:5]
     with (

@@ -1,4 +1,4 @@
-"""The broker dies, stands still, fills up, or cannot be reached, in the middle of a run."""
+"""The broker dies, hangs, is full, or cannot be reached during a run."""
 
 import os
 import shutil
@@ -53,7 +53,7 @@ def test_the_embedded_broker_that_died_is_started_again(
 def test_the_embedded_broker_and_its_worker_die_together(
     slow: Mod, tmp_path: Path, case: Case
 ) -> None:
-    """Issue 19, line 23: the worker alone was started again, and waited for ever."""
+    """Issue 19, line 23: only the worker was restarted, and waited forever."""
     case.of("broker", "SIGKILL of server and worker together, the embedded ones")
     with Trial(tmp_path, slow.folder) as trial:
         trial.wait_recorded()
@@ -85,7 +85,7 @@ def test_an_embedded_broker_that_cannot_come_back_is_explained(slow: Mod, tmp_pa
 
 @pytest.mark.thorough
 def test_a_broker_that_stays_away_is_an_error(slow: Mod, tmp_path: Path, case: Case) -> None:
-    """Issue 19, line 5: the run still reports, and its row says how it ended."""
+    """Issue 19, line 5: the run still reports, and its row in the store has the exit code."""
     case.of("broker", "SIGKILL, does not come back within the 3 s that the run waits")
     env = {"CK3PARSE_PATIENCE_S": "3"}
     with Server(tmp_path) as server, Worker(server.url, tmp_path).wait_ready():
@@ -164,7 +164,7 @@ def test_a_broker_that_cannot_be_reached_for_a_while(slow: Mod, tmp_path: Path, 
 
 
 def fill(server: Server) -> None:
-    """Let the server take nothing more."""
+    """Make the server refuse all writes."""
     with server.client() as client:
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", "1")

@@ -1,4 +1,4 @@
-"""The client is ended in the middle of a run, and runs again."""
+"""The client is killed during a run, and runs again."""
 
 import json
 import signal

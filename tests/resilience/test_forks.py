@@ -1,4 +1,4 @@
-"""Programs that fork at any moment, while the bridge is about to do something."""
+"""Programs that fork at any moment while they use the bridge."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +15,7 @@ ON = {SWITCH: "1", "CK3PARSE_WORKERS": "1"}
 OURS = {"CK3PARSE_PARSER": ""}
 DELAYS_MS = [0, 2, 5, 10, 15, 20, 30, 50]
 ROUNDS = 3
-"""In each program; only in the first one something is imported."""
+"""Rounds of each program. Only the first round imports modules."""
 FORKING = """
 import logging, os, signal, sys, threading, time, warnings
 logging.disable()  # that a busy machine's worker answers late is told
@@ -164,7 +164,7 @@ def test_copies_of_futures_and_forks_in_callbacks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broker", ["outside", "embedded"])
 def test_the_thread_imports_nothing(broker: str, tmp_path: Path) -> None:
-    """Issue 19, line 16: what is half imported when another thread forks stays so in the child."""
+    """Issue 19, line 16: a module that is being imported during a fork is broken in the child."""
     if broker == "embedded":
         assert output_of(IMPORTS, env=ON) == "[]\n"
         return

@@ -1,4 +1,4 @@
-"""Files that are too much for the parser, or change while they are read."""
+"""Files that are too large or too deep, or change while they are read."""
 
 import contextlib
 import os
@@ -135,7 +135,7 @@ def test_files_that_grow_have_the_ast_of_what_was_there(
 
 
 def prefixes_of(data: bytes, name: str, *, around: bytes) -> list[bytes | None]:
-    """Return the AST of the first lines of a text, as many as an AST tells of."""
+    """Return the AST of as many lines of a text as an AST has."""
     lines = data.splitlines(keepends=True)
     count = around.count(b'"more"') + 1
     return [parse_bytes(b"".join(lines[:count]), name).ast_json]

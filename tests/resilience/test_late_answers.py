@@ -1,4 +1,4 @@
-"""Batches that were sent twice are answered twice: nothing of that stays on the server."""
+"""Late answers to batches that were sent twice do not stay on the server."""
 
 import signal
 from pathlib import Path
@@ -15,11 +15,11 @@ pytestmark = pytest.mark.thorough
 
 END_LIMIT_S = 60.0
 GONE_LIMIT_S = 150.0
-"""A worker that did not hear what to drop leaves its answer for two minutes, and not an hour."""
+"""An answer that a worker was not told to drop stays for two minutes, not for an hour."""
 
 
 def assert_none_stays(server: Server) -> None:
-    """Return once the workers are done with all that there is, and no answer of theirs is left."""
+    """Wait until the workers have finished all tasks, and no answer is left."""
     with server.client() as redis, client(server.url) as app:
 
         def at_rest() -> bool:

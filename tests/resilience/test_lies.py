@@ -1,4 +1,4 @@
-"""A worker that lies about files: what it says is dropped and asked for again, and never stored."""
+"""A worker gives wrong answers: they are dropped, never stored, and the files are sent again."""
 
 from contextlib import closing
 from pathlib import Path

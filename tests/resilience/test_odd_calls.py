@@ -1,4 +1,4 @@
-"""What a program does around the bridge's calls: callbacks, folders, arguments."""
+"""Programs that use the bridge in unusual ways: callbacks, folders, arguments."""
 
 import asyncio
 import concurrent.futures
@@ -36,7 +36,7 @@ from reliability import Case
 
 @pytest.fixture(scope="module")
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Who parses."""
+    """The engine that parses."""
     if request.param == "pipeline":
         with faulty_pipeline():
             yield request.param
@@ -183,7 +183,7 @@ def test_a_callback_may_shut_the_pool_down() -> None:
 @by_pipeline
 @uses
 def test_an_iterator_that_is_collected_amid_a_call_stops_nothing(tmp_path: Path) -> None:
-    """Issue 19, line 10: what the garbage collector calls is a call into the bridge too."""
+    """Issue 19, line 10: the garbage collector may call into the bridge."""
     path = tmp_path / "a.txt"
     path.write_text("a = 1")
     old = gc.get_threshold()
@@ -273,7 +273,7 @@ def test_a_folder_that_is_gone_has_no_files(tmp_path: Path) -> None:
 
 
 class Text(str):
-    """A text as markup libraries have them."""
+    """A subclass of `str`, as in markup libraries."""
 
     __slots__ = ()
 
@@ -381,7 +381,7 @@ def test_names_that_are_too_long_are_answers() -> None:
 @by_pipeline
 @uses
 def test_what_cannot_be_packed_costs_its_neighbours_nothing() -> None:
-    """Issue 19, line 12: such as no check knows of."""
+    """Issue 19, line 12: an error that no check expects."""
     others = neighbours()
     bad = requests.ask(ParseRequest("", text=Text("a = 1")), engine(), keep=True)
     more = neighbours()

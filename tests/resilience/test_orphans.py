@@ -1,4 +1,4 @@
-"""Whatever dies, and however: the embedded broker leaves nothing running."""
+"""The embedded broker leaves no process running, whichever of them dies."""
 
 import contextlib
 import os
@@ -48,7 +48,7 @@ HANGS = ["hang", "hang_in_c"]
 
 @contextlib.contextmanager
 def owner(then: str = WAITING) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Start a process that owns an embedded broker, and yield it with the broker's URL."""
+    """Start a process that owns an embedded broker, and yield it with the URL of the broker."""
     with subprocess.Popen(
         [sys.executable, "-c", OWNER + then],
         env={**os.environ, **FAULTY, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -80,7 +80,7 @@ def test_nothing_outlives_its_owner(by: signal.Signals) -> None:
 
 
 def test_these_tests_hold_when_nohup_starts_them(tmp_path: Path) -> None:
-    """Issue 19, line 41: what they start does not inherit that a hangup is ignored."""
+    """Issue 19, line 41: their children do not inherit that SIGHUP is ignored."""
     one = f"{__file__}::{test_nothing_outlives_its_owner.__name__}[{signal.SIGHUP}]"
     run = ["nohup", sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
     run += ["--basetemp", str(tmp_path / "inner"), one]

@@ -1,4 +1,4 @@
-"""Celery is used by the program around the bridge too, with settings and messages of its own."""
+"""A program uses Celery with its own settings and messages, and the bridge, too."""
 
 import os
 import subprocess
@@ -70,7 +70,7 @@ print("both")
 
 @contextmanager
 def running(*command: str, cwd: Path, env: dict[str, str]) -> Iterator[Path]:
-    """Run a worker of Celery's until the block ends, and return its log once it is ready."""
+    """Run a Celery worker until the end of the block, and return its log when it is ready."""
     log = cwd / "celery.log"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CK3PARSE_")}
     with (
@@ -156,7 +156,7 @@ def test_its_messages_stay_its_own(tmp_path: Path, broker: str) -> None:
 
 
 def test_clients_of_others_send_plain_msgpack(tmp_path: Path) -> None:
-    """Issue 19, line 18: what any Celery client knows is all that it takes."""
+    """Issue 19, line 18: it needs nothing but what every Celery client knows."""
     with Server(tmp_path) as server, Worker(server.url, tmp_path, env=OURS) as worker:
         worker.wait_ready()
         code = (

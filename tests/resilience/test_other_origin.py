@@ -1,4 +1,4 @@
-"""A worker that parses within other limits, or by another parser, than its client would."""
+"""A worker with other limits, or another parser, than its client."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Queues and results that others have written to."""
+"""Queues and results that other programs have written to."""
 
 import os
 from collections.abc import Callable
@@ -26,7 +26,7 @@ END_LIMIT_S = 60.0
 
 
 class Evil:
-    """Makes a file where it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, marker: Path) -> None:
         self._marker = marker
@@ -36,7 +36,7 @@ class Evil:
 
 
 def poison(server: Server, app: Celery, victim: Path, marker: Path) -> None:
-    """Put into both queues what must not be executed."""
+    """Put messages into both queues that must not be executed."""
     task = {"args": [[{"id": "1", "path": str(victim)}]], "kwargs": {}}
     for queue in (QUEUE_BULK, QUEUE_INTERACTIVE):
         with server.client() as redis:

@@ -1,4 +1,4 @@
-"""The files in which the embedded worker leaves large results are lost, or cannot be written."""
+"""Result files of the embedded worker are lost, or cannot be written."""
 
 import random
 import shutil
@@ -23,7 +23,7 @@ START_LIMIT_S = 30.0
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Mod:
-    """Files that take a second and compress badly, so that a batch's result is a large one."""
+    """Files that take a second and compress badly, so that their batch has a large result."""
     numbers = random.Random(0)
     texts = {
         f"f{count:04}.txt": "fault = slow\n"
@@ -44,7 +44,7 @@ def journal(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def trial(large: Mod, journal: Path, tmp_path: Path) -> Iterator[Trial]:
-    """A run whose worker has begun with its first batch."""
+    """A run whose worker has started its first batch."""
     with Trial(tmp_path, large.folder, env={"FAULTY_JOURNAL": str(journal)}) as trial:
         wait_until(journal.exists, START_LIMIT_S, "a file is parsed")
         yield trial

@@ -1,4 +1,4 @@
-"""Files that take long with workers that a run has not heard of yet: healthy, and sent once."""
+"""Slow files with workers that a run does not know yet are sent once."""
 
 import contextlib
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.thorough
 
 END_LIMIT_S = 60.0
 SLOW_S = 7
-"""Long enough for a run to look for a batch several times, and to send it again if it is lost."""
+"""Seconds in which a run looks for a batch several times, and would resend it if it was lost."""
 OWN_BATCH_BYTES = 600_000
-"""A file of this size travels alone."""
+"""A file of this size has a batch of its own."""
 DELAY_S = 0.05
 
 
@@ -28,7 +28,7 @@ def slow_file(size: int = 0) -> str:
 
 
 def sent(server: Server, workers: Sequence[Worker]) -> int:
-    """Return how many batches workers have received or can still receive."""
+    """Return the number of batches that workers have received or can still receive."""
     received = sum(worker.log().count("] received") for worker in workers)
     with server.client() as redis:
         waiting: int = redis.llen(QUEUE_BULK)
@@ -36,7 +36,7 @@ def sent(server: Server, workers: Sequence[Worker]) -> int:
 
 
 def test_a_slow_file_with_a_worker_that_did_not_answer_first(tmp_path: Path, case: Case) -> None:
-    """Issue 19, line 33: a short run goes on with the worker that answers first."""
+    """Issue 19, line 33: a short run continues with the worker that answers first."""
     case.of("slow", f"one of seven files takes {SLOW_S} s, with the worker that answers second")
     files = {f"f{number}.txt": f"a = {number}\n" for number in range(6)}
     blocker = tmp_path / "blocker.txt"
@@ -60,7 +60,7 @@ def test_a_slow_file_with_a_worker_that_did_not_answer_first(tmp_path: Path, cas
 
 
 def test_slow_files_with_workers_that_join_later(tmp_path: Path, case: Case) -> None:
-    """Issue 19, line 33: a run does not know of workers that come after it began."""
+    """Issue 19, line 33: a run does not know workers that start after it."""
     case.of("slow", f"three files take {SLOW_S} s, two of them with workers that join later")
     files = {f"slow{number}.txt": slow_file(OWN_BATCH_BYTES - number) for number in range(3)}
     with (

@@ -1,4 +1,4 @@
-"""A long run with one bad file in a hundred, during which memory must not grow."""
+"""A long run with one bad file in a hundred, in which memory must not grow."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ KINDS = {
 
 
 def resident_mb(pid: int) -> float:
-    """Return how much memory a process has to itself; 0 if it is no more."""
+    """Return the private memory of a process; 0 if it has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
@@ -43,7 +43,7 @@ def resident_mb(pid: int) -> float:
 
 
 class Memory:
-    """Samples of a run's memory in MB, by whose it is."""
+    """Samples of a run's memory in MB, for each of its processes."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -60,7 +60,7 @@ class Memory:
         self.samples["broker"].append(resident_mb(family.server))
 
     def growth(self, whose: str) -> float:
-        """Return by how much the last quarter has more than the second, in MB."""
+        """Return the growth from the second to the last quarter in MB."""
         samples = self.samples[whose]
         quarter = len(samples) // 4
         return mean(samples[-quarter:]) - mean(samples[quarter : 2 * quarter])

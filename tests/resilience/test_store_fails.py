@@ -1,4 +1,4 @@
-"""The store's disk is full, another program holds it, or its file is damaged."""
+"""The store's disk is full, another program has locked it, or its file is damaged."""
 
 import contextlib
 import os
@@ -19,13 +19,13 @@ from trial import Mod, Trial, assert_right, last_run
 
 END_LIMIT_S = 60.0
 DISK_BYTES = 1536 * 1024
-"""Enough for an empty store, its journal and some files, and less than a run needs."""
+"""Bytes: enough for an empty store, its journal and some files, but not for a run."""
 FILE_BYTES = 1152 * 1024
-"""The same of the store alone."""
+"""The same for the store alone."""
 
 
 class SmallDisk(NamedTuple):
-    """A place with no room for a store: what it is, and how to start programs that use it."""
+    """A place without room for a store, and how to start programs that use it."""
 
     kind: str
     folder: Path
@@ -40,7 +40,7 @@ def _limit_file_size() -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A file system of its own where one may be mounted, else a limit to the size of files."""
+    """A small file system if one can be mounted, else a limit on the size of files."""
     folder = tmp_path / "disk"
     folder.mkdir()
 
@@ -57,7 +57,7 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
 
 
 def state_of(store: Path) -> dict[str, int]:
-    """Check that a store is sound, and return how many rows each table of results has."""
+    """Check that a store is valid, and return the numbers of rows of its tables of results."""
     with contextlib.closing(sqlite3.connect(store)) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return {
@@ -70,7 +70,7 @@ def state_of(store: Path) -> dict[str, int]:
 def test_a_full_disk_is_an_error_and_the_next_run_goes_on(
     small_disk: SmallDisk, slow: Mod, tmp_path: Path, case: Case
 ) -> None:
-    """Issue 19, line 5: the run still reports, and its row says how it ended."""
+    """Issue 19, line 5: the run still reports, and its row in the store has the exit code."""
     case.of("store", f"its disk is full ({small_disk.kind})")
     store = small_disk.folder / "out.sqlite"
     with Trial(tmp_path, slow.folder, store=store, **small_disk.options) as trial:
@@ -93,7 +93,7 @@ def test_a_full_disk_is_an_error_and_the_next_run_goes_on(
 
 @contextlib.contextmanager
 def locked(store: Path, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
-    """Hold a store as another program may: to write, or with `BEGIN` to read."""
+    """Lock a store like another program: for writing, or with `BEGIN` for reading."""
     with contextlib.closing(sqlite3.connect(store, timeout=10, isolation_level=None)) as db:
         db.execute(begin)
         db.execute("SELECT count(*) FROM files").fetchone()
@@ -136,7 +136,7 @@ def spoil_all(store: Path) -> None:
 
 
 def spoil_pages(store: Path) -> None:
-    """Leave SQLite's first page, and overwrite all others."""
+    """Overwrite all pages of a database except for the first."""
     with store.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xaa" * (store.stat().st_size - 4096))

@@ -1,4 +1,4 @@
-"""Several programs use one store at a time."""
+"""Several programs use one store at the same time."""
 
 import contextlib
 import random
@@ -103,7 +103,7 @@ def test_what_was_known_when_planned_is_there_when_recorded(tmp_path: Path, case
 
 
 def test_a_parsed_file_without_its_tree_is_parsed_again(tmp_path: Path, case: Case) -> None:
-    """Issue 19, line 1: a store that an earlier version damaged."""
+    """Issue 19, line 1: an earlier version damaged stores in this way."""
     case.of("together", "an earlier version lost trees")
     mod = make(tmp_path / "mod", x=TEXTS[1], y=TEXTS[2], z=TEXTS[3])
     out = tmp_path / "out.sqlite"
@@ -118,7 +118,7 @@ def test_a_parsed_file_without_its_tree_is_parsed_again(tmp_path: Path, case: Ca
 
 
 def shuffled(root: Path, chance: random.Random) -> None:
-    """Have a root hold another choice of the same few contents, under other names."""
+    """Fill a root with another choice of the same few contents, under other names."""
     for path in root.iterdir():
         if chance.random() < 0.5:
             path.unlink()

@@ -1,4 +1,4 @@
-"""The worker, or its processes, are ended in the middle of a run."""
+"""The worker or its processes are killed during a run."""
 
 import contextlib
 import os
@@ -76,7 +76,7 @@ def test_a_run_without_a_worker_any_more_ends_with_what_to_start(
 
 @contextlib.contextmanager
 def killing_children_of(worker: int, interval_s: float) -> Iterator[list[int]]:
-    """Kill all processes of a worker again and again, and tell which they were."""
+    """Kill all processes of a worker again and again, and return their ids."""
     killed: list[int] = []
     ended = threading.Event()
 

@@ -1,4 +1,4 @@
-"""What could have a worker stand still, and what becomes of one that does."""
+"""Things that could block a worker, and what happens to one that is blocked."""
 
 import os
 import signal
@@ -65,7 +65,7 @@ def test_a_tiny_time_limit_is_raised_to_one_that_a_process_can_keep(
 
 
 def test_a_soft_time_limit_is_no_bug_of_ours(tmp_path: Path) -> None:
-    """Issue 19, line 34: it raised an error in the middle of a file, which blamed this package."""
+    """Issue 19, line 34: it raised an error while a file was parsed, which looked like a bug."""
     hang = tmp_path / "slow.txt"
     hang.write_text("fault = slow\n")
     with (

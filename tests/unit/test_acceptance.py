@@ -1,4 +1,4 @@
-"""Which answers are accepted."""
+"""Checks of the answers that a client accepts."""
 
 import hashlib
 from typing import Any
@@ -19,7 +19,7 @@ LARGE = b"".join(b"key_%d = { a = %d }\n" % (number, number**3) for number in ra
 
 
 def answer(*contents: bytes, **changes: Any) -> Any:
-    """Return a worker's answer, with changes to its last result."""
+    """Return the answer of a worker, with changes to its last result."""
     results = []
     for number, content in enumerate(contents):
         outcome = parse_bytes(content, f"{number}.txt")
@@ -62,7 +62,7 @@ def test_a_large_tree_that_is_cut_off_is_not(acceptance: Acceptance, cut: int) -
 
 
 def test_a_damaged_tree_is_not() -> None:
-    """Issue 19, line 4: whatever its headers say, but for a worker of this process's own."""
+    """Issue 19, line 4: regardless of its headers, unless this process started the worker."""
     frame = bytearray(answer(LARGE)[0]["ast"])
     middle = len(frame) // 2
     frame[middle : middle + 64] = bytes(64)
@@ -104,7 +104,7 @@ def test_what_was_made_under_other_limits_is_not(change: dict[str, Any], words: 
 
 
 def test_the_clients_limit_is_that_of_its_files() -> None:
-    """Issue 19, line 3: a worker that reads larger files than its client would."""
+    """Issue 19, line 3: a worker may have a higher limit than its client."""
     small = Acceptance(msgspec.structs.replace(ORIGIN, worker="", max_file_bytes=5))
     fits, large = small.results(requests(2), answer(b"a = 1", b"a = 11"))
     assert fits.ok
@@ -135,7 +135,7 @@ def test_a_workers_name_cannot_steer_the_terminal() -> None:
 
 
 def test_what_does_not_say_how_it_parses_is_not() -> None:
-    """Issue 19, line 3: a worker of a version before."""
+    """Issue 19, line 3: workers of earlier versions do not say it."""
     told = answer(b"a = 1")
     del told[0]["origin"]
     with pytest.raises(OtherOriginError, match="upgrade"):

@@ -1,4 +1,7 @@
-"""Issue 19, lines 27, 29 and 38: which URLs can be used, and that no password is ever shown."""
+"""URLs of brokers and result backends: which are valid, and passwords that are never shown.
+
+Issue 19, lines 27, 29 and 38.
+"""
 
 import re
 
@@ -40,7 +43,7 @@ ODD = [
     "redis://:Xsecret@host;amqp://host",
     "redis://:Xsecret@h\u2100st",
 ]
-"""A secret is where people put it by mistake: not where another part of an URL belongs."""
+"""URLs with a password at a place where people put it by mistake."""
 
 
 @pytest.mark.parametrize("url", ODD)

@@ -1,4 +1,4 @@
-"""Texts that `check` once took minutes or hours for, and now takes as long as for others."""
+"""The time that `check` takes for texts that once took it minutes or hours."""
 
 import pytest
 

@@ -80,7 +80,7 @@ def test_the_result_backend_goes_with_the_broker(broker: str, backend: str) -> N
 
 
 def test_a_server_s_certificate_is_checked_unless_the_url_says_otherwise() -> None:
-    """Issue 19, line 27: by each URL of a list."""
+    """Issue 19, line 27: with each URL of a list."""
     given = "rediss://h:1/2;valkeys://i;rediss://j?ssl_cert_reqs=none"
     celery = Settings(broker_url=given, result_backend="rediss://b/0?protocol=3").celery()
     assert celery["broker_url"].split(";") == [
@@ -105,9 +105,9 @@ def test_a_depth_of_ones_own_is_stored_apart() -> None:
 
 def test_a_broker_waits_longer_than_a_file_may_take() -> None:
     """Issue 19, line 26."""
-    of = Settings(max_timeout_ms=3_600_000)
-    options = of.celery()["broker_transport_options"]
-    assert options["visibility_timeout"] * 1000 > of.max_timeout_ms
+    settings = Settings(max_timeout_ms=3_600_000)
+    options = settings.celery()["broker_transport_options"]
+    assert options["visibility_timeout"] * 1000 > settings.max_timeout_ms
 
 
 @pytest.mark.parametrize("limit", [50, 50.0, 600_000])
@@ -144,7 +144,7 @@ def test_a_variable_that_nothing_reads_is_told_with_the_nearest(name: str, neare
 
 
 def test_every_variable_that_the_project_reads_is_known() -> None:
-    """Issue 19, line 8: what another part reads is not told of as misspelt."""
+    """Issue 19, line 8: variables that other parts read are not reported."""
     top = Path(__file__).parents[2]
     files = [top / "setup.py", *top.glob("*.yaml"), *top.glob("Dockerfile")]
     files += [*(top / "src").rglob("*.py"), *(top / "benchmarks").rglob("*.py")]

@@ -1,4 +1,4 @@
-"""The offending line, and the caret under its column."""
+"""Excerpts: the line of a diagnostic, with a caret under its column."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from ck3parse.check.excerpt import excerpt, printable
 
 
 def under_caret(lines: list[str]) -> str:
-    """Return what stands at the caret's column of the terminal."""
+    """Return the character above the caret in the terminal."""
     text, caret = lines
     column = cell_len(caret) - 1
     for character in text:

@@ -1,4 +1,4 @@
-"""What is script by default, and what patterns make of it."""
+"""Files that are script by default, and the patterns that change it."""
 
 from pathlib import Path
 

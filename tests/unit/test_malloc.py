@@ -1,4 +1,4 @@
-"""Freed memory is used again."""
+"""Freed memory is reused."""
 
 import platform
 import subprocess
@@ -17,7 +17,7 @@ faults()
 print(faults())
 """
 PAGES = 20 * 3 * 8_000_000 // 4096
-"""That the blocks have."""
+"""Number of pages of all the blocks."""
 
 
 def test_pages_are_not_asked_for_again() -> None:

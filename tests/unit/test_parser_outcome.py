@@ -1,4 +1,4 @@
-"""What a parser of the user's own may return."""
+"""Outcomes that a user's own parser may return."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ WRONG: dict[str, Any] = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_no_outcome_is_an_error(what: str) -> None:
-    """Issue 19, line 4: before it is an answer that no client takes."""
+    """Issue 19, line 4: otherwise its answer would be refused by every client."""
     with pytest.raises((TypeError, ValueError), match="the parser"):
         checked(WRONG[what])
 

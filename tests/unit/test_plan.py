@@ -1,4 +1,4 @@
-"""What a run is told to do."""
+"""The plan of a run."""
 
 import shutil
 from pathlib import Path

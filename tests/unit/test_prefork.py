@@ -1,4 +1,4 @@
-"""The pool of worker processes, as far as one process can see it."""
+"""The pool of worker processes, as far as it can be tested in one process."""
 
 import threading
 
@@ -8,7 +8,7 @@ from ck3parse.celery_compat.prefork import Process
 
 
 def test_a_process_that_leaves_takes_no_lock_of_its_worker() -> None:
-    """Issue 19, line 34: killed while it held the lock, it left its worker waiting for ever."""
+    """Issue 19, line 34: a process that was killed with the lock blocked its worker forever."""
     process = Process.__new__(Process)
     process.on_ready_counter = billiard.Value("i", 3)
     answers: list[bool] = []

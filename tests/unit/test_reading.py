@@ -33,7 +33,7 @@ def test_more_than_one_read_is_needed(tmp_path: Path) -> None:
 def test_a_short_read_is_not_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    """Issue 19, line 9: a file system that gives a few bytes at a time."""
+    """Issue 19, line 9: some file systems return few bytes per read."""
     path = tmp_path / "a.txt"
     data = os.urandom(300)
     path.write_bytes(data)

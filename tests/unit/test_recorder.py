@@ -31,7 +31,7 @@ def names_of(some: Recorded) -> list[str]:
 
 
 def begun(recorder: Recorder, first: Recorded) -> None:
-    """Have a first transaction begin."""
+    """Start a first transaction."""
     recorder.add(first)
     while not recorder.is_recording:
         assert recorder.recorded() == []
@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Keep a store from being written to, as a reader that takes its time does."""
+    """Lock a store against writers, like a slow reader."""
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN EXCLUSIVE")
         yield

@@ -1,4 +1,4 @@
-"""What the project's regular expressions are made of."""
+"""The project's regular expressions work in every supported Python, in linear time."""
 
 import ast
 import importlib
@@ -21,7 +21,7 @@ CHARACTERS = {op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY}
 
 
 def is_safe(items: Any) -> bool:
-    """Tell whether CPython before 3.11.5 is right about a parsed expression.
+    """Return whether CPython before 3.11.5 matches a parsed expression correctly.
 
     It does not go back to where a try of a possessively repeated group began, if that try fails. It
     has not gone anywhere yet while it looks at single characters, and if what follows them cannot
@@ -38,7 +38,7 @@ def is_safe(items: Any) -> bool:
 
 
 def fails_at_once(items: Any) -> bool:
-    """Tell whether an expression is single characters, and after them only what never fails."""
+    """Return whether an expression is single characters, followed only by parts that never fail."""
     rest = list(items)
     while rest and rest[0][0] in CHARACTERS:
         rest.pop(0)
@@ -50,7 +50,7 @@ def never_fails(code: Any, given: Any) -> bool:
 
 
 def parts_of(given: Any) -> Iterator[Any]:
-    """Yield the expressions in what an item of an expression is given."""
+    """Yield the expressions in the argument of an item of an expression."""
     if isinstance(given, sre.SubPattern):
         yield given
     elif isinstance(given, (list, tuple)):
@@ -59,7 +59,7 @@ def parts_of(given: Any) -> Iterator[Any]:
 
 
 def compiled(value: object) -> Iterator[re.Pattern[Any]]:
-    """Yield the expressions in a global."""
+    """Yield the expressions in a global variable."""
     if isinstance(value, re.Pattern):
         yield value
     elif isinstance(value, (tuple, list, dict)):
@@ -68,7 +68,7 @@ def compiled(value: object) -> Iterator[re.Pattern[Any]]:
 
 
 def patterns() -> dict[str, str | bytes]:
-    """Return all expressions of the project by where they are."""
+    """Return all expressions of the project by their places."""
     found: dict[str, str | bytes] = {}
     for is_ascii in (True, False):
         for name, pattern in patterns_of(CK3RAVEN, is_ascii)._asdict().items():

@@ -1,4 +1,4 @@
-"""`ck3parse show`, run as its users run it."""
+"""The command `ck3parse show`."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def show(
 
 
 def show_in_a_terminal(*arguments: str | Path, **env: str) -> str:
-    """Return all that a terminal gets, with the colours."""
+    """Return everything that a terminal receives, with colours."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "ck3parse", "show", *map(str, arguments)],

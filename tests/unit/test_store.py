@@ -192,7 +192,7 @@ def test_what_is_no_sqlite_file_is_refused(path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 def test_one_that_cannot_be_opened_is_closed(path: Path) -> None:
-    """Issue 19, line 39: Python 3.13 warns of a connection that nobody closed."""
+    """Issue 19, line 39: Python 3.13 warns about connections that are not closed."""
     path.write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError) as raised:
         Store(path, VERSION)
@@ -238,7 +238,7 @@ def test_a_known_content_is_recorded_only_while_it_is_there(path: Path) -> None:
 
 @pytest.mark.parametrize("failure", [False, True])
 def test_a_file_whose_outcome_was_lost_is_not_settled(path: Path, failure: bool) -> None:
-    """Issue 19, line 1: in a store that an earlier version damaged."""
+    """Issue 19, line 1: an earlier version damaged stores in this way."""
     with Store(path, VERSION) as store:
         store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), failed())])
         with sqlite3.connect(path) as db:
@@ -251,7 +251,7 @@ def test_a_file_whose_outcome_was_lost_is_not_settled(path: Path, failure: bool)
 
 
 def test_diagnostics_of_a_content_are_stored_once(path: Path) -> None:
-    """Issue 19, line 2: two programs found them at the same time."""
+    """Issue 19, line 2: two programs parsed the content at the same time."""
     with Store(path, VERSION) as store, Store(path, VERSION) as other:
         for each in (store, other):
             each.record([(found("b.txt"), failed()), (found("twin.txt"), failed())])
@@ -262,7 +262,7 @@ def test_diagnostics_of_a_content_are_stored_once(path: Path) -> None:
 
 
 def test_a_key_that_was_given_anew_is_not_removed(path: Path) -> None:
-    """Issue 19, line 1: another program recorded a file since, under the key of one that went."""
+    """Issue 19, line 1: another program has given the free key to another file."""
     with Store(path, VERSION) as store, Store(path, VERSION) as other:
         store.record([(found("a.txt"), parsed("a.txt"))])
         vanished = Vanished("/mod", "a.txt", store.files_of(["/mod"])["/mod"]["a.txt"])

@@ -1,4 +1,4 @@
-"""The embedded broker's supervisor, with programs that only sleep."""
+"""The supervisor of an embedded broker, with programs that only sleep."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ DEATH_LIMIT_S = 10.0
 
 @pytest.fixture
 def programs() -> Iterator[tuple[Program, Program]]:
-    """A server and a worker: of two that are dead, the system tells of the older one first."""
+    """A server and a worker. If both are dead, the system reports the older one first."""
     sleep = shutil.which("sleep")
     assert sleep
     worker, server = Program("worker", [sleep, "600"]), Program("server", [sleep, "600"])
@@ -34,7 +34,7 @@ def programs() -> Iterator[tuple[Program, Program]]:
 def test_of_two_that_died_in_one_round_both_are_started_again(
     programs: tuple[Program, Program],
 ) -> None:
-    """Issue 19, line 23: the worker alone was started again, and waited for ever."""
+    """Issue 19, line 23: only the worker was restarted, and waited forever."""
     server, worker = programs
     supervisor = Supervisor(os.getppid(), server, worker, keep=True, log_fd=-1)
     supervisor._was_up = True

@@ -1,4 +1,4 @@
-"""What looks conclude from who replied and who did not."""
+"""Conclusions about tasks from the replies of workers."""
 
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from ck3parse.pipeline.task_lookup import MAX_WINDOW_S, WINDOW_S, Evidence, Rost
 
 
 class Sent:
-    """A task, of which only the id counts here."""
+    """A task with nothing but an id."""
 
     def __init__(self, task_id: str) -> None:
         self.id = task_id

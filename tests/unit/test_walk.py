@@ -1,4 +1,4 @@
-"""Which files are found under given paths, and what is said of those that cannot be read."""
+"""Files that are found in given paths, and messages about files that cannot be read."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from ck3parse.files.walk import Found, Problem, walk
 
 @pytest.fixture
 def public_folder() -> Iterator[Path]:
-    """Yield a folder that a user without rights can reach, as pytest's own ones are not."""
+    """Yield a folder that other users can reach, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -267,7 +267,7 @@ def test_files_and_folders_removed_while_walking(tmp_path: Path) -> None:
 
 
 def test_what_may_not_be_read_is_a_problem_and_the_rest_is_found(public_folder: Path) -> None:
-    """Issue 19, line 40: whoever runs it, root or not."""
+    """Issue 19, line 40: for root and for other users."""
     make(public_folder, "mod/a.txt", "mod/listed/b.txt", "mod/z/c.txt", "mod/gfx/d.txt")
     (public_folder / "mod/locked").mkdir(mode=0)
     (public_folder / "mod/listed").chmod(0o444)

@@ -1,4 +1,4 @@
-"""Walking in the tests' own terms."""
+"""Helpers for tests of `ck3parse.files.walk`."""
 
 import os
 import subprocess
@@ -43,7 +43,7 @@ def problems(*paths: Path) -> list[Problem]:
 
 
 def walk_without_rights(path: Path) -> subprocess.CompletedProcess[str]:
-    """Walk as a user whom file permissions bind, which root is not."""
+    """Walk as a user who is not root, so that file permissions apply."""
     return without_rights(
         "import json, sys\nfrom ck3parse.files.walk import walk",
         "print(json.dumps([[type(entry).__name__, *entry] for entry in walk(sys.argv[1:])]))",
@@ -54,13 +54,16 @@ def walk_without_rights(path: Path) -> subprocess.CompletedProcess[str]:
 def without_rights(
     imports: str, program: str, *args: str | Path, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program as a user whom file permissions bind; its imports, as whoever runs the tests.
+    """Run a program as a user who is not root, so that file permissions apply.
 
     Args:
-        imports: what it needs, which such a user may not be able to read.
-        program: all else.
-        args: its arguments.
-        cwd: where it runs.
+        imports: the imports of the program, which run before the user changes.
+        program: the rest of the program.
+        *args: its arguments.
+        cwd: its current folder.
+
+    Returns:
+        The ended process with its output.
     """
     drop = "import os\nif os.getuid() == 0: os.setuid(65534)"
     return subprocess.run(

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from ck3parse.bridge import forking
-from ck3parse.bridge.future import hand_over
+from ck3parse.bridge.future import deliver
 from ck3parse.bridge.protocols import Sink
 from ck3parse.bridge.result_lookup import ResultLookup
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
@@ -277,7 +277,7 @@ class Dispatcher:
                 self._publish(batch)
             answers = self._window.poll(TICK_S)
         for answer in answers:
-            self._hand_out(answer)
+            self._deliver_results(answer)
         if self._is_copy:
             return  # a callback forked
         with forking.held():
@@ -376,7 +376,7 @@ class Dispatcher:
             if waiting := self._waiting.get(request.id):
                 self._waiting[request.id] = waiting._replace(unread=reason)
 
-    def _hand_out(self, answer: Answer) -> None:
+    def _deliver_results(self, answer: Answer) -> None:
         for result in answer.results:
             with self._changed:
                 waiting = self._waiting.pop(result.id, None)
@@ -386,7 +386,7 @@ class Dispatcher:
             if waiting.unread and not result.ok:
                 result.error_type = waiting.unread.error_type
                 result.error = waiting.unread.message
-            hand_over(waiting.sink, result)
+            deliver(waiting.sink, result)
             if self._is_copy:
                 return
             if waiting.keep and not result.id.startswith(answer.task_id):
@@ -402,4 +402,4 @@ class Dispatcher:
             return
         result = ParseResult(request_id, waiting.name)
         result.error_type, result.error = ErrorType.WORKER_UNAVAILABLE, reason
-        hand_over(waiting.sink, result)
+        deliver(waiting.sink, result)

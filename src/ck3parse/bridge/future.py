@@ -174,7 +174,7 @@ class ParseFuture(concurrent.futures.Future[ParseResult]):
             )
 
 
-def hand_over(sink: Sink, answer: messages.ParseResult) -> None:
+def deliver(sink: Sink, answer: messages.ParseResult) -> None:
     """Call a sink with a result; log its exceptions, so that they do not end this thread."""
     try:
         sink(answer)

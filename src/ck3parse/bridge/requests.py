@@ -31,7 +31,7 @@ _MAX_NAME = 32_767
 """Characters: Windows has the longest paths. A batch of such names still fits into a message."""
 
 
-class _Nobody:
+class _NoEngine:
     """Stands for the engine in futures that are done from the start."""
 
     def is_answering(self) -> bool:
@@ -128,7 +128,7 @@ def ask(
     if urgent and engine.is_answering():
         raise endless_wait()
     if answer := unsendable(request, engine.max_file_bytes):
-        future = ParseFuture(_Nobody())
+        future = ParseFuture(_NoEngine())
         future.settle(answer)
         return future
     future = ParseFuture(engine)
@@ -222,7 +222,7 @@ def find(future_id: str) -> ParseFuture:
 ParseFuture.finder = staticmethod(find)
 
 
-class _Finder(_Nobody):
+class _Finder(_NoEngine):
     """Stands for the engine in futures that were made elsewhere: `drop` ends the search."""
 
     end: Callable[[], None] | None = None
@@ -247,11 +247,11 @@ def logged(sink: Sink, request: ParseRequest) -> Sink:
     log.write("item_claimed", relpath=_printable(request.name))
     began = perf_counter()
 
-    def write_and_hand_over(answer: Answer) -> None:
+    def write_and_deliver(answer: Answer) -> None:
         write_outcome(log, answer, (perf_counter() - began) * 1000)
         sink(answer)
 
-    return write_and_hand_over
+    return write_and_deliver
 
 
 def write_outcome(log: EventLog, answer: Answer, duration_ms: float) -> None:

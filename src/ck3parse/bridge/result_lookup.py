@@ -15,7 +15,7 @@ import msgspec
 from celery import Celery, states
 from celery.result import AsyncResult
 
-from ck3parse.bridge.future import hand_over
+from ck3parse.bridge.future import deliver
 from ck3parse.bridge.protocols import Sink
 from ck3parse.celery_compat.results import store_result
 from ck3parse.errors import ErrorType
@@ -124,7 +124,7 @@ class ResultLookup:
         for sought in list(self._sought):
             if result := self._find(app, sought):
                 self._forget(sought)
-                hand_over(sought.sink, result)
+                deliver(sought.sink, result)
         self._looked = monotonic()
 
     def give_up(self, reason: str, asked_before: float = math.inf) -> None:
@@ -137,7 +137,7 @@ class ResultLookup:
         for sought in list(self._sought):
             if sought.asked < asked_before:
                 self._forget(sought)
-                hand_over(sought.sink, _unavailable(sought.future_id, reason))
+                deliver(sought.sink, _unavailable(sought.future_id, reason))
 
     def forked(self) -> None:
         """Replace the lock in a forked child: a thread that only the parent has may hold it."""

@@ -9,7 +9,7 @@ from time import monotonic
 import msgspec
 
 from ck3parse.bridge import subprocess_parser
-from ck3parse.bridge.future import hand_over
+from ck3parse.bridge.future import deliver
 from ck3parse.bridge.protocols import Sink
 from ck3parse.bridge.worker_process import WorkerProcess
 from ck3parse.config import read_settings
@@ -117,7 +117,7 @@ class Subprocesses:
             if request.id in self._dropped:
                 self._dropped.discard(request.id)
                 continue
-            hand_over(sink, self._answer(request))
+            deliver(sink, self._answer(request))
 
     def _answer(self, request: ParseRequest) -> ParseResult:
         failed = ParseResult(request.id, request.name)

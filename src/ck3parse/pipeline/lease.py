@@ -22,7 +22,8 @@ MAX_CRASHES = 2
 MAX_OTHER_ORIGINS = 12
 """How often a batch is sent to workers whose results cannot be used, while some worker's can.
 
-If half of the workers are of the wrong kind, one batch in four thousand uses up all its tries."""
+If half of the workers are of that kind, one batch in four thousand uses up all its tries.
+"""
 PIECE_FILES = 32
 """Files in each piece of a batch that crashed: finds the one without sending each file alone."""
 MISSED_LOOKS = 2
@@ -54,7 +55,7 @@ class Lease(msgspec.Struct, eq=False):
         queue: the queue that it is sent to.
         keep: whether to leave the task and its result to others, who know the id.
         replies: the tasks that it was sent as, oldest first.
-        tries: how often it was sent without being lost to a crash.
+        tries: 1, and 1 more for each time that it was lost.
         crashes: how often its process died.
         other_origins: how often a worker with another parser or other limits answered.
         missed: how many looks in a row have not found it.

@@ -1,7 +1,7 @@
-"""What using freed memory again is worth: `python benchmarks/allocator.py [--quick]`.
+"""What keeping freed memory saves: `python benchmarks/allocator.py [--quick]`.
 
-Processes that read, parse and compress the files of a playset, as a worker does, in turns:
-as the C library comes, and after `keep_freed_memory`.
+Processes read, parse and compress the files of a playset, as a worker does. They take turns: with
+the defaults of the C library, and after `keep_freed_memory`.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def work(playset: Path) -> tuple[float, int]:
 
 
 def measured(playset: Path, how: str) -> tuple[float, int]:
-    """Return the same of a new process."""
+    """Return the same for a new process."""
     done = subprocess.run(
         [sys.executable, __file__, "--as", how, str(playset)],
         check=True,

@@ -1,8 +1,8 @@
-"""The bridge's ways beside one another: `python benchmarks/bridge.py [FOLDER] [--files N]`.
+"""The ways to use the bridge: `python benchmarks/bridge.py [FOLDER] [--files N]`.
 
-On N script files of FOLDER, or N made-up ones: medians of three rounds, each of which runs every
-way, and the ratios that are asked for. Then the latency of single calls, alone and beside a bulk
-run on the same worker.
+Parses N script files of FOLDER, or N synthetic ones, in every way, and prints medians of three
+rounds with the ratios to reach. Then it measures the latency of single calls, alone and during a
+bulk run on the same worker.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def make_files(folder: Path, count: int) -> list[str]:
 
 
 def found_files(folder: Path, count: int) -> list[str]:
-    """Return so many small files: the median and what is next to it in size."""
+    """Return small files: those whose sizes are nearest to the median."""
     files = sorted(folder.rglob("*.txt"), key=lambda path: path.stat().st_size)
     start = max(0, (len(files) - count) // 2)
     return [str(path) for path in files[start : start + count]]

@@ -1,7 +1,8 @@
-"""What the broker costs a file: `python benchmarks/broker.py [--quick]`.
+"""The cost of the broker per file: `python benchmarks/broker.py [--quick]`.
 
-Tiny files through one embedded worker: Celery's own way, a task a file; the window with batches of
-several sizes; and a plain process pool, which has no broker. All in turns.
+Sends tiny files through one embedded worker: with a Celery task per file, and with the window and
+batches of several sizes. A plain process pool, which has no broker, is measured in turns with
+them.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""What Flower's events cost: a worker with `--task-events` against one without, in turns.
+"""The cost of events for Flower: a worker with `--task-events` against one without, in turns.
 
     python benchmarks/events.py PATH [--rounds 5]
 
-PATH is parsed anew each time, through a broker with a port, and what the worker takes from the
-first batch to the last is what counts.
+PATH is parsed again each time, through a broker with a port. The figure is the worker's time from
+the first batch to the last.
 """
 
 import argparse
@@ -22,7 +22,7 @@ WAYS = {"without": (), "with": ("--task-events",)}
 
 
 def main() -> int:
-    """Measure, print, return 0."""
+    """Measure, print, and return 0."""
     options = argparse.ArgumentParser(description="What task events cost.")
     options.add_argument("path", type=Path)
     options.add_argument("--rounds", type=int, default=5)

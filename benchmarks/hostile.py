@@ -1,9 +1,9 @@
 """Time on hostile input: `python benchmarks/hostile.py PATH... [--parser native] [--size 10]`.
 
-Reads the `*.txt` files below the paths, joins them up to the size, and compares the processor time
-a byte takes in each hostile text with what it takes there: in the parser, or with `--check` in
-`check` and its report. A time that grows faster than the input shows in the last column: the same
-text at half the size.
+Joins the `*.txt` files below the paths up to the size in MB, and compares the processor time per
+byte of each hostile text with theirs: in the parser, or with `--check` in `check` and its report.
+The last column has the same text at half the size, and shows whether time grows faster than the
+input.
 """
 
 import argparse
@@ -126,7 +126,7 @@ def main() -> int:
 
 
 def check(parse: Callable[..., ParseOutcome], data: bytes, name: str) -> ParseOutcome:
-    """Check a content with every code, and write the report with its excerpts."""
+    """Check some content with every code, and format the report with its excerpts."""
     checker = Check(Settings(), Parser("", "", parse, parse), frozenset(RULES))
     found = checker.check_bytes(data, name)
     FORMATS["text"]([found], lambda _: data)
@@ -140,7 +140,7 @@ def texts(hostile: dict[str, bytes], size: int) -> Iterator[tuple[str, bytes]]:
 
 
 def joined(paths: list[Path], parse: Callable[..., ParseOutcome], size: int) -> bytes:
-    """Return a text of that size of the real files that parse."""
+    """Return a text of a given size made of the real files that parse."""
     contents: list[bytes] = []
     for path in (found for folder in paths for found in sorted(folder.rglob("*.txt"))):
         if path.is_file() and parse(data := path.read_bytes(), "").success:
@@ -151,7 +151,7 @@ def joined(paths: list[Path], parse: Callable[..., ParseOutcome], size: int) -> 
 
 
 def seconds_a_byte(parse: Callable[[], ParseOutcome], size: int, rounds: int) -> float:
-    """Return the median processor time of some rounds, by the byte."""
+    """Return the median processor time per byte over some rounds."""
     times = []
     for _ in range(rounds):
         started = time.process_time()

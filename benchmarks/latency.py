@@ -1,9 +1,9 @@
-"""How long a single request takes beside a bulk run: `python benchmarks/latency.py [--quick]`.
+"""The latency of single requests during a bulk run: `python benchmarks/latency.py [--quick]`.
 
-One embedded broker; small texts are sent one at a time and waited for: with nothing else going on,
-then beside a `ck3parse run` of a playset on the same worker, on the queue for single requests, and
-on the one that the run uses, which is what it would be without a queue of their own. Between two
-there is a pause, and beside a run only those count that were sent while its workers were busy.
+Sends small texts to one embedded worker, one at a time: while it is idle, then during a `ck3parse
+run` of a playset, on the interactive queue and on the bulk queue. The bulk queue shows what the
+latency would be without a separate queue. There is a pause between requests, and during a run only
+requests sent while the worker processes were busy count.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 
-from ck3parse.bench.percentiles import spread
+from ck3parse.bench.percentiles import percentiles
 from ck3parse.bench.plot import Bar, Panel, bar_chart
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
 from ck3parse.embedded.broker import EmbeddedBroker
@@ -33,7 +33,7 @@ SAME_QUEUE = "beside a run, on its queue"
 TO_REACH_MS = 50.0
 PAUSE_S = 0.02
 BUSY_BYTES = 1_000_000
-"""Of the run's store: by then its workers are at work."""
+"""Results in the store of the run after which its worker processes are busy."""
 
 
 def latencies_ms(of: Settings, queue: str, goes_on: Callable[[int], bool]) -> list[float]:
@@ -75,11 +75,11 @@ def measure(*, quick: bool) -> list[Result]:
             BESIDE: beside_a_run(of, QUEUE_INTERACTIVE, playset, Path(folder, "a.sqlite")),
             SAME_QUEUE: beside_a_run(of, QUEUE_BULK, playset, Path(folder, "b.sqlite")),
         }
-    spreads = {name: spread(values) for name, values in taken.items()}
-    base = spreads[IDLE].p50
+    by_case = {name: percentiles(values) for name, values in taken.items()}
+    base = by_case[IDLE].p50
     rows = [
         Row(f"{name}, {which}", value, "ms", value / base, f"{len(taken[name]):,} calls")
-        for name, times in spreads.items()
+        for name, times in by_case.items()
         for which, value in (("median", times.p50), ("p99", times.p99))
     ]
     about = (

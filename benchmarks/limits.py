@@ -1,8 +1,8 @@
-"""What the native parser stands against: `python benchmarks/limits.py PATH... [--rounds 5]`.
+"""Lower bounds for the native parser: `python benchmarks/limits.py PATH... [--rounds 5]`.
 
-Reads every `*.txt` below the paths into memory and takes the processor time of parsing them, of
-writing as many bytes of output and copying it, which no parser can beat, and of what is done next
-to a file, its SHA-256 and the compression of its AST.
+Reads every `*.txt` file below the paths into memory, and measures the processor time of parsing
+them, of writing and copying the same number of output bytes, which no parser can beat, and of the
+other work on a file: its SHA-256 and the compression of its AST.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def each(job: Callable[[Any], object], arguments: list[Any]) -> None:
-    """Do a job on each argument, and keep none of the results."""
+    """Call a function with each argument, and discard the results."""
     for argument in arguments:
         job(argument)
 

@@ -1,7 +1,7 @@
-"""How fast the parsers are: `python benchmarks/parser.py PATH... [--rounds 5]`.
+"""The speed of the parsers: `python benchmarks/parser.py PATH... [--rounds 5]`.
 
-Reads every `*.txt` below the paths into memory, then times each parser that is there on one core,
-from a file's bytes to its JSON bytes, in turns.
+Reads every `*.txt` file below the paths into memory. Then it times each available parser on one
+core, in turns, from the bytes of a file to its JSON.
 """
 
 import argparse

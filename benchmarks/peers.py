@@ -1,4 +1,4 @@
-"""What the pipeline stands beside: a plain process pool, and parsing and compressing alone."""
+"""Baselines for the pipeline: a plain process pool, and only parsing and compressing."""
 
 import hashlib
 import os
@@ -16,13 +16,13 @@ CHUNK = 64
 
 
 def files_of(folder: Path) -> list[str]:
-    """Return the script files of a folder, largest first, as a run sends them."""
+    """Return the script files of a folder, largest first, in the order that a run sends them."""
     found = [str(path) for path in folder.rglob("*.txt")]
     return sorted(found, key=os.path.getsize, reverse=True)
 
 
 def warm(files: Sequence[str]) -> None:
-    """Read files once, so that the next to read them finds them in memory."""
+    """Read files once, so that they are in the file cache."""
     for path in files:
         Path(path).read_bytes()
 
@@ -41,7 +41,7 @@ def pool_s(files: Sequence[str], workers: int) -> float:
 
 
 def floor_s(files: Sequence[str], workers: int) -> float:
-    """Return the seconds of parsing and compressing alone, on so many cores at once."""
+    """Return the seconds of only parsing and compressing, on several cores at once."""
     with ProcessPoolExecutor(workers) as pool:
         return max(
             pool.map(_parse_and_compress, [files[place::workers] for place in range(workers)])

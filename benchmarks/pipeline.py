@@ -1,9 +1,9 @@
-"""What a file costs beyond its parsing: `python benchmarks/pipeline.py [--files N] [--rounds N]`.
+"""The cost of a file beyond parsing: `python benchmarks/pipeline.py [--files N] [--rounds N]`.
 
-Runs `ck3parse run` on N tiny files and on a tenth of them. The difference of the two, for each file
-more, is free of the cost to start. Two figures: wall-clock time multiplied by the cores, busy or
-not, and processor time of all processes (client, server, workers), which a noisy machine disturbs
-less. Beside it in the same round: the parser alone on the same files, in one process.
+Runs `ck3parse run` on N tiny files and on a tenth of them. The difference, divided by the number of
+additional files, leaves out the cost to start. There are two figures: wall-clock time multiplied by
+the number of cores, and processor time of all processes (client, server, workers), which a noisy
+machine affects less. The same round measures the parser alone on the same files, in one process.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def make_mod(folder: Path, files: int) -> Path:
 
 
 def run_s(mod: Path, *, workers: int) -> tuple[float, float]:
-    """Return the wall-clock and processor seconds of a run; all its processes are waited for."""
+    """Return the wall-clock and processor seconds of a run and all its processes."""
     with tempfile.TemporaryDirectory() as out:
         command = [
             sys.executable,

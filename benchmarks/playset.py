@@ -1,8 +1,8 @@
 """Make a playset of any size: `python benchmarks/playset.py FOLDER [--files N] [--megabytes N]`.
 
-Its files have the sizes of real mods' (quantiles of 4,300 files of nine public mods, without the
-smallest, scaled to the mean asked for) and are made of the pieces of this repository's own example
-mod, each with names and numbers of its own. The same arguments make the same files.
+File sizes follow those of real mods: quantiles of 4,300 files of nine public mods, without the
+smallest, scaled to the requested mean. The content is made of pieces of this repository's example
+mod with varying names and numbers. The same arguments make the same files.
 """
 
 import argparse
@@ -21,20 +21,20 @@ QUANTILES = [
     (0.0, 40), (0.1, 200), (0.3, 1_100), (0.5, 4_200), (0.7, 11_000), (0.8, 19_000), (0.9, 39_000),
     (0.95, 75_000), (0.99, 230_000), (0.995, 370_000), (0.999, 1_100_000), (1.0, 1_400_000),
 ]  # fmt: skip
-"""Share of files, and the size in bytes that they do not exceed."""
+"""Quantiles of file sizes: the share of files, and the size in bytes."""
 
 _WORDS = re.compile(r"\b[a-z]+_[a-z_]+\b|\b[0-9]+\b")
 
 
 def size_of(share: float) -> float:
-    """Return the size in bytes that this share of files does not exceed, unscaled."""
+    """Return the size in bytes at a quantile, unscaled."""
     at = min(bisect_right([share for share, _ in QUANTILES], share), len(QUANTILES) - 1)
     (low, small), (high, large) = QUANTILES[at - 1 : at + 1]
     return small + (large - small) * (share - low) / (high - low)
 
 
 def pieces(source: random.Random, count: int) -> list[str]:
-    """Return script, each piece a whole number of top-level elements, with names of its own."""
+    """Return pieces of script, each of whole top-level elements with names of its own."""
     texts = [
         path.read_text("utf-8-sig")
         for path in sorted(EXAMPLES.rglob("*.txt"))

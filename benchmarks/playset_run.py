@@ -1,9 +1,9 @@
 """End to end on whole playsets: `python benchmarks/playset_run.py [--quick]`.
 
-`ck3parse run` as a user starts it, on synthetic playsets in a warm file cache: from command to
-prompt, with processor time and peak memory of client, worker processes and broker each. Beside it
-in the same rounds, as baselines: parsing and compressing alone on all cores, and a plain process
-pool. Then the same again with nothing changed, and with one file changed.
+Runs `ck3parse run` as a user does, on synthetic playsets in a warm file cache, and measures the
+time from command to prompt, and processor time and peak memory of client, worker processes and
+broker. Baselines in the same rounds are only parsing and compressing on all cores, and a plain
+process pool. Then the run is repeated with nothing changed, and with one file changed.
 """
 
 import argparse

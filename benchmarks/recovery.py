@@ -1,14 +1,14 @@
-"""What recovery says of files with one planted error, and what it keeps of them.
+"""What recovery reports about files with one planted error, and how much of them it keeps.
 
     python benchmarks/recovery.py FOLDER [--count N] [--seed S] [--parser native|python]
 
-What counts as said is what `check` says: the parser's errors, and missing operators (W007).
+Diagnostics are those of `check`: the parser's errors, and missing operators (W007).
 
-From the script files under FOLDER that parse, of at least ten lines, one character is taken out or
-doubled, one in each file. For each kind of damage it prints: in how many files there is anything
-wrong after it (a file may still parse, as something else), in how many of these a diagnostic points
-within one line of the damage, the median number of diagnostics, and how many of the top-level
-elements outside of the damage the tree keeps as they were.
+In each script file under FOLDER that parses and has at least ten lines, one character is removed or
+doubled. For each kind of damage it prints in how many files something is reported (a damaged file
+may still parse, with another meaning), in how many of these a diagnostic is within one line of the
+damage, the median number of diagnostics, and how many of the top-level elements outside the damage
+are unchanged in the tree.
 """
 
 import argparse
@@ -33,16 +33,16 @@ TOKEN = re.compile(r"\#[^\n]*|\"(?:[^\"\\]|\\.)*\"|[{}=]", re.DOTALL)
 
 
 class Spot(NamedTuple):
-    """A character that may be damaged: its offset, and what it is."""
+    """A character that can be damaged: its offset and the character."""
 
     offset: int
     character: str
     ends_block: bool = False
-    """Whether it is a closing brace on a line of its own, after content indented further."""
+    """Whether it is a closing brace on its own line, after content that is indented deeper."""
 
 
 class Damage(NamedTuple):
-    """A kind of damage: which characters it can be done to, and what they become."""
+    """A kind of damage: which characters it applies to, and what replaces them."""
 
     name: str
     fits: Callable[[Spot], bool]
@@ -61,7 +61,7 @@ DAMAGES = (
 
 
 class Tally:
-    """What was seen of one kind of damage."""
+    """The results for one kind of damage."""
 
     def __init__(self) -> None:
         self.files = self.wrong = self.pointed = 0
@@ -70,7 +70,7 @@ class Tally:
 
 
 def spots_of(text: str) -> list[Spot]:
-    """Return the characters of a sound text that may be damaged."""
+    """Return the characters of a valid text that can be damaged."""
     spots = []
     indents: list[int] = []
     for match in TOKEN.finditer(text):
@@ -95,7 +95,7 @@ def spots_of(text: str) -> list[Spot]:
 
 
 def ranges_of(ast_json: bytes, last_line: int) -> list[tuple[int, int, Any]]:
-    """Return each top-level element with the lines that it may take."""
+    """Return each top-level element with its range of lines."""
     children = json.loads(ast_json)["children"]
     starts = [child["line"] for child in children] + [last_line + 1]
     return [
@@ -111,7 +111,7 @@ def look(
     damage_line: int,
     sound: Sequence[tuple[int, int, Any]],
 ) -> None:
-    """Count what a parser says of a damaged file."""
+    """Count what is reported about a damaged file."""
     tally.files += 1
     if said:
         tally.wrong += 1

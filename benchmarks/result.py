@@ -1,4 +1,4 @@
-"""What a benchmark found: printed as text, and rendered into docs/performance.md."""
+"""Results of benchmarks, as text and as sections of docs/performance.md."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,8 +11,8 @@ class Row(NamedTuple):
         what: what was measured.
         value: the figure.
         unit: its unit.
-        ratio: of it to the baseline of the same run; `None` if it is none of its kind.
-        note: what else there is to say.
+        ratio: ratio to the baseline of the same run, or `None`.
+        note: a remark.
     """
 
     what: str
@@ -26,8 +26,8 @@ class Result(NamedTuple):
     """A table of figures.
 
     Attributes:
-        title: what the table is of.
-        about: how it was measured, and what the baseline is.
+        title: the title of the table.
+        about: how the figures were measured, and what the baseline is.
         rows: the figures.
         plot: an SVG document, or empty.
     """
@@ -54,7 +54,7 @@ def markdown(result: Result, plot_path: str = "") -> str:
 
     Args:
         result: what to render.
-        plot_path: where its plot is, relative to the document; empty: it has none.
+        plot_path: path of its plot relative to the document; empty if there is none.
     """
     lines = [f"## {result.title}", "", result.about, ""]
     lines += ["| what | figure | unit | ratio | |", "|---|---:|---|---:|---|"]

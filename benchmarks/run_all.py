@@ -1,7 +1,8 @@
 """Run every benchmark and write docs/performance.md: `python benchmarks/run_all.py [--quick]`.
 
-On a quiet machine it takes about an hour; with --quick, a few minutes, and its figures say little.
-`--only NAME` runs some of them and prints, without touching the document.
+It takes about an hour on a quiet machine. With --quick it takes a few minutes, and the figures mean
+little. `--only NAME` runs some of the benchmarks and prints their results, without writing the
+document. The plots need `pip install 'ck3parse[plot]'`.
 """
 
 import argparse
@@ -24,14 +25,14 @@ DOCS = BENCHMARKS.parent / "docs"
 OWN = ("playset_run", "scale", "broker", "latency", "store", "allocator", "startup")
 """Modules with a `measure` that returns results."""
 SCRIPTS = {
-    "pipeline": ("What a file costs beyond its parsing", ["--files", "20000", "--rounds", "5"]),
+    "pipeline": ("The cost of a file beyond parsing", ["--files", "20000", "--rounds", "5"]),
     "parser": ("The parsers", ["{playset}"]),
-    "limits": ("What the native parser stands against", ["{playset}"]),
+    "limits": ("Lower bounds for the native parser", ["{playset}"]),
     "hostile": ("Hostile texts", ["{playset}"]),
     "recovery": ("Recovering from errors", ["{playset}"]),
     "bridge": ("The bridge", []),
 }
-"""Those that print: their titles and arguments."""
+"""Scripts that print their results: titles and arguments."""
 QUICK = {
     "pipeline": ["--files", "1000", "--rounds", "1"],
     "parser": ["{playset}", "--rounds", "1"],
@@ -42,9 +43,9 @@ QUICK = {
 INTRODUCTION = """\
 # Performance
 
-Written by `python benchmarks/run_all.py{flags}`, which measures everything below and took
-{minutes} minutes; each section can be had alone by `python benchmarks/NAME.py`. Every ratio is to a
-baseline of the same run: the machine's mood is in both.
+Written by `python benchmarks/run_all.py{flags}`, which measured everything below in {minutes}
+minutes. `python benchmarks/NAME.py` runs a single benchmark. Every ratio is to a baseline of the
+same run, so a slow moment of the machine affects both.
 
 {machine}
 
@@ -91,7 +92,7 @@ def sections_of(results: Sequence[Result], plots: Path) -> list[str]:
 
 
 def main() -> None:
-    """Run them all from the command line."""
+    """Run all or some benchmarks."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="small sizes and one round")
     options.add_argument("--only", nargs="+", metavar="NAME", choices=[*OWN, *SCRIPTS])

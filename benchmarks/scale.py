@@ -1,7 +1,7 @@
 """Time over files and over cores: `python benchmarks/scale.py [--quick]`.
 
-The pipeline on playsets of the same sizes of files, ten times as many each time, and on one of them
-with one worker process, two, and so on.
+Runs the pipeline on playsets with the same distribution of file sizes and more and more files, and
+on one of them with one worker process, two, and so on.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""From nothing to something: `python benchmarks/startup.py [--quick]`.
+"""Start-up time and short runs: `python benchmarks/startup.py [--quick]`.
 
-Fresh interpreters in turns: the baseline imports click and nothing else. Then runs whose time is
-mostly a start: of ten files, and of a mod of a thousand with a broker of its own, with one that
-`ck3parse serve` keeps up, and with nothing changed.
+Starts fresh interpreters in turns; the baseline only imports click. Then it measures runs that
+mostly consist of starting: of ten files, and of a mod of a thousand files with its own broker, with
+the broker of `ck3parse serve`, and with nothing changed.
 """
 
 import argparse
@@ -32,7 +32,7 @@ COMMANDS = {
 FEW = 10
 MOD_FILES = 1_000
 MOD_MEGABYTES = 7.0
-"""A mod of usual size: elder-kings-ck3 has 984 script files of 6.9 MB."""
+"""The size of a typical mod: elder-kings-ck3 has 984 script files of 6.9 MB."""
 
 
 def seconds_of(*args: str) -> float:
@@ -47,7 +47,7 @@ def run_s(mod: Path, out: Path, *args: str) -> float:
 
 @contextmanager
 def served(mod: Path) -> Iterator[str]:
-    """Keep a broker and a worker up; gives the URL."""
+    """Keep a broker and a worker running, and yield the URL."""
     command = [sys.executable, "-m", "ck3parse", "serve", str(mod), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as serve:
         try:

@@ -1,7 +1,7 @@
-"""How fast the store takes results: `python benchmarks/store.py [--quick]`.
+"""The speed of the store: `python benchmarks/store.py [--quick]`.
 
-Batches of results go through `Store.record`, and in turns into plain tables of the same columns
-with `executemany`, which is the least that a transaction a batch can cost.
+Writes batches of results with `Store.record`, and in turns into plain tables with the same columns
+with `executemany`, which is the lowest possible cost of a transaction per batch.
 """
 
 import argparse

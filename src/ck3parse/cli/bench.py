@@ -1,4 +1,4 @@
-"""`ck3parse bench`: a subprocess for each file against one process and the pipeline."""
+"""`ck3parse bench`: compares a subprocess per file, a single process and the pipeline."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ck3parse.bench.machine import Machine, this_machine
-from ck3parse.bench.percentiles import Spread, median_of
+from ck3parse.bench.percentiles import Percentiles, median_of
 from ck3parse.bench.plot import Bar, Panel, bar_chart, is_available
 from ck3parse.bench.processes import Use
 from ck3parse.bench.runs import Round, Task, Way, measure, sample_of
@@ -21,38 +21,38 @@ from ck3parse.errors import OutputError, UsageError
 from ck3parse.files.walk import Found, walk
 
 PROJECTED = (25_000, 92_000)
-"""Files of a large mod list, and of the game with a full playset."""
+"""Number of files in a large mod list, and in the game with a full playset."""
 
 FEW = 1_000
-"""With fewer files, what the first batches wait for is most of what the pipeline takes."""
+"""With fewer files, the pipeline spends most of its time on the first batches."""
 
 _WAYS: tuple[Way, ...] = ("subprocess", "serial", "pipeline")
 _TITLES = {
-    "subprocess": "subprocess a file",
+    "subprocess": "subprocess per file",
     "serial": "one process",
     "pipeline": "pipeline",
 }
 
 
 class Figures(msgspec.Struct):
-    """What one way took: medians over the rounds, and the largest memory of any.
+    """The figures of one way: medians over the rounds, and the largest memory of any.
 
     Attributes:
         way: `subprocess`, `serial` or `pipeline`.
-        files: how many it was measured on.
-        megabytes: of them together, in units of 10^6 bytes.
-        failed: how many have no AST.
-        twins: how many have another's content, which the pipeline parses once.
-        seconds: from the start of its process to its end.
-        start_s: seconds of that which do not grow with the number of files.
-        files_per_s: files in each of the other seconds.
-        megabytes_per_s: megabytes in each of them.
-        file_ms: milliseconds of single files; `Round` says of what.
+        files: number of files measured.
+        megabytes: their total size, in units of 10^6 bytes.
+        failed: number of files without an AST.
+        twins: number of files with the content of another, which the pipeline parses once.
+        seconds: from start to end of the process.
+        start_s: the part of it that does not grow with the number of files.
+        files_per_s: files per second of the rest.
+        megabytes_per_s: megabytes per second of the rest.
+        file_ms: milliseconds of single files, as described in `Round`.
         peak_mb: the largest memory of one process, by kind: `client`, `children` (those that
             parse, if the client does not), and of the pipeline `broker`, `worker` (its main
             process) and `supervisor`.
-        projected_s: seconds for so many files like these.
-        times_faster: than a subprocess a file, by the seconds a file without the start.
+        projected_s: estimated seconds, by number of files like these.
+        times_faster: speed relative to a subprocess per file, without the start.
     """
 
     way: Way
@@ -64,24 +64,24 @@ class Figures(msgspec.Struct):
     start_s: float
     files_per_s: float
     megabytes_per_s: float
-    file_ms: Spread
+    file_ms: Percentiles
     peak_mb: dict[str, float]
     projected_s: dict[int, float]
     times_faster: float = 1.0
 
 
 class Bench(msgspec.Struct):
-    """What `bench` tells.
+    """Everything that `bench` reports.
 
     Attributes:
-        machine: where it was.
-        date: when, in UTC.
-        files: how many files there are under the paths.
-        megabytes: of them together.
-        sample: how many of them went through a subprocess each.
-        rounds: how many were counted; one more came before them.
-        workers: worker processes of the pipeline.
-        ways: the figures.
+        machine: the machine measured on.
+        date: date and time in UTC.
+        files: number of files under the paths.
+        megabytes: their total size, in units of 10^6 bytes.
+        sample: number of files parsed by a subprocess each.
+        rounds: number of rounds counted, after a first one that is not.
+        workers: number of worker processes of the pipeline.
+        ways: the figures of each way.
     """
 
     machine: Machine
@@ -103,15 +103,15 @@ Examples:
   ck3parse bench game/ mods/* --sample 100 --json
 
 \b
-How it measures: each way in a fresh process, the ways in turns, one round first that is
-not counted and that fills the file cache, then medians over the rounds. The subprocess
-way is measured on a sample whose sizes are spread as those of all files are. The
-pipeline has an embedded broker, a worker and a store of its own in the temporary
-folder; its start is told apart, and is part of what is projected.
+How it measures: the ways take turns, each in a fresh process. A first round fills the
+file cache and is not counted. Figures are medians over the other rounds. A subprocess
+per file is measured on a sample with the same distribution of sizes. The pipeline uses
+its own embedded broker, worker and store in the temporary folder. Its start is shown
+separately, and is included in the projected times.
 
 \b
-Exit codes: 0 measured, 2 wrong usage, 3 the broker or the worker could not be started,
-4 the output cannot be written, 141 nobody reads it.""",
+Exit codes: 0 measured, 2 wrong usage, 3 the broker or the worker cannot be started,
+4 the output cannot be written, 141 the program that reads the output is gone.""",
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
@@ -120,7 +120,7 @@ Exit codes: 0 measured, 2 wrong usage, 3 the broker or the worker could not be s
     default=3,
     show_default=True,
     type=click.IntRange(1, 1_000),
-    help="Rounds to take the median of, after one that is not counted.",
+    help="Number of rounds, after a first one that is not counted.",
 )
 @click.option(
     "--sample",
@@ -128,20 +128,20 @@ Exit codes: 0 measured, 2 wrong usage, 3 the broker or the worker could not be s
     default=50,
     show_default=True,
     type=click.IntRange(1, 1_000_000),
-    help="Files to start a subprocess for: all of them would take hours.",
+    help="Number of files to start a subprocess for. All of them would take hours.",
 )
 @click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(1, MOST_WORKERS),
-    help="Worker processes of the pipeline.  [default: one for each CPU, and one more]",
+    help="Number of worker processes.  [default: one per CPU, and one more]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @click.option(
     "--plot",
     metavar="FILE.svg",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw the figures too. SVG only: any browser shows it.",
+    help="Also draw the figures, as SVG. Needs `pip install 'ck3parse[plot]'`.",
 )
 def command(
     paths: Sequence[str],
@@ -151,20 +151,20 @@ def command(
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """Measure three ways to parse the script files under PATH... on this machine.
+    """Compare three ways to parse the script files under PATH... on this machine.
 
-    A subprocess for each file, as it used to be; one process that parses one file after the other;
-    and the pipeline, as `ck3parse run` uses it. Nothing is kept.
+    The ways are a subprocess per file, a single process that parses one file after the other, and
+    the pipeline that `ck3parse run` uses. Results are discarded.
     """
     if plot and plot.suffix.lower() != ".svg":
-        raise UsageError(f"--plot writes SVG: name a file that ends in .svg, not {plot.name}")
+        raise UsageError(f"--plot writes SVG: choose a name that ends in .svg, not {plot.name}")
     if plot and not is_available():
         raise UsageError("--plot needs matplotlib: install ck3parse[plot]")
     if plot and not plot.parent.is_dir():
-        raise UsageError(f"{plot} cannot be written: make the folder {plot.parent} first")
+        raise UsageError(f"{plot} cannot be written: create the folder {plot.parent} first")
     found = [entry for entry in walk(paths) if isinstance(entry, Found)]
     if not found:
-        raise UsageError("there are no script files under the paths given")
+        raise UsageError("there are no script files under the given paths")
     bench = _measured(
         paths, found, rounds, sample, read_settings().given(workers=workers).worker_count
     )
@@ -184,7 +184,7 @@ def _measured(
 ) -> Bench:
     machine = this_machine()
     some = sample_of([(entry.path, entry.size) for entry in found], sample)
-    # A subprocess needs no more of a warm-up than the first few.
+    # A few subprocesses are enough to warm up that way.
     tasks = {
         "subprocess": Task("subprocess", some),
         "serial": Task("serial", [entry.path for entry in found]),
@@ -217,12 +217,12 @@ def _measured(
 
 
 def _figures(way: Way, taken: Sequence[Round]) -> Figures:
-    def median(of: Callable[[Round], float]) -> float:
-        return statistics.median(map(of, taken))
+    def median(figure: Callable[[Round], float]) -> float:
+        return statistics.median(map(figure, taken))
 
     one = taken[0]
     work_s = median(lambda each: each.work_s)
-    # What a subprocess takes to start is part of every file already.
+    # The start of a subprocess is part of the time of its file.
     start_s = 0.0 if way == "subprocess" else median(lambda each: each.seconds - each.work_s)
     kinds = {kind for each in taken for kind in each.uses}
     return Figures(
@@ -259,7 +259,7 @@ def _print(bench: Bench) -> None:
 
 
 def _column(one: Figures) -> list[tuple[str, str]]:
-    """Return each row's name and cell for one way."""
+    """Return the name and the cell of each row for one way."""
 
     def peak(kind: str) -> str:
         return f"{one.peak_mb[kind]:,.0f}" if kind in one.peak_mb else "-"
@@ -268,16 +268,16 @@ def _column(one: Figures) -> list[tuple[str, str]]:
         ("files measured", f"{one.files:,}"),
         ("failed", f"{one.failed:,}"),
         ("seconds", f"{one.seconds:,.2f}"),
-        ("  of them to start and end", f"{one.start_s:,.2f}"),
+        ("  to start and end", f"{one.start_s:,.2f}"),
         ("files/s", f"{one.files_per_s:,.0f}"),
         ("MB/s", f"{one.megabytes_per_s:,.2f}"),
         ("times as fast", f"{one.times_faster:,.1f}"),
-        ("ms a file: mean", f"{one.file_ms.mean:,.3f}"),
+        ("ms per file: mean", f"{one.file_ms.mean:,.3f}"),
         ("  p50", f"{one.file_ms.p50:,.3f}"),
         ("  p95", f"{one.file_ms.p95:,.3f}"),
         ("  p99", f"{one.file_ms.p99:,.3f}"),
         ("peak MB: client", peak("client")),
-        ("  a child that parses", peak("children")),
+        ("  parsing child", peak("children")),
         ("  worker", peak("worker")),
         ("  broker", peak("broker")),
         *((f"{files:,} files", _duration(seconds)) for files, seconds in one.projected_s.items()),
@@ -285,30 +285,30 @@ def _column(one: Figures) -> list[tuple[str, str]]:
 
 
 def _duration(seconds: float) -> str:
-    """Return a duration in the unit that suits it."""
+    """Return a duration in seconds, minutes or hours."""
     if seconds < 60:
         return f"{seconds:,.1f} s"
     return f"{seconds / 60:,.1f} min" if seconds < 3600 else f"{seconds / 3600:,.1f} h"
 
 
 def _notes(bench: Bench) -> list[str]:
-    """Return what must be said with the figures for them to be honest."""
+    """Return what readers need to know to understand the figures."""
     notes = [
-        f"medians of {bench.rounds} rounds, the pipeline with {bench.workers} worker processes",
-        "files/s and MB/s without start and end; the last rows are projected, with them",
-        "one process reads and parses only; the others hash and compress too, the pipeline stores",
-        "ms a file: the subprocess's whole life; reading and parsing; reading to compressed AST",
+        f"medians of {bench.rounds} rounds; the pipeline has {bench.workers} worker processes",
+        "files/s and MB/s leave out start and end; the projected times in the last rows do not",
+        "one process only reads and parses; the others hash and compress too, the pipeline stores",
+        "ms per file: the whole subprocess; reading and parsing; reading to compressed AST",
     ]
     if bench.files < FEW:
-        notes.append(f"with fewer than {FEW:,} files the pipeline's rates say little: it warms up")
+        notes.append(f"with fewer than {FEW:,} files, the pipeline's rates are mostly warm-up")
     if twins := bench.ways[-1].twins:
-        notes.append(f"{twins:,} files have the content of another: the pipeline parses it once")
+        notes.append(f"{twins:,} files have the content of another, which the pipeline parses once")
     if bench.machine.load > bench.machine.cores / 2:
-        notes.append(f"this machine was busy before (load {bench.machine.load:.1f}): measure again")
+        notes.append(f"this machine was busy (load {bench.machine.load:.1f}): measure again")
     return notes
 
 
-def _percentiles(times: Spread) -> list[tuple[str, float]]:
+def _percentiles(times: Percentiles) -> list[tuple[str, float]]:
     return [("p50", times.p50), ("p95", times.p95), ("p99", times.p99)]
 
 
@@ -330,8 +330,8 @@ def _plot(bench: Bench) -> str:
         )
 
     panels = [
-        panel("Files a second", lambda one: one.files_per_s, lambda value: f"{value:,.0f}"),
-        panel("MB a second", lambda one: one.megabytes_per_s, lambda value: f"{value:,.1f}"),
+        panel("Files per second", lambda one: one.files_per_s, lambda value: f"{value:,.0f}"),
+        panel("MB per second", lambda one: one.megabytes_per_s, lambda value: f"{value:,.1f}"),
         Panel(
             "Milliseconds per file",
             [

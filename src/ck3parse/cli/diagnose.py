@@ -1,4 +1,4 @@
-"""`ck3parse diagnose`: where a file's time goes, and what is wrong with a setup."""
+"""`ck3parse diagnose`: finds out what is wrong with a setup, and where time goes."""
 
 import os
 import sys
@@ -41,42 +41,43 @@ Examples:
   ck3parse diagnose --json | jq '.findings[].what'
 
 \b
-The steps:
-  A  how long processes take to start and to import
-  B  the way of each FILE (or of a made-up text) in stages: stat, read, hash, parse,
-     compress; published, waiting in the queue, in the worker, back; stored
-  C  the code in use, here and in each worker: version, files, parser, limits
-  D  the way of a request: functions, queues, addresses
+Steps:
+  A  how long Python takes to start and to import ck3parse
+  B  how long each stage of a FILE takes: stat, read, hash, parse and compress in this
+     process; publish, queue, worker and way back; store
+  C  the code in use, in this process and in each worker: version, files, parser, limits
+  D  the route of a request: functions, queues, addresses
 
 \b
-Exit codes: 0 all is well (there may be warnings), 1 something is wrong, such as a worker
-of another version, 2 wrong usage, 3 no broker or worker, 4 the output cannot be written,
-141 nobody reads it.""",
+Exit codes: 0 everything is fine, apart from warnings, 1 something is wrong, such as a
+worker of another version, 2 wrong usage, 3 no broker or worker, 4 the output cannot be
+written, 141 the program that reads the output is gone.""",
 )
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path())
 @click.option(
     "--broker",
     metavar="URL",
-    help="Look at this broker and its workers; without it and CK3PARSE_BROKER_URL, an embedded one"
-    " is started.",
+    help="Diagnose this broker and its workers.  [default: CK3PARSE_BROKER_URL, or an embedded"
+    " broker that this command starts]",
 )
 @click.option(
     "--transport",
     type=click.Choice(["path", "content"]),
-    help="Name files to the workers, or send their bytes, as in `run`.  [default:"
+    help="How workers get files, as in `run`: by path, or as content.  [default:"
     f" CK3PARSE_TRANSPORT, or {Settings().transport}]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(
     files: Sequence[str],
     broker: str | None,
     transport: Literal["path", "content"] | None,
     as_json: bool,
 ) -> None:
-    """Tell where the time of each FILE goes, and what is wrong with this setup, in words.
+    """Find out what is wrong with this setup, and where the time of each FILE goes.
 
-    Takes each FILE through every stage, here and in a worker, and compares the two. Without FILE it
-    is a made-up text. Nothing is kept.
+    Parses each FILE in this process and in a worker, measures every stage, and compares the
+    results. Without FILE, it uses a built-in sample. Each problem comes with what to do about it.
+    Nothing is stored.
     """
     settings = read_settings().given(broker_url=broker, transport=transport)
     starting_ms, findings = start_times()
@@ -88,11 +89,11 @@ def command(
             found.reached = False
             found.findings.append(Finding("D", "error", _sentence(error), _remedy(settings)))
         except StoreError as error:
-            remedy = "Run in a folder that you can write to, or name a store with `run --out`."
+            remedy = "Run it in a folder that you can write, or set another store with `run --out`."
             found.findings.append(Finding("B", "error", _sentence(error), remedy))
     if as_json:
-        told = msgspec.to_builtins(found) | {"ok": not found.exit_code}
-        streams.write_json(told)
+        report = msgspec.to_builtins(found) | {"ok": not found.exit_code}
+        streams.write_json(report)
     else:
         _print(found)
     sys.exit(found.exit_code)
@@ -115,7 +116,7 @@ def _diagnose(found: Diagnosis, settings: Settings, files: Sequence[str], stack:
     from ck3parse.diagnosis.verdict import file_findings
 
     found.route = route_of(settings)
-    # First, as no broker has a part in it.
+    # Before the broker is used, so that its trouble cannot hide these findings.
     local = [local_way(file, settings) for file in files or ("",)]
     found.files = [each.stages for each in local]
     answers: list[ParseResult | None] = [None] * len(local)
@@ -140,7 +141,7 @@ def _travel(
     *,
     mapped: bool,
 ) -> None:
-    """Look at the workers, and take the files to them and into a store."""
+    """Examine the workers, send them the files, and store the results."""
     from ck3parse.diagnosis.code import ask_workers, clock_findings, worker_findings
     from ck3parse.diagnosis.route import queue_findings
     from ck3parse.diagnosis.stages import Traveller, store_times
@@ -158,9 +159,9 @@ def _travel(
         found.workers = ask_workers(mailbox, roster.workers)
         clocks = clock_findings((before, time.time()), found.workers)
         found.findings += worker_findings(found.client, found.workers) + clocks
-        if found.route and (unheard := queue_findings(mailbox, found.route, roster.workers)):
-            found.findings += unheard
-            return  # an answer would be waited for in vain
+        if found.route and (unconsumed := queue_findings(mailbox, found.route, roster.workers)):
+            found.findings += unconsumed
+            return  # no result would arrive
         traveller = Traveller(window, window.app, settings, mapped=mapped, one_clock=not clocks)
         for place, each in enumerate(local):
             if each.data is not None:
@@ -170,8 +171,8 @@ def _travel(
 
 def _remedy(settings: Settings) -> str:
     if settings.broker_url:
-        return "Run `ck3parse diagnose` without --broker too: what it says is about this machine."
-    return "Look for what the embedded broker needs: a writable temporary folder, and free memory."
+        return "Run `ck3parse diagnose` without --broker as well, to test this machine alone."
+    return "The embedded broker needs a writable temporary folder and free memory."
 
 
 def _print(found: Diagnosis) -> None:
@@ -182,17 +183,17 @@ def _print(found: Diagnosis) -> None:
 
     line("A  starting, in ms", "bold")
     console.print(_times([("", found.starting_ms)]))
-    line("B  each file's way, in ms", "bold")
+    line("B  stages of each file, in ms", "bold")
     for stages in found.files:
-        seen_as = f", for the worker {stages.seen_as}" if stages.seen_as else ""
-        line(f"   {stages.path or 'a made-up text'}: {stages.size:,} bytes{seen_as}")
+        seen_as = f", for the worker at {stages.seen_as}" if stages.seen_as else ""
+        line(f"   {stages.path or 'the built-in sample'}: {stages.size:,} bytes{seen_as}")
         stored = {} if stages.store_ms is None else {"store": stages.store_ms}
-        rows = [("here", stages.local_ms), ("through the worker", stages.trip_ms | stored)]
+        rows = [("this process", stages.local_ms), ("through the worker", stages.trip_ms | stored)]
         console.print(_times([row for row in rows if row[1]]))
     line("C  the code in use", "bold")
-    for name, which in {"this process": found.client, **found.workers}.items():
-        line(f"   {name}: {_told(which)}")
-    line("D  the way of a request", "bold")
+    for name, who in {"this process": found.client, **found.workers}.items():
+        line(f"   {name}: {_described(who)}")
+    line("D  the route of a request", "bold")
     if found.route:
         for stop in found.route.stops:
             line(f"   {stop.who:8} {stop.what}: {stop.where}")
@@ -204,11 +205,11 @@ def _print(found: Diagnosis) -> None:
         line(f"{finding.severity} ({finding.step}): {finding.what}", colour)
         line(f"   {finding.remedy}")
     if not found.findings:
-        line("all is well", "green")
+        line("everything is fine", "green")
 
 
 def _times(rows: Sequence[tuple[str, Mapping[str, float]]]) -> Table:
-    """Return a line for each time, under a title of their own where there are several."""
+    """Return a table with a row per time, and a total for each title."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(min_width=22)
     table.add_column()
@@ -221,14 +222,14 @@ def _times(rows: Sequence[tuple[str, Mapping[str, float]]]) -> Table:
     return table
 
 
-def _told(which: Identity | None) -> str:
-    if which is None:
-        return "does not say"
-    parser = f"parser {which.parser} ({which.parser_version}) from {which.parser_file}"
+def _described(who: Identity | None) -> str:
+    if who is None:
+        return "does not report its identity"
+    parser = f"parser {who.parser} ({who.parser_version}) from {who.parser_file}"
     return (
-        f"ck3parse {which.version}, code {which.code}, from {which.package}; {parser};"
-        f" Python {which.python}; {which.host}, process {which.pid};"
-        f" may read {', '.join(which.roots) or 'any file'}"
+        f"ck3parse {who.version}, code {who.code}, from {who.package}; {parser};"
+        f" Python {who.python}; {who.host}, process {who.pid};"
+        f" may read {', '.join(who.roots) or 'any file'}"
     )
 
 

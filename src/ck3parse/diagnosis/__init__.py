@@ -1,1 +1,1 @@
-"""What `ck3parse diagnose` looks at: steps A to D, and what is wrong with a setup in words."""
+"""Everything behind `ck3parse diagnose`: its steps A to D, and the findings of each."""

@@ -1,4 +1,4 @@
-"""Step C: that the code in use is the code meant, here and in each worker."""
+"""Step C: whether this process and each worker run the same, expected code."""
 
 from collections.abc import Collection, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -18,26 +18,26 @@ feast = { type = "grand" 1 2 trigger = { age >= @limit culture = { "x" a } } col
 
 
 def ask_workers(mailbox: Mailbox, workers: Collection[str]) -> dict[str, Identity | None]:
-    """Return what each worker says it runs, by its name; `None` for one that cannot say.
+    """Return the identity that each worker reports, by its name; `None` if it reports none.
 
     Args:
-        mailbox: to ask with.
-        workers: names of the workers there; with their replies the wait ends at once.
+        mailbox: used to ask.
+        workers: names of the workers. The wait ends as soon as all of them have replied.
     """
     replies = mailbox.replies_to("ck3parse_version", known=workers)
     return {worker: _identity(reply.body) for worker, reply in replies.items()}
 
 
-def _identity(told: object) -> Identity | None:
+def _identity(reply: object) -> Identity | None:
     try:
-        found = msgspec.convert(told, Identity)
+        found = msgspec.convert(reply, Identity)
     except msgspec.ValidationError:
         return None
     return found if found.version else None
 
 
 def own_findings(own: Identity) -> list[Finding]:
-    """Return what is wrong with the code of this process."""
+    """Return findings on the code of this process."""
     if own.problem:
         return [
             Finding(
@@ -56,23 +56,23 @@ def own_findings(own: Identity) -> list[Finding]:
                 "C", "error",
                 f"ck3parse {installed} is installed, but {own.version} was imported from"
                 f" {own.package}.",
-                "Look for another copy in PYTHONPATH, or install again.",
+                "Look for another copy in PYTHONPATH, or install ck3parse again.",
             )
         )  # fmt: skip
     if own.parser == "python":
         findings.append(
             Finding(
                 "C", "warning",
-                "The pure-Python parser is in use: it does the same as the native one, many times"
-                " more slowly.",
+                "The pure-Python parser is in use: it gives the same results as the native one, but"
+                " is many times slower.",
                 "Install with CK3PARSE_NATIVE=1 and a Rust toolchain, or unset CK3PARSE_PARSER.",
             )
         )  # fmt: skip
     if own.parser == "native" and not _agrees_with_reference():
         findings.append(
             Finding(
-                "C", "error", "The native parser gives another AST than the Python one.",
-                f"It was built from other code: build {own.parser_file} again.",
+                "C", "error", "The native parser gives a different AST than the Python parser.",
+                f"It was built from different code: build {own.parser_file} again.",
             )
         )  # fmt: skip
     return findings
@@ -86,11 +86,11 @@ def _agrees_with_reference() -> bool:
 
 
 def worker_findings(own: Identity, workers: Mapping[str, Identity | None]) -> list[Finding]:
-    """Return where workers run other code, or within other limits, than this process.
+    """Return findings on workers whose code or limits differ from those of this process.
 
     Args:
-        own: of this process.
-        workers: as `ask_workers` returns it.
+        own: the identity of this process.
+        workers: as returned by `ask_workers`.
     """
     return [finding for name, theirs in workers.items() for finding in _compare(name, own, theirs)]
 
@@ -100,11 +100,11 @@ def _compare(name: str, own: Identity, theirs: Identity | None) -> list[Finding]
         return [
             Finding(
                 "C", "error", f"The worker {name} cannot say what it runs.",
-                "It is of an older ck3parse, or not of ck3parse at all: start it again with this"
-                f" version ({own.version}), or use a broker of its own.",
+                "It is a worker of an older ck3parse or of another program: start it again with"
+                f" this version ({own.version}), or use separate brokers.",
             )
         ]  # fmt: skip
-    again = f"Start the worker {name} again, with the code of {own.package}."
+    again = f"Start the worker {name} again with the code in {own.package}."
     findings = []
     if theirs.problem:
         what = f"The parser of the worker {name} cannot be used: {theirs.problem}"
@@ -113,10 +113,10 @@ def _compare(name: str, own: Identity, theirs: Identity | None) -> list[Finding]
         what = f"The worker {name} runs ck3parse {theirs.version}, this is {own.version}."
         findings.append(Finding("C", "error", what, again))
     elif theirs.changed:
-        what = f"The worker {name} runs code from before its files were changed ({theirs.package})."
+        what = f"The files of the worker {name} changed after it started ({theirs.package})."
         findings.append(Finding("C", "error", what, again))
     elif theirs.code != own.code:
-        what = f"The worker {name} runs other code under the same version, from {theirs.package}."
+        what = f"The worker {name} runs other code with the same version, from {theirs.package}."
         findings.append(Finding("C", "error", what, again))
     if theirs.parser_version != own.parser_version and not theirs.problem:
         findings.append(
@@ -124,23 +124,23 @@ def _compare(name: str, own: Identity, theirs: Identity | None) -> list[Finding]
                 "C", "error",
                 f"The worker {name} parses with {theirs.parser} ({theirs.parser_version}), but its"
                 f" results would be stored as those of {own.parser} ({own.parser_version}).",
-                "Set CK3PARSE_PARSER to the same for both.",
+                "Set CK3PARSE_PARSER to the same value for both.",
             )
         )  # fmt: skip
     elif theirs.parser == "python" and own.parser == "native":
         findings.append(
             Finding(
                 "C", "warning",
-                f"The worker {name} has no native parser: it is many times slower than this one.",
+                f"The worker {name} uses the pure-Python parser, which is many times slower.",
                 "Install ck3parse there with CK3PARSE_NATIVE=1 and a Rust toolchain.",
             )
         )  # fmt: skip
     return findings + [
         Finding(
             "C", "warning",
-            f"The worker {name} has a {limit} of {getattr(theirs, limit):,}, this process"
+            f"The worker {name} has a {limit} of {getattr(theirs, limit):,}, but this process has"
             f" {getattr(own, limit):,}.",
-            f"Set CK3PARSE_{limit.upper()} to the same for both.",
+            f"Set CK3PARSE_{limit.upper()} to the same value for both.",
         )
         for limit in ("max_depth", "max_file_bytes", "max_timeout_ms")
         if getattr(theirs, limit) != getattr(own, limit)
@@ -150,24 +150,24 @@ def _compare(name: str, own: Identity, theirs: Identity | None) -> list[Finding]
 def clock_findings(
     asked: tuple[float, float], workers: Mapping[str, Identity | None]
 ) -> list[Finding]:
-    """Return which workers' clocks say another time than this machine's.
+    """Return findings on workers whose clock differs from this machine's.
 
     Args:
-        asked: seconds since 1970 before and after the workers were asked.
-        workers: what they answered.
+        asked: seconds since 1970, before and after the workers were asked.
+        workers: as returned by `ask_workers`.
     """
     findings = []
     for name, theirs in workers.items():
         if theirs is None:
             continue
-        apart_s = max(asked[0] - theirs.now, theirs.now - asked[1])
-        if apart_s > MAX_CLOCK_DIFFERENCE_S:
+        difference_s = max(asked[0] - theirs.now, theirs.now - asked[1])
+        if difference_s > MAX_CLOCK_DIFFERENCE_S:
             findings.append(
                 Finding(
                     "C", "warning",
-                    f"The clock of the worker {name} is {apart_s:.1f} s off this one: the wait in"
-                    " the queue and the way back cannot be told apart.",
-                    "Set both by the network's time.",
+                    f"The clock of the worker {name} differs by {difference_s:.1f} s: the times for"
+                    " the queue and for the way back cannot be separated.",
+                    "Synchronize both clocks over the network.",
                 )
             )  # fmt: skip
     return findings

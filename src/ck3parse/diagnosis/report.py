@@ -1,4 +1,4 @@
-"""What is told of a setup; nothing here needs Celery."""
+"""The report of `ck3parse diagnose`. Nothing here imports Celery."""
 
 from typing import Literal
 
@@ -11,13 +11,13 @@ Step = Literal["A", "B", "C", "D"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that is wrong, or that makes a setup slow.
+    """A problem with the setup, or something that makes it slow.
 
     Attributes:
-        step: where it was found.
-        severity: `error` if results are missing or cannot be trusted, else `warning`.
-        what: what is wrong, in a sentence.
-        remedy: what to do, in another.
+        step: the step that found it.
+        severity: `error` if results are missing or cannot be trusted, otherwise `warning`.
+        what: what is wrong, in one sentence.
+        remedy: what to do, in one sentence.
     """
 
     step: Step
@@ -27,19 +27,19 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Stages(msgspec.Struct):
-    """One file's way.
+    """The times of one file.
 
     Attributes:
-        path: the file; empty for a made-up text.
-        size: its bytes.
-        seen_as: where the worker was told to look for it; empty if its content was sent.
+        path: the file; empty for the built-in sample.
+        size: its size in bytes.
+        seen_as: the path that the worker was given; empty if the content was sent.
         local_ms: milliseconds of each stage in this process, in order.
-        trip_ms: milliseconds of each stage through broker and worker, in order; of some trips the
-            one whose total is the median.
-        store_ms: milliseconds of the transaction that stores it.
-        error_type: why it has no AST, or `None`.
-        error: the same in a sentence.
-        same: whether the worker's AST, or failure, is this process's; `None` if there is none.
+        trip_ms: milliseconds of each stage through broker and worker, in order. Of several trips,
+            the one with the median total.
+        store_ms: milliseconds of the transaction that stores the result.
+        error_type: why the file has no AST, or `None`.
+        error: the same as a sentence.
+        same: whether the worker's AST or failure equals this process's; `None` if unknown.
     """
 
     path: str
@@ -54,7 +54,7 @@ class Stages(msgspec.Struct):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """One stop on the way: who does it, what, and in which function of which file, or where."""
+    """One stop of a request: who handles it, what happens, and in which function or address."""
 
     who: str
     what: str
@@ -62,13 +62,13 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct):
-    """The way of a request.
+    """The route of a request.
 
     Attributes:
-        broker: its address, without a password.
-        result_backend: likewise.
+        broker: its URL without the password.
+        result_backend: its URL without the password.
         stops: in order.
-        waiting: batches that wait in each queue, by its name; empty if it cannot be told.
+        waiting: number of waiting batches in each queue, by its name; empty if unknown.
     """
 
     broker: str
@@ -78,16 +78,16 @@ class Route(msgspec.Struct):
 
 
 class Diagnosis(msgspec.Struct):
-    """What `diagnose` tells.
+    """Everything that `diagnose` reports.
 
     Attributes:
-        findings: what is wrong; empty if all is well.
-        starting_ms: step A, milliseconds by what is started.
+        findings: the problems; empty if everything is fine.
+        starting_ms: step A: milliseconds by what is started.
+        client: step C: this process.
+        workers: step C: each worker by its name; `None` if it does not report its identity.
         files: step B.
-        client: step C, this process.
-        workers: step C, each worker by its name; `None` for one that cannot say what it is.
         route: step D; `None` without a parser.
-        reached: whether broker and worker were there.
+        reached: whether a broker and a worker answered.
     """
 
     findings: list[Finding]
@@ -100,7 +100,7 @@ class Diagnosis(msgspec.Struct):
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with."""
+        """The exit code of the command."""
         if not self.reached and not self.client.problem:
             return ExitCode.UNAVAILABLE
         errors = any(finding.severity == "error" for finding in self.findings)

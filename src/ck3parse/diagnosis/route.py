@@ -1,4 +1,4 @@
-"""Step D: the way of a request, function by function, with its queues and addresses."""
+"""Step D: the route of a request: functions, queues and addresses."""
 
 import inspect
 from collections.abc import Callable, Collection
@@ -22,7 +22,7 @@ _QUEUES = (QUEUE_INTERACTIVE, QUEUE_BULK)
 
 
 def route_of(settings: Settings) -> Route:
-    """Return the way of a request with these settings' broker, as far as it is known without it."""
+    """Return the route of a request with some settings, as far as known without the broker."""
     broker, backend = masked(settings.broker_url), masked(settings.celery()["result_backend"])
     parser = parser_in_use()
     transport = "its path" if settings.transport == "path" else "its bytes"
@@ -30,7 +30,7 @@ def route_of(settings: Settings) -> Route:
         broker,
         backend,
         [
-            Stop("client", "what is to be parsed", _place(make_plan)),
+            Stop("client", "selects files to parse", _place(make_plan)),
             Stop("client", f"{transport}, in batches", _place(Run.outcomes)),
             Stop("client", f"publishes {TASK_NAME}", _place(Window.submit)),
             Stop("broker", f"{QUEUE_BULK}; single calls: {QUEUE_INTERACTIVE}", broker),
@@ -39,14 +39,14 @@ def route_of(settings: Settings) -> Route:
             Stop("worker", "reads it", _place(reading.read_script)),
             Stop("worker", f"parses it: {parser.name}", _place(parser.parse_bytes)),
             Stop("backend", "the batch's results", backend),
-            Stop("client", "takes them", _place(Window.poll)),
+            Stop("client", "receives them", _place(Window.poll)),
             Stop("client", "stores them", _place(Store.record)),
         ],
     )
 
 
 def _place(function: Callable[..., Any]) -> str:
-    """Return a function's full name, and the file and line of it."""
+    """Return a function's full name, with its file and line."""
     found = inspect.unwrap(function)
     name = f"{found.__module__}.{found.__qualname__}"
     code = getattr(found, "__code__", None)
@@ -54,21 +54,22 @@ def _place(function: Callable[..., Any]) -> str:
 
 
 def queue_findings(mailbox: Mailbox, route: Route, workers: Collection[str]) -> list[Finding]:
-    """Note what waits in the queues, and return which of them nobody listens to.
+    """Read the lengths of the queues, and return findings on queues without a worker.
 
     Args:
-        mailbox: to ask with.
-        route: what gets the lengths of the queues.
-        workers: names of the workers there; with their replies the wait ends at once.
+        mailbox: used to ask.
+        route: its `waiting` is set.
+        workers: names of the workers. The wait ends as soon as all of them have replied.
     """
     route.waiting = mailbox.queue_lengths(_QUEUES)
     replies = mailbox.replies_to("active_queues", known=workers)
-    heard = {queue["name"] for reply in replies.values() for queue in reply.body}
+    consumed = {queue["name"] for reply in replies.values() for queue in reply.body}
     return [
         Finding(
-            "D", "error", f"No worker listens to the queue {queue}: {route.waiting[queue]:,} wait.",
-            f"Start a worker without -Q, or with -Q {','.join(_QUEUES)}.",
+            "D", "error",
+            f"No worker listens to the queue {queue}, where {route.waiting[queue]:,} batches wait.",
+            f"Start a worker without -Q or with -Q {','.join(_QUEUES)}.",
         )
         for queue in _QUEUES
-        if replies and queue not in heard
+        if replies and queue not in consumed
     ]  # fmt: skip

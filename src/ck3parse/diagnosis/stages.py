@@ -1,4 +1,4 @@
-"""Step B: one file's way in stages, here and through broker and worker."""
+"""Step B: the time of each stage of a file, in this process and through broker and worker."""
 
 import hashlib
 import os
@@ -35,16 +35,16 @@ TRIPS = 3
 ANSWER_LIMIT_S = 15.0
 TIMEOUT_MS = 10_000
 _POLL_S = 0.05
-_MADE_UP = b"trait_1 = {\n\tindex = 1\n\tgood = yes\n\ttrigger = { age >= 16 }\n}\n" * 300
+_SAMPLE = b"trait_1 = {\n\tindex = 1\n\tgood = yes\n\ttrigger = { age >= 16 }\n}\n" * 300
 
 
 class Local(NamedTuple):
-    """What a file is here.
+    """A file as parsed by this process.
 
     Attributes:
-        stages: filled as far as this process can.
-        data: its bytes, or `None` if it could not be read.
-        result: what a worker should answer, but for its times.
+        stages: with the times of this process.
+        data: the bytes of the file, or `None` if it could not be read.
+        result: what a worker should return, apart from its times.
     """
 
     stages: Stages
@@ -53,26 +53,26 @@ class Local(NamedTuple):
 
 
 def local_way(path: str, settings: Settings) -> Local:
-    """Take a file through all stages in this process.
+    """Read and parse a file in this process, and measure each stage.
 
     Args:
-        path: the file; empty for a made-up text.
+        path: the file; empty for the built-in sample.
         settings: settings with the limits.
     """
     shown = printable_name(path)
     stages = Stages(shown)
     result = ParseResult("", shown)
     times = stages.local_ms
-    data = _MADE_UP
+    data = _SAMPLE
     compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
-    compress(parse_bytes(b"", "").ast_json or b"")  # what only a first use takes is not the file's
+    compress(parse_bytes(b"", "").ast_json or b"")  # the first use takes longer
     if path and path != shown:
         stages.error_type = result.error_type = ErrorType.PATH_NOT_ALLOWED
         stages.error = result.error = NOT_UTF8
         return Local(stages, None, result)
     if path:
         began = perf_counter()
-        with suppress(OSError, ValueError):  # the reading says why
+        with suppress(OSError, ValueError):  # reading it reports why
             os.stat(path)
         times["stat"] = _ms_since(began)
         try:
@@ -102,14 +102,14 @@ def local_way(path: str, settings: Settings) -> Local:
 
 
 class Traveller:
-    """Sends files through a broker to a worker, one at a time.
+    """Sends files through a broker to a worker, one at a time, and measures each stage.
 
     Args:
-        window: where to send.
-        app: the application that it sends with.
+        window: used to send.
+        app: the Celery application of the window.
         settings: settings of the broker, transport and path map.
-        mapped: whether the path map applies: not to an embedded worker.
-        one_clock: whether the workers' clocks are this machine's.
+        mapped: whether the path map applies; it does not to an embedded worker.
+        one_clock: whether the workers' clocks agree with this machine's.
     """
 
     def __init__(
@@ -119,22 +119,22 @@ class Traveller:
         self._app = app
         self._map = PathMap.parse(settings.path_map if mapped else "")
         self._transport: Literal["path", "content"] = settings.transport
-        # Other backends give a result to the first who asks, and no second time.
+        # Other backends return a result only once, and the window has already read it.
         self._one_clock = one_clock and "redis" in settings.celery()["result_backend"].split(":")[0]
 
     def take(self, local: Local) -> ParseResult:
-        """Take a file to a worker and back, and note the stages.
+        """Send a file to a worker several times, and record the times of its stages.
 
         Returns:
-            The worker's answer.
+            The worker's result.
 
         Raises:
-            BrokerError: nothing came back.
+            BrokerError: no result arrived.
         """
         stages = local.stages
         request = self._request(local)
         stages.seen_as = request.path or ""
-        # The first trip finds a worker that has not begun to work.
+        # The first trip is slower, since the worker has not parsed anything yet.
         trips = [self._trip(request, stages.size) for _ in range(TRIPS + 1)][1:]
         middle = statistics.median_low(sum(times.values()) for times, _ in trips)
         stages.trip_ms, result = next(trip for trip in trips if sum(trip[0].values()) == middle)
@@ -156,19 +156,19 @@ class Traveller:
         self._window.submit(Batch([request], size), queue=QUEUE_INTERACTIVE, keep=True)
         sent = time.time()
         answer = self._wait(sent + ANSWER_LIMIT_S)
-        came = time.time()
+        received = time.time()
         (result,) = answer.results
         times = {"publish": (sent - began) * 1000}
         done = self._done_at(answer.task_id)
         work_s = result.duration_ms / 1000
         if done is None:
-            around = max(0.0, came - sent - work_s)
+            around = max(0.0, received - sent - work_s)
             times |= {"work": result.duration_ms, "queue wait and transfer": around * 1000}
         else:
             times |= {
                 "queue wait": max(0.0, done - work_s - sent) * 1000,
                 "work": result.duration_ms,
-                "transfer": max(0.0, came - done) * 1000,
+                "transfer": max(0.0, received - done) * 1000,
             }
         return times, result
 
@@ -178,12 +178,12 @@ class Traveller:
                 return answers[0]
             if time.time() > deadline:
                 raise BrokerError(
-                    f"no answer came within {ANSWER_LIMIT_S:g} s, although there is a worker: is"
-                    " it busy with other files, or stuck? See `ck3parse status`"
+                    f"no answer came within {ANSWER_LIMIT_S:g} s, although there is a worker:"
+                    " `ck3parse status` shows whether it is busy with other files"
                 )
 
     def _done_at(self, task_id: str) -> float | None:
-        """Return when the worker had the answer, by its clock, and drop what it left."""
+        """Return when the worker finished, by its clock, and delete the result."""
         if not self._one_clock:
             return None
         reply = AsyncResult(task_id, app=self._app)
@@ -195,10 +195,10 @@ class Traveller:
 
 
 def store_times(results: Sequence[tuple[Stages, ParseResult]]) -> None:
-    """Note how long each result takes to be stored, in the current folder, where `run` stores.
+    """Measure how long storing each result takes in the current folder, where `run` stores too.
 
     Raises:
-        StoreError: it cannot be written there.
+        StoreError: the folder cannot be written.
     """
     here = "." if os.access(".", os.W_OK) else None
     with (

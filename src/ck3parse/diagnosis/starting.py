@@ -1,4 +1,4 @@
-"""Step A: how long processes take to start and to import."""
+"""Step A: how long Python takes to start and to import this package."""
 
 import statistics
 import subprocess
@@ -13,7 +13,7 @@ STARTS = {
     "parser": "from ck3parse.parser import parser_in_use; parser_in_use()",
     "celery": "import ck3parse.tasks",
 }
-"""What is imported, each in a fresh interpreter."""
+"""The code that is run, each in a fresh interpreter."""
 SLOW_START_MS = 400.0
 SLOW_IMPORT_MS = 3000.0
 _ROUNDS = 3
@@ -21,7 +21,7 @@ _LIMIT_S = 120.0
 
 
 def start_times() -> tuple[dict[str, float], list[Finding]]:
-    """Return the median milliseconds of each of `STARTS`, and what is wrong with them."""
+    """Return the median milliseconds of each of `STARTS`, and findings on them."""
     times: dict[str, float] = {}
     findings = []
     for name, code in STARTS.items():
@@ -41,23 +41,23 @@ def start_times() -> tuple[dict[str, float], list[Finding]]:
         findings.append(
             Finding(
                 "A", "warning", f"Python takes {times['python']:,.0f} ms to start.",
-                "Look for a virus scanner, a network drive under the interpreter, or .pth files"
-                " that import much; `python -X importtime -c pass` shows the last.",
+                "Look for a virus scanner, an interpreter on a network drive, or .pth files that"
+                " import a lot: `python -X importtime -c pass` shows these.",
             )
         )  # fmt: skip
     elif times.get("celery", 0.0) > SLOW_IMPORT_MS:
         findings.append(
             Finding(
                 "A", "warning", f"Importing Celery takes {times['celery']:,.0f} ms.",
-                "The environment's packages are read slowly: is it on a network drive or scanned?",
+                "Reading the installed packages is slow: look for a network drive or a scanner.",
             )
         )  # fmt: skip
     return times, findings
 
 
-def _broken(name: str, words: str) -> Finding:
-    last = words.strip().splitlines()[-1:] or ["it died without a word"]
+def _broken(name: str, output: str) -> Finding:
+    last = output.strip().splitlines()[-1:] or ["it ended without a message"]
     return Finding(
         "A", "error", f"A fresh interpreter cannot import {name}: {last[0]}",
-        f"Install ck3parse into the environment of {sys.executable} again.",
+        f"Install ck3parse again into the environment of {sys.executable}.",
     )  # fmt: skip

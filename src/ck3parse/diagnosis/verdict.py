@@ -1,4 +1,4 @@
-"""Step B in words: why a file has no AST, and which stage of its way is slow."""
+"""Findings of step B: why a file has no AST, and which of its stages are slow."""
 
 import os
 from collections.abc import Mapping
@@ -20,25 +20,25 @@ SLOW_WORK_MS = 100.0
 def file_findings(
     stages: Stages, here: ParseResult, there: ParseResult | None, workers: Mapping[str, Identity]
 ) -> list[Finding]:
-    """Return what went wrong with a file on its way, and what was slow.
+    """Return findings on a file: what went wrong, and what was slow.
 
     Args:
-        stages: its way.
-        here: what this process made of it.
-        there: what a worker made of it, or `None` if none was asked.
-        workers: what the workers run, by name.
+        stages: the times of the file.
+        here: the result of this process.
+        there: the result of a worker, or `None` if none was asked.
+        workers: identities of the workers, by name.
     """
-    name = stages.path or "a made-up text"
+    name = stages.path or "the built-in sample"
     if there is not None and there.error_type != here.error_type:
         return [_failure(name, stages, there, workers)]
     findings = []
     if here.error_type and here.error_type.of_the_content:
         place = f"{name}:{here.line}:{here.column}"
         what = f"{place}: {here.error_type}: {here.error}"
-        findings.append(_warn(what, "Nothing is wrong with the setup: correct the file."))
+        findings.append(_warn(what, "The setup is fine: correct the file."))
     elif here.error_type:
         what = f"{name}: {here.error_type}: {here.error}"
-        findings.append(Finding("B", "error", what, "See that the file is there and readable."))
+        findings.append(Finding("B", "error", what, "Check that the file exists and is readable."))
     elif there is not None and stages.same is False:
         findings.append(_differs(name, stages, here, there))
     return findings + _slow(name, stages)
@@ -47,31 +47,31 @@ def file_findings(
 def _failure(
     name: str, stages: Stages, there: ParseResult, workers: Mapping[str, Identity]
 ) -> Finding:
-    """Return why a worker failed with a file that this process did not fail with."""
+    """Return why a worker failed on a file where this process did not."""
     seen_as = stages.seen_as
     asked = "" if seen_as in ("", os.path.abspath(stages.path)) else f" as {seen_as}"
     what = f"{name}: a worker answers {there.error_type}: {there.error}"
-    remedy = "Look at the worker's log, and compare the versions of step C."
+    remedy = "Read the worker's log, and compare the versions in step C."
     if there.error_type == ErrorType.PATH_NOT_ALLOWED:
         roots = sorted({root for worker in workers.values() for root in worker.roots})
         what = (
-            f"{name}: the worker may not read it{asked}: it lies beneath none of the worker's"
+            f"{name}: the worker may not read it{asked}: it is inside none of the worker's"
             f" roots ({', '.join(roots) or 'unknown'})."
         )
-        remedy = "Start the worker with CK3PARSE_ROOTS, or `ck3parse serve`, naming its folder."
+        remedy = "Add its folder to CK3PARSE_ROOTS of the worker, or to the paths of `serve`."
     elif there.error_type == ErrorType.FILE_NOT_FOUND:
         what = f"{name}: it exists here, but the worker does not see it{asked}."
         remedy = (
-            "Correct CK3PARSE_PATH_MAP: it leads to where no such file is."
+            "Correct CK3PARSE_PATH_MAP: there is no such file at the mapped path."
             if asked
-            else "Say where workers see it with CK3PARSE_PATH_MAP=/here=/there, or send its bytes"
+            else "Set CK3PARSE_PATH_MAP=/here=/there to where workers see it, or send its content"
             " with --transport content."
         )
     elif there.error_type == ErrorType.PERMISSION:
         what = f"{name}: the worker's user may not read it{asked}."
-        remedy = "Let that user read it, or send its bytes with --transport content."
+        remedy = "Let that user read it, or send its content with --transport content."
     elif there.error_type in (ErrorType.PARSE_TIMEOUT, ErrorType.WORKER_CRASHED):
-        remedy = "A parser of one's own or a broken native build does that: see step C."
+        remedy = "Step C shows its parser: a custom parser or a broken native build can cause this."
     return Finding("B", "error", what, remedy)
 
 
@@ -84,36 +84,36 @@ def _differs(name: str, stages: Stages, here: ParseResult, there: ParseResult) -
             "Correct CK3PARSE_PATH_MAP, or bring the worker's copy up to date.",
         )  # fmt: skip
     return Finding(
-        "B", "error", f"{name}: the worker's AST of it is another than this process's.",
-        "Its parser is another: see step C.",
+        "B", "error", f"{name}: the worker's AST differs from this process's.",
+        "Its parser differs: see step C.",
     )  # fmt: skip
 
 
 def _slow(name: str, stages: Stages) -> list[Finding]:
-    """Return which stages take longer than they should."""
+    """Return findings on stages that take longer than they should."""
     local, trip = stages.local_ms, stages.trip_ms
     megabytes = stages.size / 1e6
     findings = []
     read = local.get("read", 0.0)
     if read > SLOW_READ_MS + megabytes / SLOW_READ_MB_PER_S * 1000:
-        what = f"{name}: reading it took {read:,.0f} ms: a slow disk, a network drive or a scanner."
-        findings.append(_warn(what, "Keep mods on a local disk; a second read is from memory."))
+        what = f"{name}: reading it took {read:,.0f} ms."
+        findings.append(_warn(what, "Keep mods on a local disk, and look for a virus scanner."))
     wait = trip.get("queue wait", trip.get("queue wait and transfer", 0.0))
     if wait > SLOW_QUEUE_MS:
-        what = f"{name}: it waited {wait:,.0f} ms until a worker process took it."
-        findings.append(_warn(what, "All of them are busy: start more workers, or wait."))
+        what = f"{name}: it waited {wait:,.0f} ms for a worker process."
+        findings.append(_warn(what, "All worker processes are busy: start more, or wait."))
     back = trip.get("transfer", 0.0) + trip.get("publish", 0.0)
     if back > SLOW_TRANSFER_MS + megabytes * 20:
-        what = f"{name}: sending it and its answer took {back:,.0f} ms beside its parsing."
-        findings.append(_warn(what, "The network to the broker, or the broker itself, is slow."))
+        what = f"{name}: sending it and its result took {back:,.0f} ms."
+        findings.append(_warn(what, "The broker or the network to it is slow."))
     work = trip.get("work", 0.0)
     alone = sum(local.values())
     if work > SLOW_WORK_MS and work > SLOW_WORK_RATIO * alone:
-        what = f"{name}: the worker took {work:,.0f} ms for it, this process {alone:,.0f} ms."
-        findings.append(_warn(what, "Its machine, its disk or its parser (step C) is slower."))
+        what = f"{name}: the worker took {work:,.0f} ms, this process {alone:,.0f} ms."
+        findings.append(_warn(what, "The worker's machine, disk or parser (step C) is slower."))
     if stages.store_ms is not None and stages.store_ms > SLOW_STORE_MS:
-        what = f"Storing one file's AST in this folder took {stages.store_ms:,.0f} ms: a slow disk."
-        findings.append(_warn(what, "Keep the store on a local disk, with `run --out`."))
+        what = f"Storing one file's AST in this folder took {stages.store_ms:,.0f} ms."
+        findings.append(_warn(what, "The disk is slow: choose a local one with `run --out`."))
     return findings
 
 

@@ -14,13 +14,19 @@ from ck3parse.cli import check, explain
 from ck3parse.config import Settings
 from ck3parse.messages import Diagnostic
 from ck3parse.parser import parser_in_use
-from ck3parse.parser.grammar_tables import CODES, TOO_MANY
+from ck3parse.parser.grammar_tables import CODES, SEVERITIES, TOO_MANY, TOO_MANY_SEVERITY
 
 WITH_EXAMPLE = [code for code, rule in RULES.items() if rule.bad and code != "CK3-E010"]
 
 
 def test_every_code_of_the_parser_is_explained() -> None:
     assert {*CODES.values(), TOO_MANY} <= set(RULES)
+
+
+def test_a_rule_has_the_severity_that_the_parser_reports() -> None:
+    severities = {code: SEVERITIES[kind] for kind, code in CODES.items()}
+    severities[TOO_MANY] = TOO_MANY_SEVERITY
+    assert {code: RULES[code].severity for code in severities} == severities
 
 
 @pytest.mark.parametrize("code", WITH_EXAMPLE)

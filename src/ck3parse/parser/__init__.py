@@ -1,8 +1,8 @@
-"""The parser: bytes or text in, the AST's JSON or an error with its place out.
+"""The parser: from bytes or text to the AST's JSON, or to an error and its place.
 
-`CK3PARSE_PARSER` chooses who does it: `native` (the compiled core), `python` (the reference), or
-`module:callable`, a parser of one's own with the signature `parse(data: bytes, name: str, *,
-mode: str) -> ParseOutcome`. Unset, it is the native one where it was built, else the reference.
+`CK3PARSE_PARSER` selects the implementation: `native` (Rust), `python` (the reference), or
+`module:callable`, your own parser with the signature `parse(data: bytes, name: str, *, mode: str)
+-> ParseOutcome`. If it is unset, the native parser is used if it was built, else the reference.
 """
 
 import importlib
@@ -26,13 +26,14 @@ __all__ = [
 
 
 class Parser(NamedTuple):
-    """A parser that can be chosen.
+    """A parser that `CK3PARSE_PARSER` can select.
 
     Attributes:
         name: `native`, `python` or `module:callable`.
-        version: what its results are stored under; parsers with the same output share it.
-        parse_bytes: parses a file's content.
-        parse_text: parses a text as it is.
+        version: the version that its results are stored under, the same for parsers with the
+            same output.
+        parse_bytes: parses the content of a file.
+        parse_text: parses a text without decoding it.
     """
 
     name: str
@@ -44,12 +45,12 @@ class Parser(NamedTuple):
 def parse_bytes(
     data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
 ) -> ParseOutcome:
-    """Parse a file's content, as section 1 of the AST contract decodes it. Never raises.
+    """Parse the content of a file, decoded as in section 1 of the AST contract. Never raises.
 
     Args:
-        data: the file's bytes, with or without a byte order mark, of any line ends.
-        name: what the root node's `filename` says.
-        mode: `strict` or `recover`.
+        data: the file's bytes, with or without a byte order mark, with any line ends.
+        name: the `filename` of the root node.
+        mode: `strict` stops at the first error; `recover` reports all and keeps what is sound.
         max_depth: how deep braces may nest.
     """
     return _parser(read_setting("parser")).parse_bytes(data, name, mode=mode, max_depth=max_depth)
@@ -58,22 +59,22 @@ def parse_bytes(
 def parse_text(
     text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
 ) -> ParseOutcome:
-    """Parse a text as it is: no byte order mark removed, no line ends changed. Never raises.
+    """Parse a text without removing a byte order mark or changing line ends. Never raises.
 
     Args:
         text: the script; lone surrogates are allowed.
-        name: what the root node's `filename` says.
-        mode: `strict` or `recover`.
+        name: the `filename` of the root node.
+        mode: `strict` stops at the first error; `recover` reports all and keeps what is sound.
         max_depth: how deep braces may nest.
     """
     return _parser(read_setting("parser")).parse_text(text, name, mode=mode, max_depth=max_depth)
 
 
 def parser_in_use() -> Parser:
-    """Return the parser that `CK3PARSE_PARSER` chooses.
+    """Return the parser that `CK3PARSE_PARSER` selects.
 
     Raises:
-        UsageError: there is no such parser.
+        UsageError: that parser does not exist.
     """
     return _parser(read_setting("parser"))
 
@@ -84,7 +85,7 @@ def _parser(choice: str) -> Parser:
         try:
             from ck3parse.parser import native
         except ModuleNotFoundError as error:
-            # Only an absent build means Python; one that is there and broken must be heard of.
+            # Fall back only if the native parser was not built. A broken one must raise.
             if error.name != "ck3parse.parser._native":
                 raise
             if choice == "native":
@@ -98,28 +99,28 @@ def _parser(choice: str) -> Parser:
         from ck3parse.parser import reference
 
         return Parser("python", CK3RAVEN.version, reference.parse_bytes, reference.parse_text)
-    return _own_parser(choice)
+    return _custom_parser(choice)
 
 
-def _own_parser(choice: str) -> Parser:
+def _custom_parser(choice: str) -> Parser:
     module_name, _, attribute = choice.partition(":")
     try:
-        own = getattr(importlib.import_module(module_name), attribute)
+        custom = getattr(importlib.import_module(module_name), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(
             f"CK3PARSE_PARSER is {choice!r}, which is not native, python or a module:callable"
             f" that can be imported ({error})"
         ) from error
 
-    def own_bytes(
+    def custom_bytes(
         data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
     ) -> ParseOutcome:
-        del max_depth  # the signature asked of an own parser has none
-        return checked(own(data, name, mode=mode))
+        del max_depth  # a custom parser does not take it
+        return checked(custom(data, name, mode=mode))
 
-    def own_text(
+    def custom_text(
         text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
     ) -> ParseOutcome:
-        return own_bytes(text.encode("utf-8", "replace"), name, mode=mode, max_depth=max_depth)
+        return custom_bytes(text.encode("utf-8", "replace"), name, mode=mode, max_depth=max_depth)
 
-    return Parser(choice, choice, own_bytes, own_text)
+    return Parser(choice, choice, custom_bytes, custom_text)

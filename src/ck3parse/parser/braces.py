@@ -1,13 +1,17 @@
-"""Where a broken text most likely lacks a brace or has one too many, told by its indentation.
+"""Find the most likely place of missing and extra braces in a broken text, by indentation.
 
-Braces are matched as they stand, and what their indentation says against that is noted: a line
-that starts like `key =` no deeper than the innermost open block's own line, or a closing brace
-left of it, says that this block lacks its brace; a closing brace right of it, or one on a later
-line that does not start with it, that it is one too many. Most such notes are mere style, so that
-they only count where something is left over: a block open at the end of the text takes the first
-note inside of it for the place of its brace, and a closing brace that closes nothing takes the
-first note before it for the brace that should not be there. A note is withdrawn where a block
-around it ends or goes on as it is indented.
+Braces are matched as they stand. Where the indentation contradicts a match, a note is taken:
+
+- The innermost open block may lack its closing brace before a line that starts like `key =` and is
+  indented no deeper than the block's own line, and before a closing brace left of the block.
+- A closing brace may be extra if it is right of its block's line, or on a later line but not the
+  first token there.
+
+An operator before `}` or before another `key =` may lack an opening brace. Most notes are only
+style, so they count only if braces do not match in the end: a block that is open at the end of the
+text is closed at the first note inside it, and a closing brace that closes nothing makes the first
+note before it an extra or a missing brace. A note is dropped when a block around it ends or continues
+at its usual indentation.
 """
 
 from collections import Counter, deque
@@ -19,12 +23,12 @@ _NONE = -1
 
 
 class Repairs:
-    """What to do about braces, by the indices of tokens.
+    """How to repair the braces of a text. All members are indices of tokens.
 
     Attributes:
-        closes: how many blocks to close before a token.
-        strays: closing braces to pass over.
-        opens: tokens, each after an operator, that a brace should stand before.
+        closes: the number of blocks to close before a token.
+        strays: closing braces to skip.
+        opens: tokens after an operator to open a block before.
     """
 
     def __init__(self) -> None:
@@ -34,19 +38,20 @@ class Repairs:
 
 
 class _Block:
-    """A block that is open.
+    """An open block.
 
     Attributes:
-        opener: index of its `{`.
-        indent: columns that the line of its `{` is indented by.
-        inner: columns that its first line of its own is indented by, or -1.
-        shaped: whether its content is indented, or begins on the brace's line.
-        keyed: whether a line was noted that starts like a key no deeper than it.
-        lacks: index of the token before which it, or one in it, may lack its brace, or -1.
-        spare: index of the token that may be a brace too many in it, or -1.
+        opener: the index of its `{`.
+        indent: the indentation of the line of its `{`, in columns.
+        inner: the indentation of its content, in columns, or -1 if that starts on the same line.
+        shaped: whether its content is indented or starts on the line of its `{`.
+        keyed: whether a line inside it starts like `key =` and is indented no deeper than it.
+        missing: the index of the token before which a closing brace may be missing, or -1.
+        extra: the index of the token in it that may be an extra brace, or that an opening brace may
+            be missing before, or -1.
     """
 
-    __slots__ = ("indent", "inner", "keyed", "lacks", "opener", "shaped", "spare")
+    __slots__ = ("extra", "indent", "inner", "keyed", "missing", "opener", "shaped")
 
     def __init__(self, opener: int, indent: int, tokens: RecoveryTokens) -> None:
         self.opener = opener
@@ -54,8 +59,8 @@ class _Block:
         self.inner = _NONE
         self.shaped = False
         self.keyed = False
-        self.lacks = _NONE
-        self.spare = _NONE
+        self.missing = _NONE
+        self.extra = _NONE
         child = opener + 1
         if tokens.kind[child] != TokenKind.END:
             if not tokens.first[child]:
@@ -66,7 +71,7 @@ class _Block:
 
 
 def repairs_of(tokens: RecoveryTokens) -> Repairs:
-    """Return what to do about the braces of a text."""
+    """Return how to repair the braces of a text."""
     return _Braces(tokens).repairs()
 
 
@@ -74,8 +79,8 @@ class _Braces:
     def __init__(self, tokens: RecoveryTokens) -> None:
         self.tokens = tokens
         self.open: list[_Block] = []
-        self.spares: deque[int] = deque()
-        """Notes outside of all blocks."""
+        self.extras: deque[int] = deque()
+        """Such tokens outside of all blocks."""
         self.found = Repairs()
         self.root_inner = tokens.indent[0]
 
@@ -92,15 +97,15 @@ class _Braces:
                 self.open.append(_Block(at, self.tokens.indent[at], self.tokens))
             elif kind == TokenKind.CLOSE_BRACE:
                 self.close(at)
-            elif self.lacks_opener(at):
-                self.note_spare(at + 1)
+            elif self.may_lack_opener(at):
+                self.note_extra(at + 1)
             at += 1
         for block in self.open:
-            self.found.closes[block.lacks if block.lacks != _NONE else at] += 1
+            self.found.closes[block.missing if block.missing != _NONE else at] += 1
         return self.found
 
-    def lacks_opener(self, at: int) -> bool:
-        """Tell whether a token is an operator behind which a brace may lack."""
+    def may_lack_opener(self, at: int) -> bool:
+        """Return whether a token is an operator after which an opening brace may be missing."""
         tokens = self.tokens
         if not tokens.is_operator(at) or not at or not tokens.is_key(at - 1):
             return False
@@ -108,51 +113,51 @@ class _Braces:
             return True
         return tokens.is_key(at + 1) and tokens.is_operator(at + 2)
 
-    def note_spare(self, index: int) -> None:
+    def note_extra(self, index: int) -> None:
         if not self.open:
-            self.spares.append(index)
-        elif self.open[-1].spare == _NONE:
-            self.open[-1].spare = index
+            self.extras.append(index)
+        elif self.open[-1].extra == _NONE:
+            self.open[-1].extra = index
 
     def key_line(self, at: int) -> None:
         indent = self.tokens.indent[at]
         if not self.open:
             if indent == self.root_inner:
-                self.spares.clear()
+                self.extras.clear()
             return
         top = self.open[-1]
         if top.shaped and indent == top.inner:
-            top.lacks = top.spare = _NONE
+            top.missing = top.extra = _NONE
             return
         for block in reversed(self.open):
             if block.keyed or block.indent < indent:
                 break
             block.keyed = True
-            if block.shaped and block.lacks == _NONE:
-                block.lacks = at
+            if block.shaped and block.missing == _NONE:
+                block.missing = at
 
     def close(self, at: int) -> None:
         if not self.open:
-            self.spend(self.spares.popleft() if self.spares else at)
+            self.use(self.extras.popleft() if self.extras else at)
             return
         tokens = self.tokens
         block = self.open.pop()
-        lacks, spare = block.lacks, block.spare
+        missing, extra = block.missing, block.extra
         indent = tokens.indent[at]
         if tokens.first[at]:
             if indent == block.indent:
                 return
             if indent < block.indent:
-                lacks = at if lacks == _NONE else lacks
-            elif spare == _NONE:
-                spare = at
-        elif spare == _NONE and tokens.line[block.opener] != tokens.line[at]:
-            spare = at
-        if spare != _NONE:
-            self.note_spare(spare)
-        if self.open and self.open[-1].lacks == _NONE:
-            self.open[-1].lacks = lacks
+                missing = at if missing == _NONE else missing
+            elif extra == _NONE:
+                extra = at
+        elif extra == _NONE and tokens.line[block.opener] != tokens.line[at]:
+            extra = at
+        if extra != _NONE:
+            self.note_extra(extra)
+        if self.open and self.open[-1].missing == _NONE:
+            self.open[-1].missing = missing
 
-    def spend(self, index: int) -> None:
-        lacks_opener = index and self.tokens.is_operator(index - 1)
-        (self.found.opens if lacks_opener else self.found.strays).add(index)
+    def use(self, index: int) -> None:
+        opener_missing = index and self.tokens.is_operator(index - 1)
+        (self.found.opens if opener_missing else self.found.strays).add(index)

@@ -1,7 +1,7 @@
-"""The words for a broken text's errors.
+"""Messages and diagnostics for the errors in a script.
 
-A parser finds a kind of error, its place and what stands there. The sentences are put together
-here, from those in `grammar.toml`, so that every parser reports the same.
+A parser finds the kind of an error, its place and the token there. The messages are built here,
+from the sentences in `grammar.toml`, so that both parsers report the same.
 """
 
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from ck3parse.parser.grammar_tables import (
 )
 
 MAX_DIAGNOSTICS = 100
-"""How many errors of one file are reported; one more diagnostic counts the rest."""
+"""How many errors of one file are reported. One more diagnostic counts the others."""
 
 _FOUND_LIMIT = 40
 
@@ -49,13 +49,13 @@ class ReportedFault(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """What a recovering parser made of a broken text.
+    """What a recovering parser returns for a broken text.
 
     Attributes:
-        ast_json: the tree of what is sound.
-        node_count: its nodes, the root included.
+        ast_json: the AST of the sound parts.
+        node_count: the number of nodes in it, with the root.
         faults: the first errors, at most `MAX_DIAGNOSTICS` + 1, in order of place.
-        fault_count: how many errors there are in all.
+        fault_count: the number of all errors.
     """
 
     ast_json: bytes
@@ -65,10 +65,10 @@ class Recovered(NamedTuple):
 
 
 def diagnostics_of(recovered: Recovered, max_depth: int) -> list[Diagnostic]:
-    """Return the diagnostics of a broken text, the last of which counts those left out.
+    """Return the diagnostics of a broken text. The last one counts the errors past the limit.
 
     Args:
-        recovered: what the recovering parser made of it.
+        recovered: what the recovering parser found.
         max_depth: how deep braces may nest.
     """
     shown = [
@@ -89,7 +89,7 @@ def diagnostics_of(recovered: Recovered, max_depth: int) -> list[Diagnostic]:
 
 
 def message_of(kind: int, found: str) -> str:
-    """Return what a strict parse says of an error, in one sentence.
+    """Return the message of an error in strict mode, one sentence.
 
     Args:
         kind: one of `ErrorKind`.

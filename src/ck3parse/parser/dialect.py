@@ -6,11 +6,11 @@ import msgspec
 class Dialect(msgspec.Struct, frozen=True, eq=False):
     """How a contract spells its tokens.
 
-    A parse passes it along to all that reads characters. Each dialect is one object, from
-    `grammar.toml`, and equal to itself only.
+    A parser passes it to the code that reads characters. The dialects are defined in
+    `grammar.toml`; two are equal only if they are the same object.
 
     Attributes:
-        version: what results are stored under.
+        version: the version that results are stored under.
         blanks: the characters that separate tokens, beside line ends.
         comment: the character that starts a comment.
         quotes: the characters that start a string, and end one that they started.

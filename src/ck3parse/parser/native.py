@@ -1,4 +1,4 @@
-"""The native parser behind the same functions as the reference's."""
+"""The native parser, with the same functions as the reference parser."""
 
 import ck3parse.parser._native as _native  # "from" would hide which module is missing
 from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
@@ -15,23 +15,23 @@ from ck3parse.parser.outcome import ParseOutcome, recovered_outcome
 def parse_bytes(
     data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
 ) -> ParseOutcome:
-    """Parse a file's content; see `ck3parse.parser.parse_bytes`."""
+    """Parse the content of a file; see `ck3parse.parser.parse_bytes`."""
     outcome = _outcome(*_native.parse_bytes(data, name, max_depth))
     if mode == "strict" or outcome.success:
         return outcome
-    most = MAX_DIAGNOSTICS + 1
-    return _recovered(*_native.recover_bytes(data, name, max_depth, most), max_depth)
+    max_faults = MAX_DIAGNOSTICS + 1
+    return _recovered(*_native.recover_bytes(data, name, max_depth, max_faults), max_depth)
 
 
 def parse_text(
     text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
 ) -> ParseOutcome:
-    """Parse a text as it is; see `ck3parse.parser.parse_text`."""
+    """Parse a text; see `ck3parse.parser.parse_text`."""
     outcome = _outcome(*_native.parse_text(text, name, max_depth))
     if mode == "strict" or outcome.success:
         return outcome
-    most = MAX_DIAGNOSTICS + 1
-    return _recovered(*_native.recover_text(text, name, max_depth, most), max_depth)
+    max_faults = MAX_DIAGNOSTICS + 1
+    return _recovered(*_native.recover_text(text, name, max_depth, max_faults), max_depth)
 
 
 def _outcome(

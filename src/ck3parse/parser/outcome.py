@@ -1,4 +1,4 @@
-"""What a parser gives back."""
+"""The outcome of a parse."""
 
 import msgspec
 
@@ -13,14 +13,14 @@ class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         success: whether the whole text parsed.
-        ast_json: the AST as compact ASCII JSON, or `None`; that of what is sound if the text is
-            broken and was recovered.
-        node_count: nodes in the AST, the root included; 0 without an AST.
-        error_type: `None`, `LexerError` or `ParseError`.
-        error: one sentence on the error, or `None`.
-        line: line of the error, from 1, or `None`.
-        column: column of the error in code points, from 1, or `None`.
-        diagnostics: each error, in order of place; empty unless the text was recovered.
+        ast_json: the AST as compact ASCII JSON, or `None`. In recover mode, a broken text has one
+            too: the AST of its sound parts.
+        node_count: the number of nodes in the AST, with the root; 0 without an AST.
+        error_type: the type of the first error, `LexerError` or `ParseError`, or `None`.
+        error: the message of the first error, one sentence, or `None`.
+        line: the line of the first error, from 1, or `None`.
+        column: the column of the first error in code points, from 1, or `None`.
+        diagnostics: all errors, in order of place. Empty in strict mode.
     """
 
     success: bool
@@ -37,7 +37,7 @@ def fill_result(result: ParseResult, outcome: ParseOutcome, ast: bytes | None) -
     """Copy an outcome into the result of its file.
 
     Args:
-        result: gets all that the outcome says; its id, path, hash, size and time stay.
+        result: takes the fields of the outcome; its id, path, hash, size and time stay.
         outcome: what the parser returned.
         ast: the outcome's AST as a zstd frame, or `None`.
     """
@@ -48,13 +48,13 @@ def fill_result(result: ParseResult, outcome: ParseOutcome, ast: bytes | None) -
 
 
 def checked(given: object) -> ParseOutcome:
-    """Return what a parser of the user's own gave, if that is an outcome.
+    """Return the outcome of a custom parser, if it is valid.
 
     Args:
-        given: what it returned.
+        given: what the parser returned.
 
     Raises:
-        TypeError: it is something else, or one of its fields is.
+        TypeError: it is not an outcome, or a field has the wrong type.
         ValueError: its fields contradict each other.
     """
     if not isinstance(given, ParseOutcome):
@@ -76,15 +76,15 @@ def checked(given: object) -> ParseOutcome:
 
 
 def is_object(json: bytes) -> bool:
-    """Return whether a text looks like a JSON object, by how it begins and ends."""
+    """Return whether a text starts and ends like a JSON object."""
     return json.startswith(b"{") and json.endswith(b"}")
 
 
 def recovered_outcome(recovered: Recovered, max_depth: int) -> ParseOutcome:
-    """Return the outcome of a broken text that was recovered.
+    """Return the outcome of a broken text in recover mode.
 
     Args:
-        recovered: what the recovering parser made of it.
+        recovered: what the recovering parser found.
         max_depth: how deep braces may nest.
     """
     first = recovered.faults[0]

@@ -1,12 +1,11 @@
-"""The script's tokens and commonest elements as regular expressions.
+"""Regular expressions for tokens and for the most common elements.
 
-Repeats are possessive: what was taken is never given back, so that a text is matched in linear
-time, whatever it holds.
+Repeats are possessive: they never backtrack, so that matching takes linear time for any text.
 
-CPython before 3.11.5 does not go back when a try of a possessively repeated group fails: what the
-try had passed counts as matched. It is right where the group is single characters, followed by
-nothing that can fail. So every such group is of that form, here and in all other modules; another
-group is repeated greedily, and not without a bound, as each try takes memory.
+CPython before 3.11.5 has a bug: when an attempt at a possessively repeated group fails, the
+characters that it consumed count as matched. Groups of single characters, followed by nothing that
+can fail, are not affected. So every possessively repeated group has that form, here and in all
+other modules. Other groups repeat greedily up to a bound, since each repeat takes memory.
 """
 
 import re
@@ -22,51 +21,51 @@ from ck3parse.parser.unicode_tables import ALNUM_RANGES, ALPHA_RANGES, DIGIT_RAN
 _LAST_OF_BMP = 0xFFFF
 
 CLOSE_LIMIT = 8
-"""How many closing braces are matched at once: a few, as too many are matched again one by one."""
+"""How many closing braces one match takes. If they are more than are open, all are read again."""
 
 NUMBERS_LIMIT = 1000
-"""How many numbers are matched at once: the matcher remembers each of them until it is through."""
+"""How many numbers one match takes. The matcher keeps each of them in memory until it ends."""
 
 
 class Element(IntEnum):
-    """Kinds of elements matched as a whole: the last group of `Patterns.element` that took part.
+    """Kinds of elements, by the number of the last group of `Patterns.element` that matched.
 
-    Groups `KEY` and `OPERATOR` come before the group of what follows the operator.
+    The groups `KEY` and `OPERATOR` match before the group of the value or the brace.
     """
 
     KEY = 1
     OPERATOR = 2
     IDENTIFIER = 3
-    """`key OP identifier`; and so on."""
+    """`key OP identifier`, and likewise for the next ones."""
     NUMBER = 4
     STRING = 5
     SCRIPTED = 6
     BLOCK = 7
     """`key OP {`."""
     BARE_IDENTIFIER = 8
-    """An identifier with no operator after it; and so on."""
+    """An identifier with no operator after it."""
     CLOSE = 9
     """`}`, up to `CLOSE_LIMIT` of them."""
     NUMBERS = 10
-    """Plain numbers, each with a space after it, and no operator after any."""
+    """Plain numbers, each followed by a space, and no operator after the last."""
     LIST = 11
     """`{`."""
     BARE_NUMBER = 12
     BARE_STRING = 13
     BARE_SCRIPTED = 14
     OTHER = 15
-    """None of these: an empty match."""
+    """None of these. The match is empty."""
 
 
 class Patterns(NamedTuple):
-    """The expressions for texts of a dialect and an alphabet.
+    """The expressions for a dialect's texts.
 
     Attributes:
-        skip: spaces, line ends and comments, or nothing.
+        skip: any blanks, line ends and comments.
         token: `skip`, then a token, as a group. Its `TokenKind` is that of its text in
             `KIND_OF_TEXT`, or else the group's number.
-        element: a common element, its groups numbered by `Element`, then `skip`; or nothing. It
-            matches everywhere, so that searching never passes over anything.
+        element: a common element, with groups numbered by `Element`, then `skip`; or nothing. It
+            matches at every offset, so that `finditer` skips no character.
     """
 
     skip: re.Pattern[str]
@@ -113,7 +112,7 @@ def patterns_of(dialect: Dialect, is_ascii: bool) -> Patterns:
     skip = rf"{blank}(?:{re.escape(dialect.comment)}[^\n]*+{blank})*+"
     word = f"{starter}{_any_of(*follower)}"
     identifier = f"(?:{word}|{digit}{letter}{_any_of(*follower)})"
-    # After a minus the second character decides nothing: `-1a` is a number and an identifier.
+    # After a minus, a letter as second character changes nothing: `-1a` is `-1` and `a`.
     number = rf"(?:-{digit}|{digit}(?!{letter})){digits}(?:\.{digits})?+%?+"
     string = "|".join(f"{quote}{_string_rest(quote)}{quote}" for quote in dialect.quotes)
     operator = _operator()
@@ -195,8 +194,8 @@ def _sets(ascii_set: str, ranges: tuple[tuple[int, int], ...]) -> list[str]:
     high = [(first, last) for first, last in ranges if last > _LAST_OF_BMP]
     if not high:
         return [f"[{ascii_set}{low}]"]
-    # Ranges above U+FFFF are tried one by one. A set of what is not in them has all that is below
-    # for its first, and is done with most characters there.
+    # The matcher tries ranges above U+FFFF one by one. In the complement, the first range covers
+    # everything below them, which settles most characters at once.
     starts = [0, *(last + 1 for _, last in high)]
     ends = [*(first - 1 for first, _ in high), sys.maxunicode]
     others = "".join(f"{chr(first)}-{chr(last)}" for first, last in zip(starts, ends, strict=True))

@@ -1,7 +1,7 @@
-"""The reference parser of texts that are broken: a tree of what is sound, and all that is not.
+"""The reference parser for broken texts: the AST of the sound parts, and all errors.
 
-It reads `RecoveryTokens` with the `Repairs` of their braces. It reports a token that cannot stand
-where it does, and skips it and what follows it, up to the next brace or the next line.
+It reads `RecoveryTokens` with the `Repairs` of their braces. An unexpected token is reported, and
+skipped with all that follows it up to the next brace or line.
 """
 
 from json.encoder import encode_basestring_ascii as quoted
@@ -14,13 +14,13 @@ from ck3parse.parser.recovery_tokens import Fault, RecoveryTokens, Span
 
 
 def recover(text: str, name: str, dialect: Dialect, max_depth: int) -> Recovered:
-    """Return the tree of what is sound in a text, and what is wrong with the rest.
+    """Return the AST of the sound parts of a text, and its errors.
 
     Args:
         text: the script.
-        name: what the root node's `filename` says.
+        name: the `filename` of the root node.
         dialect: how the script is spelled.
-        max_depth: how deep braces may nest; what is deeper is left out.
+        max_depth: how deep braces may nest. Anything deeper is left out.
     """
     tokens = RecoveryTokens(text, dialect)
     parse = _Recovery(tokens, max_depth)
@@ -49,7 +49,7 @@ def _reported(tokens: RecoveryTokens, fault: Fault) -> ReportedFault:
 
 
 class _Recovery:
-    """One broken text on its way to JSON."""
+    """The parse of one broken text."""
 
     def __init__(self, tokens: RecoveryTokens, max_depth: int) -> None:
         self.tokens = tokens
@@ -58,22 +58,22 @@ class _Recovery:
         self.pieces: list[str] = []
         self.node_count = 1
         self.open: list[tuple[int, Span]] = []
-        """Each open block's `{`, or the operator behind which that lacks, and its key."""
+        """The index of the `{` of each open block, or of the operator before a missing one, and the key."""
         self.at = 0
 
     def run(self) -> None:
-        """Write all elements that are sound."""
+        """Write all sound elements."""
         tokens, kinds = self.tokens, self.tokens.kind
         closes = self.repairs.closes
-        owed = False  # whether a `;` asks for an element
+        owed = False  # whether an element must follow a `;`
         while True:
             at = self.at
             for _ in range(closes.get(at, 0)):
-                self.close_for_lack()
+                self.close_unclosed()
             kind = kinds[at]
             if kind == TokenKind.END:
                 while self.open:
-                    self.close_for_lack()
+                    self.close_unclosed()
                 return
             self.at += 1
             if kind == TokenKind.SEMICOLON:
@@ -106,7 +106,7 @@ class _Recovery:
             self.keyed(at, value)
 
     def keyed(self, start: int, text: str) -> None:
-        """Write the element whose key, of a value, starts at an index; `self.at` is after it."""
+        """Write the element whose key starts at an index and ends before `self.at`."""
         tokens = self.tokens
         operator = self.at
         value_type = self.value_type(start)
@@ -163,7 +163,7 @@ class _Recovery:
         return ""
 
     def named(self, at: int, sign: str) -> tuple[str, str]:
-        """Return the value, with its type, of the `@` at an index; no type if there is no name."""
+        """Return the value and type of the `@` at an index, or `""` twice without a name."""
         tokens = self.tokens
         name = self.at
         if tokens.kind[name] == TokenKind.OPEN_BRACKET:
@@ -184,11 +184,11 @@ class _Recovery:
         return sign + tokens.source(name), ValueType.SCRIPTED_VALUE
 
     def open_block(self, opener: int, key: Span, head: str) -> None:
-        """Write a block's or a list's beginning.
+        """Write the beginning of a block or a list.
 
         Args:
-            opener: index of its `{`, or of the operator behind which that lacks.
-            key: offsets of its key; equal ones for a list.
+            opener: the index of its `{`, or of its operator if the `{` is missing.
+            key: the span of its key; empty for a list.
             head: its JSON.
         """
         if len(self.open) == self.max_depth:
@@ -199,13 +199,13 @@ class _Recovery:
         self.write(head)
 
     def close(self) -> None:
-        """Write the innermost block's end."""
+        """Write the end of the innermost block."""
         if not self.too_deep():
             self.pieces.append("]}")
         self.open.pop()
 
-    def close_for_lack(self) -> None:
-        """End the innermost block before `self.at`, as it lacks its brace."""
+    def close_unclosed(self) -> None:
+        """End the innermost block before `self.at`, and report its missing brace."""
         if not self.open:
             return
         tokens = self.tokens
@@ -225,18 +225,18 @@ class _Recovery:
         self.close()
 
     def indented(self, opener: int) -> bool:
-        """Tell whether a block's content is indented, so that its end is where this ends."""
+        """Return whether the content of a block is indented, and so shows where the block ends."""
         tokens = self.tokens
         child = opener + 1
         return not tokens.first[child] or tokens.indent[child] > tokens.indent[opener]
 
     def fault(self, kind: ErrorKind, index: int, found: Span | None = None) -> None:
-        """Tell of a token, in its own words or in those found elsewhere."""
+        """Report an error at a token, and the token or another span as what was found."""
         place = self.tokens.start[index], self.tokens.end[index]
         self.tokens.faults.append(Fault(kind, *place, found or place))
 
     def unexpected(self, kind: ErrorKind, index: int) -> None:
-        """Tell of a token, and go on with the next brace, line, or token that begins a block."""
+        """Report a token, and skip to the next brace, line, or token that starts a block."""
         self.fault(kind, index)
         tokens = self.tokens
         while not (
@@ -253,7 +253,7 @@ class _Recovery:
                 self.at += 1
 
     def too_deep(self) -> bool:
-        """Tell whether what is written now is to be left out."""
+        """Return whether the current element is nested too deeply to be written."""
         return len(self.open) > self.max_depth
 
     def write(self, piece: str) -> None:
@@ -263,7 +263,7 @@ class _Recovery:
             self.pieces.append(comma + piece)
 
     def count(self) -> None:
-        """Count a node that is about to be written."""
+        """Count a node before it is written."""
         self.node_count += not self.too_deep()
 
     def value_type(self, index: int) -> str:
@@ -279,6 +279,6 @@ class _Recovery:
         )
 
     def place(self, index: int) -> str:
-        """Return a token's place as JSON has it."""
+        """Return the place of a token as JSON members."""
         line, column = self.tokens.place_of(self.tokens.start[index])
         return f'"line":{line},"column":{column}'

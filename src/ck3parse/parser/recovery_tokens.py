@@ -1,6 +1,6 @@
-"""A broken text's tokens: all of them at once, with what is no token passed over and told of.
+"""The tokens of a broken text, with characters that start no token skipped and reported.
 
-They are arrays of numbers, as what comes after looks ahead and goes over them twice.
+All tokens are read at once, into arrays of numbers: recovery looks ahead and reads them twice.
 """
 
 import re
@@ -13,13 +13,13 @@ from ck3parse.parser.patterns import string_patterns
 from ck3parse.parser.tokens import TokenReader
 
 TAB_WIDTH = 4
-"""Columns between two tab stops where indentation is compared."""
+"""Columns between two tab stops, for comparing indentation."""
 
 INLINE_LINES = 10
-"""How many lines further an inline expression may end."""
+"""How many lines after its first an inline expression may span."""
 
 
-# A line that opens or closes a block or gives a key a value, or the next of a list of strings.
+# The next line that starts with `}`, with a key and an operator, or with a string.
 _SCRIPT_LINE = re.compile(
     r"\n[ \t\r]*+(?:\}|[^ \t\r\n=<>!?{}\#\"']++[ \t\r]*+(?:[=<>]|[?!]=)|[\"'][^ \t\r\n])"
 )
@@ -28,21 +28,21 @@ _BLANKS = re.compile(r"[ \t\r]*+")
 
 
 Span = tuple[int, int]
-"""Two offsets: where something starts, and where it ends."""
+"""A start offset and an end offset."""
 
 
 _INLINE_STOPS = OPERATORS | {TokenKind.END, TokenKind.OPEN_BRACE, TokenKind.CLOSE_BRACE}
 
 
 class Fault:
-    """Something wrong, by offsets.
+    """An error in a broken text.
 
     Args:
-        kind: what it is.
-        start: offset of its place.
-        end: where its place ends.
-        found: offsets of what its words name: a token, a key, or nothing if they are equal.
-        opener: offset of the brace that its words tell the line of, or -1.
+        kind: the kind of the error.
+        start: the offset where its place starts.
+        end: the offset where its place ends.
+        found: the span of the token or key that the message names; empty if it names none.
+        opener: the offset of the brace whose line the message names, or -1.
     """
 
     __slots__ = ("end", "found", "kind", "opener", "start")
@@ -62,14 +62,14 @@ class RecoveryTokens:
 
     Attributes:
         text: the text.
-        line_starts: the offset of each line's start, then one past the end of the text.
-        kind: each token's `TokenKind`.
-        start: its offset.
-        end: where it ends.
-        line: the line it starts on, from 1.
-        indent: the columns of white space that this line starts with.
-        first: 1 if no token stands before it on its line.
-        faults: what was wrong on the way.
+        line_starts: the offset of the start of each line, then the end of the text plus 1.
+        kind: the `TokenKind` of each token.
+        start: the offset where each token starts.
+        end: the offset where each token ends.
+        line: the line where each token starts, from 1.
+        indent: the indentation of that line, in columns.
+        first: 1 for each token that is the first on its line, else 0.
+        faults: the errors found while reading tokens; the parser adds its own.
     """
 
     def __init__(self, text: str, dialect: Dialect) -> None:
@@ -96,19 +96,19 @@ class RecoveryTokens:
             self._add(TokenKind.END, len(text), len(text))
 
     def is_key(self, index: int) -> bool:
-        """Tell whether a token can be a key, and so a value too."""
+        """Return whether a token can be a key, and so a value too."""
         return self.kind[index] in KEYS
 
     def is_word(self, index: int) -> bool:
-        """Tell whether a token is an identifier or a bool."""
+        """Return whether a token is an identifier or a bool."""
         return self.kind[index] in (TokenKind.IDENTIFIER, TokenKind.BOOL)
 
     def is_operator(self, index: int) -> bool:
-        """Tell whether a token is an operator."""
+        """Return whether a token is an operator."""
         return self.kind[index] in OPERATORS
 
     def starts_line_of_key(self, index: int) -> bool:
-        """Tell whether a token is the first of its line, and a key with an operator after it."""
+        """Return whether a token is the first of its line, and a key with an operator after it."""
         if not self.first[index]:
             return False
         if self.kind[index] == TokenKind.AT and self.is_word(index + 1):
@@ -116,7 +116,7 @@ class RecoveryTokens:
         return self.is_key(index) and self.is_operator(index + 1 + self.is_date(index))
 
     def is_date(self, index: int) -> bool:
-        """Tell whether a token is the number that a date starts with, as `1066.9` in `1066.9.1`."""
+        """Return whether a token is the number at the start of a date: `1066.9` of `1066.9.1`."""
         after = index + 1
         return (
             self.kind[index] == TokenKind.NUMBER
@@ -125,14 +125,14 @@ class RecoveryTokens:
         )
 
     def last_line_within(self, index: int, indent: int) -> int:
-        """Return the end of the last line before a token's that is indented by more than a block.
+        """Return the end of the last line before a token that is indented deeper than a block.
 
         Args:
-            index: of a token that another one comes before.
-            indent: columns that the line of the block's brace is indented by.
+            index: the index of a token, other than the first.
+            indent: the indentation of the line of the block's brace, in columns.
 
         Returns:
-            An offset, that of the end of the token before if no more lines follow it.
+            An offset. Without such a line, it is the end of the token before.
         """
         if self._between != index:
             self._between = index
@@ -141,11 +141,11 @@ class RecoveryTokens:
         return self._ends[at] if at < len(self._ends) else self.end[index - 1]
 
     def _lines_before(self, index: int) -> tuple[list[int], list[int]]:
-        """Return what `last_line_within` says of each indent, as many blocks may end at one token.
+        """Return what `last_line_within` returns for each indent, as many blocks can end there.
 
         Returns:
-            Indents, ascending, and the ends of lines, each for what is indented by less than its
-            indent and not by less than the one before.
+            Indents, ascending, and the end of a line for each. It applies to blocks that are
+            indented less than its indent, and not less than the indent before it.
         """
         below: list[int] = []
         ends: list[int] = []
@@ -156,7 +156,7 @@ class RecoveryTokens:
                 after -= 1
             indent = self._indent_of(line)
             if after > start:
-                # It ends the blocks that are indented no less: no line after it is theirs.
+                # It ends the blocks that are indented as much or more.
                 while below and below[-1] > indent:
                     below.pop()
                     end = ends.pop()
@@ -172,11 +172,11 @@ class RecoveryTokens:
         """Return where an inline expression ends.
 
         Args:
-            index: of its `@`, which a `[` follows.
+            index: the index of its `@`, before a `[`.
 
         Returns:
-            The index of the token after it, and whether it has a closing bracket. One that has none
-            ends with its line, or where a brace or an operator comes before that.
+            The index of the token after it, and whether it has a closing bracket. Without one, it
+            ends with its line or before the first brace or operator.
         """
         line = self.line[index]
         next_line = 0
@@ -277,8 +277,8 @@ class RecoveryTokens:
         self.faults.append(Fault(ErrorKind.UNCLOSED_STRING, at, end, (at, at + 1)))
         return end
 
-    # What these two found holds for every offset up to it, as they go the same way from there on:
-    # so no part of the text is searched twice.
+    # A result of these two applies to every offset between the start of the search and the result.
+    # So no part of the text is searched twice.
 
     def _string_end(self, start: int, quote: str) -> int:
         """Return the offset of the quote that ends a string, or of the end of the text."""
@@ -292,7 +292,7 @@ class RecoveryTokens:
         return known_end
 
     def _script_line(self, start: int) -> int:
-        """Return the offset of the end before the next line that reads as script."""
+        """Return the offset of the line end before the next line that looks like script."""
         known_from, known = self._script_known
         if not known_from <= start <= known:
             match = _SCRIPT_LINE.search(self.text, start)

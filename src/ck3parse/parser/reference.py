@@ -1,9 +1,9 @@
 """The reference parser, in pure Python.
 
-One regular expression matches the common elements as a whole, and their JSON is written at once:
-there are no token objects and no tree. What it does not match (an operator on the next line, an
-inline expression, an error) is read token by token, one element, after which the expression goes
-on. An error is found in that second way only.
+A regular expression matches each common element as a whole, and its JSON is written immediately:
+there are no token objects and no tree. An element that the expression does not match (such as one
+with an operator on the next line, an inline expression or an error) is read token by token. Only
+this second path finds errors.
 """
 
 import codecs
@@ -28,7 +28,7 @@ from ck3parse.parser.patterns import Element
 from ck3parse.parser.recovery import recover
 from ck3parse.parser.tokens import ScriptError, TokenReader
 
-# Global numbers are compared faster than an enumeration's members.
+# CPython compares global numbers faster than members of an enum.
 _IDENTIFIER = Element.IDENTIFIER.value
 _STRING = Element.STRING.value
 _LAST_ASSIGNED = Element.SCRIPTED.value
@@ -53,7 +53,7 @@ _TYPES = {
 def parse_bytes(
     data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
 ) -> ParseOutcome:
-    """Parse a file's content; see `ck3parse.parser.parse_bytes`."""
+    """Parse the content of a file; see `ck3parse.parser.parse_bytes`."""
     text = data.decode("utf-8-sig", "replace")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -63,7 +63,7 @@ def parse_bytes(
 def parse_text(
     text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
 ) -> ParseOutcome:
-    """Parse a text as it is; see `ck3parse.parser.parse_text`."""
+    """Parse a text; see `ck3parse.parser.parse_text`."""
     parse = _Parse(text, CK3RAVEN, max_depth)
     try:
         parse.run()
@@ -85,20 +85,20 @@ def parse_text(
 
 
 class _Parse(TokenReader):
-    """One text on its way to JSON."""
+    """The parse of one text."""
 
     def __init__(self, text: str, dialect: Dialect, max_depth: int) -> None:
         super().__init__(text, dialect)
         self.max_depth = max_depth
         self.pieces: list[str] = []
         self.node_count = 1
-        self.braces: list[int] = []  # the offsets of those that are open
+        self.braces: list[int] = []  # offsets of the open ones
 
     def run(self) -> None:
-        """Write the whole text's elements.
+        """Write all elements of the text.
 
         Raises:
-            ScriptError: at the first error of the lexer or the parser, in order of place.
+            ScriptError: the text has an error. This is the first one, of the lexer or the parser.
         """
         offset = self.skipped(0)
         while offset < len(self.text):
@@ -110,7 +110,7 @@ class _Parse(TokenReader):
             raise ScriptError(ErrorKind.UNCLOSED_BLOCK, self.braces[-1], "{")
 
     def common_elements(self, offset: int) -> int:
-        """Write elements from `offset` as long as they are common ones; return where they end."""
+        """Write common elements from an offset on, and return where the first other one starts."""
         append = self.pieces.append
         braces = self.braces
         max_depth = self.max_depth
@@ -131,7 +131,7 @@ class _Parse(TokenReader):
                 next_start = starts[line]
                 place = f'"line":{line},"column":'
             kind = match.lastindex or 0
-            # No value here needs escaping, save outside ASCII: there the encoder does it.
+            # Values here need escaping only outside ASCII, which the encoder does.
             if kind <= _LAST_ASSIGNED:
                 key, operator, value = match.group(1, 2, kind)
                 at = match.start(kind) - base
@@ -152,7 +152,7 @@ class _Parse(TokenReader):
             elif kind == _CLOSE:
                 count = match[kind].count("}")
                 if count > len(braces):
-                    break  # `any_element` closes what can be closed, and tells of the rest
+                    break  # `any_element` closes the open ones and reports the rest
                 del braces[-count:]
                 append("]}" * count)
                 comma = ","
@@ -202,7 +202,7 @@ class _Parse(TokenReader):
         return match.start()
 
     def any_element(self) -> None:
-        """Write the element at `self.end`, or pass over what separates elements."""
+        """Write the element at `self.end`, or skip what separates elements."""
         self.take()
         separated = False
         while self.kind == TokenKind.SEMICOLON:
@@ -225,7 +225,7 @@ class _Parse(TokenReader):
             raise self.error(ErrorKind.EXPECTED_ELEMENT)
 
     def named_element(self) -> None:
-        """Write the element whose `@` was just taken."""
+        """Write the element whose `@` was just read."""
         start = self.start
         value, value_type = self.named("@")
         if value_type == ValueType.INLINE_EXPRESSION:
@@ -234,7 +234,7 @@ class _Parse(TokenReader):
             self.keyed(start, value, value_type)
 
     def keyed(self, start: int, key: str, key_type: str) -> None:
-        """Write the element whose key was just taken: a value, an assignment or a block."""
+        """Write the element whose key was just read: a value, an assignment or a block."""
         end = self.end
         if self.take() not in OPERATORS:
             self.end = end
@@ -252,7 +252,7 @@ class _Parse(TokenReader):
             self.write(f'{{"_type":"assignment","key":{quoted(key)},{place},"value":{value}}}')
 
     def assigned(self) -> str:
-        """Return the JSON of the value whose first token was just taken."""
+        """Return the JSON of the value whose first token was just read."""
         start = self.start
         if self.kind in VALUE_TYPES:
             return self.json_value(start, self.value(), VALUE_TYPES[self.kind])
@@ -270,7 +270,7 @@ class _Parse(TokenReader):
         raise self.error(ErrorKind.MISSING_VALUE if missing else ErrorKind.EXPECTED_VALUE)
 
     def named(self, sign: str) -> tuple[str, str]:
-        """Return the value, with its type, whose `sign`, `@` or `-@`, was just taken."""
+        """Return the value and type of a name whose `sign`, `@` or `-@`, was just read."""
         start = self.start
         self.take()
         if self.kind == TokenKind.OPEN_BRACKET and sign == "@":
@@ -280,7 +280,7 @@ class _Parse(TokenReader):
         return sign + self.found, ValueType.SCRIPTED_VALUE
 
     def inline_expression(self, start: int) -> str:
-        """Return the expression whose `@[`, at `start`, was just taken."""
+        """Return the inline expression whose `@[`, at `start`, was just read."""
         words: list[str] = []
         depth = 1
         while depth:
@@ -293,7 +293,7 @@ class _Parse(TokenReader):
         return f"@[{' '.join(words)}]"
 
     def open_brace(self, piece: str) -> None:
-        """Write a block's or a list's beginning, whose `{` was just taken."""
+        """Write the beginning of the block or list whose `{` was just read."""
         if len(self.braces) >= self.max_depth:
             raise ScriptError(ErrorKind.TOO_DEEP, self.start, str(self.max_depth))
         self.braces.append(self.start)
@@ -305,7 +305,7 @@ class _Parse(TokenReader):
         self.pieces.append(self.comma() + piece)
 
     def comma(self) -> str:
-        """Return what comes before the next element."""
+        """Return the comma before the next element, or `""` before the first one."""
         return "," if self.pieces and self.pieces[-1][-1] != "[" else ""
 
     def json_value(self, start: int, value: str, value_type: str) -> str:

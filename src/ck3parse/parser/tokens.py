@@ -1,4 +1,4 @@
-"""A text's tokens, read one after another."""
+"""Read a text token by token."""
 
 import re
 from bisect import bisect_right
@@ -10,7 +10,7 @@ from ck3parse.parser.patterns import patterns_of, string_patterns
 
 
 class ScriptError(Exception):
-    """An error: its kind, its offset, and what stands there (see `message_of`)."""
+    """An error: its kind, its offset and the token there (see `message_of`)."""
 
     def __init__(self, kind: ErrorKind, start: int, found: str) -> None:
         super().__init__(kind, start, found)
@@ -24,13 +24,13 @@ class TokenReader:
 
     Attributes:
         text: the whole text.
-        dialect: how it is spelled.
-        patterns: the expressions that match it.
-        line_starts: the offset of each line's start, then one past the end of the text.
-        kind: the kind of the token taken last, one of `TokenKind`.
-        found: how that token stands in the text.
-        start: where it starts.
-        end: where it ends, and the next one is looked for.
+        dialect: how the text is spelled.
+        patterns: the expressions that match the text.
+        line_starts: the offset of the start of each line, then the end of the text plus 1.
+        kind: the kind of the last token, one of `TokenKind`.
+        found: the last token as it stands in the text.
+        start: the offset where the last token starts.
+        end: the offset where the last token ends, and where the search for the next one starts.
     """
 
     def __init__(self, text: str, dialect: Dialect) -> None:
@@ -44,10 +44,10 @@ class TokenReader:
         self.end = 0
 
     def take(self) -> int:
-        """Take the next token; return its kind.
+        """Read the next token and return its kind.
 
         Raises:
-            ScriptError: no token starts there.
+            ScriptError: no token starts at the next character.
         """
         match = self.patterns.token.match(self.text, self.end)
         if match is None or match.lastindex is None:
@@ -67,12 +67,12 @@ class TokenReader:
         return self.kind
 
     def skipped(self, offset: int) -> int:
-        """Return where the spaces, line ends and comments at `offset` end."""
+        """Return the offset after the blanks, line ends and comments at an offset."""
         match = self.patterns.skip.match(self.text, offset)
         return match.end() if match else offset
 
     def value(self) -> str:
-        """Return the value of the token just taken."""
+        """Return the value of the last token."""
         found = self.found
         if self.kind == TokenKind.STRING:
             return self.unescaped(found[1:-1], found[0])
@@ -81,7 +81,7 @@ class TokenReader:
         return found
 
     def unescaped(self, inner: str, quote: str) -> str:
-        """Return what stands between a string's quotes with its escapes resolved."""
+        """Return the content of a string with its escapes resolved."""
 
         def character(match: re.Match[str]) -> str:
             return escapes.get(match[1], match[1])
@@ -90,7 +90,7 @@ class TokenReader:
         return string_patterns(self.dialect)[quote].escape.sub(character, inner)
 
     def error(self, kind: ErrorKind) -> ScriptError:
-        """Return an error at the token just taken."""
+        """Return an error at the last token."""
         return ScriptError(kind, self.start, self.found)
 
     def place_of(self, offset: int) -> tuple[int, int]:
@@ -99,9 +99,9 @@ class TokenReader:
         return line, offset - self.line_starts[line - 1] + 1
 
     def first_error(self, error: ScriptError) -> ScriptError:
-        """Return the lexer's first error from the last token on, if there is one, else `error`.
+        """Return the first lexer error after the last token, or `error` if there is none.
 
-        The contract has the whole text tokenised first.
+        In the contract, the lexer reads the whole text before the parser starts.
         """
         try:
             while self.take():

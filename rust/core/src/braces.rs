@@ -1,37 +1,37 @@
-//! Where a broken text most likely lacks a brace or has one too many, told by its indentation.
+//! Finds the most likely place of missing and extra braces in a broken text, by indentation.
 //!
-//! `ck3parse/parser/braces.py` is the same in Python, and tells how it is done.
+//! `ck3parse/parser/braces.py` is the same in Python, and explains the method.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::grammar_tables::TokenKind;
 use crate::recovery_tokens::RecoveryTokens;
 
-/// What to do about braces, by the indices of tokens.
+/// How to repair the braces of a text. All members are indices of tokens.
 #[derive(Default)]
 pub(crate) struct Repairs {
-    /// How many blocks to close before a token.
+    /// The number of blocks to close before a token.
     pub closes: HashMap<usize, usize>,
-    /// Closing braces to pass over.
+    /// Closing braces to skip.
     pub strays: HashSet<usize>,
-    /// Tokens, each after an operator, that a brace should stand before.
+    /// Tokens after an operator to open a block before.
     pub opens: HashSet<usize>,
 }
 
-/// A block that is open.
+/// An open block.
 struct Block {
     opener: usize,
     indent: u32,
-    /// Columns that its first line of its own is indented by.
+    /// The indentation of its content, unless that starts on the same line.
     inner: Option<u32>,
-    /// Whether its content is indented, or begins on the brace's line.
+    /// Whether its content is indented or starts on the line of its brace.
     shaped: bool,
-    /// Whether a line was noted that starts like a key no deeper than it.
+    /// Whether a line inside it starts like `key =` and is indented no deeper than it.
     keyed: bool,
-    /// The token before which it, or one in it, may lack its brace.
-    lacks: Option<usize>,
-    /// The token that may be a brace too many in it.
-    spare: Option<usize>,
+    /// The token before which a closing brace may be missing.
+    missing: Option<usize>,
+    /// The token in it that may be an extra brace, or that an opening brace may be missing before.
+    extra: Option<usize>,
 }
 
 impl Block {
@@ -45,18 +45,18 @@ impl Block {
             inner: own_line.then_some(child.indent),
             shaped: child.kind != TokenKind::End && (!child.first || child.indent > indent),
             keyed: false,
-            lacks: None,
-            spare: None,
+            missing: None,
+            extra: None,
         }
     }
 }
 
-/// Returns what to do about the braces of a text.
+/// Returns how to repair the braces of a text.
 pub(crate) fn repairs(tokens: &RecoveryTokens) -> Repairs {
     let mut braces = Braces {
         tokens,
         open: Vec::new(),
-        spares: VecDeque::new(),
+        extras: VecDeque::new(),
         found: Repairs::default(),
     };
     braces.run();
@@ -66,8 +66,8 @@ pub(crate) fn repairs(tokens: &RecoveryTokens) -> Repairs {
 struct Braces<'a, 't> {
     tokens: &'a RecoveryTokens<'t>,
     open: Vec<Block>,
-    /// Notes outside of all blocks.
-    spares: VecDeque<usize>,
+    /// Such tokens outside of all blocks.
+    extras: VecDeque<usize>,
     found: Repairs,
 }
 
@@ -86,7 +86,7 @@ impl Braces<'_, '_> {
                 }
                 TokenKind::OpenBrace => self.open.push(Block::new(at, tokens)),
                 TokenKind::CloseBrace => self.close(at),
-                _ if self.lacks_opener(at) => self.note_spare(at + 1),
+                _ if self.may_lack_opener(at) => self.note_extra(at + 1),
                 _ => {}
             }
             at += 1;
@@ -95,13 +95,13 @@ impl Braces<'_, '_> {
             *self
                 .found
                 .closes
-                .entry(block.lacks.unwrap_or(at))
+                .entry(block.missing.unwrap_or(at))
                 .or_default() += 1;
         }
     }
 
-    /// Whether a token is an operator behind which a brace may lack.
-    fn lacks_opener(&self, at: usize) -> bool {
+    /// Whether a token is an operator after which an opening brace may be missing.
+    fn may_lack_opener(&self, at: usize) -> bool {
         let tokens = self.tokens;
         if !tokens.is_operator(at) || at == 0 || !tokens.is_key(at - 1) {
             return false;
@@ -110,11 +110,11 @@ impl Braces<'_, '_> {
             || tokens.is_key(at + 1) && tokens.is_operator(at + 2)
     }
 
-    fn note_spare(&mut self, index: usize) {
+    fn note_extra(&mut self, index: usize) {
         match self.open.last_mut() {
-            None => self.spares.push_back(index),
+            None => self.extras.push_back(index),
             Some(block) => {
-                block.spare.get_or_insert(index);
+                block.extra.get_or_insert(index);
             }
         }
     }
@@ -123,13 +123,13 @@ impl Braces<'_, '_> {
         let indent = self.tokens.list[at].indent;
         let Some(top) = self.open.last_mut() else {
             if indent == self.tokens.list[0].indent {
-                self.spares.clear();
+                self.extras.clear();
             }
             return;
         };
         if top.shaped && top.inner == Some(indent) {
-            top.lacks = None;
-            top.spare = None;
+            top.missing = None;
+            top.extra = None;
             return;
         }
         for block in self.open.iter_mut().rev() {
@@ -138,40 +138,40 @@ impl Braces<'_, '_> {
             }
             block.keyed = true;
             if block.shaped {
-                block.lacks.get_or_insert(at);
+                block.missing.get_or_insert(at);
             }
         }
     }
 
     fn close(&mut self, at: usize) {
         let Some(block) = self.open.pop() else {
-            let index = self.spares.pop_front().unwrap_or(at);
-            self.spend(index);
+            let index = self.extras.pop_front().unwrap_or(at);
+            self.use_note(index);
             return;
         };
         let token = self.tokens.list[at];
-        let (mut lacks, mut spare) = (block.lacks, block.spare);
+        let (mut missing, mut extra) = (block.missing, block.extra);
         if token.first {
             if token.indent == block.indent {
                 return;
             }
             if token.indent < block.indent {
-                lacks.get_or_insert(at);
+                missing.get_or_insert(at);
             } else {
-                spare.get_or_insert(at);
+                extra.get_or_insert(at);
             }
         } else if self.tokens.list[block.opener].line != token.line {
-            spare.get_or_insert(at);
+            extra.get_or_insert(at);
         }
-        if let Some(spare) = spare {
-            self.note_spare(spare);
+        if let Some(extra) = extra {
+            self.note_extra(extra);
         }
         if let Some(parent) = self.open.last_mut() {
-            parent.lacks = parent.lacks.or(lacks);
+            parent.missing = parent.missing.or(missing);
         }
     }
 
-    fn spend(&mut self, index: usize) {
+    fn use_note(&mut self, index: usize) {
         if index > 0 && self.tokens.is_operator(index - 1) {
             self.found.opens.insert(index);
         } else {

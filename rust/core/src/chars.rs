@@ -26,8 +26,8 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || contains(CK3RAVEN.name_part, byte)
 }
 
-/// Returns where a run of characters ends that stand in JSON as they are and do not close a
-/// string that `quote` opened.
+/// Returns where a run of characters ends that need no escaping in JSON and do not end a string
+/// that `quote` started.
 #[inline(always)]
 pub(crate) fn plain_run(text: &[u8], from: usize, quote: u8) -> usize {
     run(
@@ -42,8 +42,8 @@ fn is_plain(byte: u8, quote: u8) -> bool {
     matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\' && byte != quote
 }
 
-/// Returns where a run of bytes ends. `passing` tells of a step's bytes how many pass before the
-/// first that does not, `passes` of one byte whether it does.
+/// Returns where a run of bytes ends. `passing` counts the bytes of a step before the first that
+/// ends the run; `passes` tests one byte.
 #[inline(always)]
 fn run(
     text: &[u8],
@@ -64,7 +64,7 @@ fn run(
     from
 }
 
-/// What Unicode says of a character outside ASCII.
+/// The class of a character outside ASCII, in Unicode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Other,
@@ -73,7 +73,7 @@ pub(crate) enum Class {
     Numeric,
 }
 
-/// Returns the class of the character a text holds at an offset, and how many bytes it takes.
+/// Returns the class of the character at an offset, and its length in bytes.
 pub(crate) fn wide_at(text: &[u8], at: usize) -> (Class, usize) {
     let (code, length) = decode(&text[at..]);
     (class_of(code), length)
@@ -90,8 +90,8 @@ fn class_of(code: u32) -> Class {
     }
 }
 
-/// Returns the code point that UTF-8 or WTF-8 starts with, and how many bytes it takes. A byte
-/// that starts no character stands for U+FFFD; no more bytes are taken than there are.
+/// Returns the first code point of UTF-8 or WTF-8, and its length in bytes. A byte that starts no
+/// character is U+FFFD. The length is never more than the bytes that are there.
 #[inline]
 pub(crate) fn decode(bytes: &[u8]) -> (u32, usize) {
     let tail = |at: usize| u32::from(bytes[at] & 0x3f);
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(class_of(0xd800), Class::Other);
         assert_eq!(class_of(0xfffd), Class::Other);
         assert_eq!(class_of(0x1fffff), Class::Other);
-        // A letter since Unicode 15: no one's Python may make it one here.
+        // A letter only since Unicode 15.
         assert_eq!(class_of(0x1e030), Class::Other);
     }
 

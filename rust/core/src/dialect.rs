@@ -1,12 +1,12 @@
-//! What a contract's grammar chooses about characters. Nothing else in the lexer knows the contract.
+//! Dialects: how each contract spells the tokens of its scripts.
 
 use crate::chars::name_run;
 use crate::grammar_tables::{CK3RAVEN, TokenKind};
 
-/// A contract's grammar, as a value that is passed to the lexer.
+/// How a contract spells its tokens, as a value that is passed to the scanner.
 ///
-/// A second one is a variant: the compiler then names each choice there is to make. With a single
-/// variant the value takes no space and choosing no time.
+/// To add a dialect, add a variant: the compiler then names every choice to make. With one variant,
+/// the value takes no space and its methods do not branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// Contract 1: the AST as qbuilder stores it.
@@ -46,7 +46,7 @@ impl Dialect {
         }
     }
 
-    /// Returns what a backslash and a letter stand for in a string, if they stand for something.
+    /// Returns what a backslash and a letter stand for in a string, if they are an escape.
     #[inline(always)]
     pub(crate) fn unescaped(self, letter: u8) -> Option<u8> {
         let escapes = match self {
@@ -57,21 +57,21 @@ impl Dialect {
     }
 }
 
-/// How a dialect spells its tokens: ASCII characters beside letters and digits.
+/// The characters of a dialect's tokens, all in ASCII.
 pub(crate) struct Spelling {
-    /// They separate tokens, beside line ends.
+    /// Separate tokens, beside line ends.
     pub blanks: &'static [u8],
-    /// They start a comment.
+    /// Start a comment.
     pub comment: &'static [u8],
-    /// They start a string, and end one that they started.
+    /// Start a string, which ends with the same quote.
     pub quotes: &'static [u8],
-    /// They can start a name.
+    /// Can start a name, beside letters.
     pub name_start: &'static [u8],
-    /// They can be in a name.
+    /// Can be in a name, beside letters and digits.
     pub name_part: &'static [u8],
-    /// They end a parameter that has no closing `$`.
+    /// End a parameter that has no closing `$`.
     pub param_stops: &'static [u8],
-    /// Letters after a backslash in a string, and what they stand for.
+    /// The letters of escapes in a string, and what each stands for.
     pub escapes: &'static [(u8, u8)],
 }
 
@@ -123,7 +123,7 @@ const fn start(spelling: &Spelling, byte: u8) -> Start {
     }
 }
 
-/// What a character can start that no word holds.
+/// Returns what a character can start that is in no word.
 const fn sign_start(byte: u8) -> Start {
     let mut start = Start::Nothing;
     let mut index = 0;
@@ -148,7 +148,7 @@ const fn sign_start(byte: u8) -> Start {
     start
 }
 
-/// Whether a set of bytes holds one.
+/// Whether a set contains a byte.
 pub(crate) const fn contains(set: &[u8], byte: u8) -> bool {
     let mut at = 0;
     while at < set.len() {

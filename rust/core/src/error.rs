@@ -1,9 +1,9 @@
-//! What can be wrong with a text, and where.
+//! Errors of the strict parser.
 
 use crate::grammar_tables::ErrorKind;
 use crate::text::{self, LineEnds};
 
-/// An error as the parser meets it: a kind, and the token or character as a range of bytes.
+/// An error as the parser finds it: its kind, and the span of the token or character in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub kind: ErrorKind,
@@ -11,13 +11,13 @@ pub(crate) struct Failure {
     pub end: usize,
 }
 
-/// An error as it is told.
+/// An error as it is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
-    /// What is wrong.
+    /// The kind of the error.
     pub kind: ErrorKind,
-    /// The offending token or character as it stands in the text (UTF-8 or WTF-8), empty at the
-    /// end of the text; the limit for `TooDeep`.
+    /// The offending token or character as it stands in the text, in UTF-8 or WTF-8. Empty at the end
+    /// of the text; for `TooDeep`, the limit.
     pub found: Vec<u8>,
     /// The line, from 1.
     pub line: u64,

@@ -1,7 +1,7 @@
-//! Crusader Kings III script in, the JSON of its syntax tree out, in one pass over the bytes.
+//! Parses Crusader Kings III script to the JSON of its syntax tree, in one pass over the bytes.
 //!
-//! There is no token list and no tree: the parser writes each node as it reads it. What goes in
-//! and what comes out is laid down by the AST contract; `docs/parser.md` tells how it is done.
+//! There is no token list and no tree: the parser writes each node as it reads it. The AST contract
+//! defines input and output; `docs/parser.md` explains the implementation.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -38,23 +38,23 @@ pub struct Options {
     pub max_depth: usize,
 }
 
-/// What a text parsed to.
+/// The AST of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ast<'b> {
     /// The tree as compact ASCII JSON.
     pub json: &'b [u8],
-    /// Its nodes, the root included.
+    /// The number of its nodes, with the root.
     pub node_count: u64,
 }
 
-/// Parses a file's content: UTF-8 with an optional byte order mark, invalid sequences replaced,
+/// Parses the content of a file: UTF-8 with an optional byte order mark, invalid sequences replaced,
 /// line ends normalised.
 ///
-/// `name` is what the root's `filename` says, in UTF-8 or WTF-8.
+/// `name` is the `filename` of the root node, in UTF-8 or WTF-8.
 ///
 /// # Panics
 ///
-/// With [`OutOfMemory`] as its payload, and without a word, when there is no memory for the output.
+/// With [`OutOfMemory`] as payload and without a message, if there is no memory for the output.
 pub fn parse_bytes<'b>(
     data: &[u8],
     name: &[u8],
@@ -65,10 +65,10 @@ pub fn parse_bytes<'b>(
     parser::parse(&text, text::LineEnds::Folded, name, options, buffer)
 }
 
-/// Parses a text as it is: no byte order mark removed, no line ends changed.
+/// Parses a text without removing a byte order mark or changing line ends.
 ///
-/// `text` is UTF-8, or WTF-8 where it holds lone surrogates. Anything else gives no panic and
-/// no output outside ASCII, and nothing more is promised of it.
+/// `text` is UTF-8, or WTF-8 if it has lone surrogates. With other bytes, the only guarantees are
+/// that it does not panic and that the output is ASCII.
 pub fn parse_text<'b>(
     text: &[u8],
     name: &[u8],
@@ -78,35 +78,43 @@ pub fn parse_text<'b>(
     parser::parse(text, text::LineEnds::Kept, name, options, buffer)
 }
 
-/// Parses a file's content that [`parse_bytes`] refuses: what is sound of it, and at most `most` of
-/// its errors.
+/// Parses the content of a file that [`parse_bytes`] rejects: the AST of its sound parts, and its
+/// first `max_faults` errors.
 ///
 /// # Panics
 ///
-/// As [`parse_bytes`] does.
+/// Like [`parse_bytes`].
 pub fn recover_bytes<'b>(
     data: &[u8],
     name: &[u8],
     options: Options,
-    most: usize,
+    max_faults: usize,
     buffer: &'b mut Buffer,
 ) -> Recovered<'b> {
     let text = text::decode(data);
     let ends = text::LineEnds::Folded;
-    recovery::recover(&text, ends, name, options, most, buffer)
+    recovery::recover(&text, ends, name, options, max_faults, buffer)
 }
 
-/// Parses a text that [`parse_text`] refuses: what is sound of it, and at most `most` of its errors.
+/// Parses a text that [`parse_text`] rejects: the AST of its sound parts, and its first `max_faults`
+/// errors.
 ///
 /// # Panics
 ///
-/// As [`parse_bytes`] does.
+/// Like [`parse_bytes`].
 pub fn recover_text<'b>(
     text: &[u8],
     name: &[u8],
     options: Options,
-    most: usize,
+    max_faults: usize,
     buffer: &'b mut Buffer,
 ) -> Recovered<'b> {
-    recovery::recover(text, text::LineEnds::Kept, name, options, most, buffer)
+    recovery::recover(
+        text,
+        text::LineEnds::Kept,
+        name,
+        options,
+        max_faults,
+        buffer,
+    )
 }

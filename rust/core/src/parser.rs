@@ -1,4 +1,4 @@
-//! The grammar: which tokens make a node, and what is written for it.
+//! The strict parser: which tokens make a node, and the JSON of each node.
 
 use crate::dialect::Start;
 use crate::error::{Error, Failure};
@@ -45,17 +45,17 @@ const NOT_EQUAL: Fragment = operated(TokenKind::NotEqual);
 const EQUAL_EQUAL: Fragment = operated(TokenKind::EqualEqual);
 const MAYBE_EQUAL: Fragment = operated(TokenKind::MaybeEqual);
 
-/// What follows a value's text: its type.
+/// Returns what follows the text of a value: its type.
 const fn typed(value_type: ValueType) -> Fragment {
     Piece::joined(&[br#"","value_type":""#, value_type.name().as_bytes(), b"\""])
 }
 
-/// What follows a key's text: its operator.
+/// Returns what follows the text of a key: its operator.
 const fn operated(operator: TokenKind) -> Fragment {
     Piece::joined(&[br#"","operator":""#, operator.texts()[0].as_bytes(), b"\""])
 }
 
-/// How much longer than its source the JSON of a real file seldom is.
+/// The JSON of a real file is seldom longer than this many times its source.
 const EXPECTED_GROWTH: usize = 8;
 
 /// Parses a text into the buffer.
@@ -91,13 +91,13 @@ struct Parser<'t, 'b> {
     out: Writer<'b>,
     ends: LineEnds,
     max_depth: usize,
-    /// Where each brace stands that is open.
+    /// The offsets of the open braces.
     open: Vec<usize>,
     node_count: u64,
 }
 
 impl Parser<'_, '_> {
-    /// Scans on to the end of the text: the lexer's errors win over the parser's.
+    /// Returns the next lexer error, which wins over one of the parser, or else the failure.
     #[cold]
     #[inline(never)]
     fn lexical_or(&mut self, failure: Failure) -> Failure {
@@ -180,7 +180,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Goes into a brace.
+    /// Enters a block or a list.
     #[inline(always)]
     fn enter(&mut self, brace: Token) -> Result<(), Failure> {
         if self.open.len() >= self.max_depth {
@@ -191,7 +191,7 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    /// An element that starts with a key: a block, an assignment or a value.
+    /// Writes an element that starts with a key: a block, an assignment or a value.
     #[inline(always)]
     fn keyed(&mut self, key: Token) -> Result<(), Failure> {
         let Some(operator) = self.operator()? else {
@@ -223,7 +223,7 @@ impl Parser<'_, '_> {
         self.assigned(value)
     }
 
-    /// An assignment up to its value.
+    /// Writes an assignment up to its value.
     #[inline(always)]
     fn assignment(&mut self, key: Token, operator: &Fragment) {
         self.out.piece(&ASSIGNMENT);
@@ -232,7 +232,7 @@ impl Parser<'_, '_> {
         self.out.place(key.line, key.column);
     }
 
-    /// An element that starts with an `@`: an inline expression, an assignment or a value.
+    /// Writes an element that starts with `@`: an inline expression, an assignment or a value.
     #[inline(never)]
     fn scripted(&mut self, at: Token) -> Result<(), Failure> {
         let name = self.scan.token()?;
@@ -267,7 +267,7 @@ impl Parser<'_, '_> {
         self.assigned(value)
     }
 
-    /// The operator that comes next, if one does.
+    /// Reads the next token if it is an operator.
     #[inline(always)]
     fn operator(&mut self) -> Result<Option<&'static Fragment>, Failure> {
         if self.scan.skip() != Some(Start::Operator) {
@@ -287,7 +287,7 @@ impl Parser<'_, '_> {
         }))
     }
 
-    /// The rest of an assignment, whose value starts with a token.
+    /// Writes the rest of an assignment, whose value starts with a token.
     #[inline(always)]
     fn assigned(&mut self, value: Token) -> Result<(), Failure> {
         self.node_count += 2;
@@ -308,7 +308,7 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    /// The text and type of a value of several tokens, or one that no key can be.
+    /// Writes the text and type of a value that cannot be a key or has several tokens.
     #[inline(never)]
     fn odd_value(&mut self, value: Token) -> Result<(), Failure> {
         match value.kind {
@@ -340,7 +340,7 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    /// The text and type of a value that starts with a minus.
+    /// Writes the text and type of a value that starts with a minus.
     fn negated(&mut self) -> Result<(), Failure> {
         self.out.byte(b'-');
         let start = self.scan.skip();
@@ -365,7 +365,7 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    /// The text and type of an inline expression, after its `@[`.
+    /// Writes the text and type of an inline expression, after its `@[`.
     fn inline(&mut self, at: Token) -> Result<(), Failure> {
         self.out.byte(b'@');
         self.out.byte(b'[');
@@ -393,7 +393,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// A token's value.
+    /// Writes the value of a token.
     #[inline(always)]
     fn text(&mut self, token: Token) {
         let text = self.scan.text;
@@ -412,7 +412,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// A parameter's value, which always has both dollars.
+    /// Writes the value of a parameter, which always has both dollar signs.
     #[inline(never)]
     fn param(&mut self, token: Token) {
         let inner = &self.scan.text[token.start + 1..token.end];

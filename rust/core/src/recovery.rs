@@ -1,6 +1,6 @@
-//! The parser of texts that are broken: a tree of what is sound, and all that is not.
+//! The parser for broken texts: the AST of the sound parts, and all errors.
 //!
-//! `ck3parse/parser/recovery.py` is the same in Python; `docs/recovery.md` tells how it is done.
+//! `ck3parse/parser/recovery.py` is the same in Python; `docs/recovery.md` explains the method.
 
 use crate::braces::{self, Repairs};
 use crate::grammar_tables::{ErrorKind, TokenKind};
@@ -9,13 +9,13 @@ use crate::text::{self, LineEnds};
 use crate::writer::{Buffer, Writer};
 use crate::{Ast, Options};
 
-/// How much longer than its source the JSON of a real file seldom is.
+/// The JSON of a real file is seldom longer than this many times its source.
 const EXPECTED_GROWTH: usize = 8;
 
-/// An error as it is told.
+/// An error as it is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportedFault {
-    /// What is wrong.
+    /// The kind of the error.
     pub kind: ErrorKind,
     /// The line, from 1.
     pub line: u64,
@@ -23,32 +23,32 @@ pub struct ReportedFault {
     pub column: u64,
     /// The line where its place ends.
     pub end_line: u64,
-    /// The column of the character after its place.
+    /// The column after its place.
     pub end_column: u64,
     /// The offending token, or the key of what lacks something, as it stands in the text.
     pub found: Vec<u8>,
-    /// The line of the brace that opens the block it tells of, or 0.
+    /// The line of the brace of the block that its message names, or 0.
     pub opener_line: u64,
 }
 
-/// What a broken text gave.
+/// What a broken text parsed to.
 #[derive(Debug)]
 pub struct Recovered<'b> {
-    /// The tree of what is sound.
+    /// The AST of the sound parts.
     pub ast: Ast<'b>,
     /// The first errors, in order of place.
     pub faults: Vec<ReportedFault>,
-    /// How many there are in all.
+    /// The number of all errors.
     pub fault_count: usize,
 }
 
-/// Parses a text into the buffer, and tells of at most `most` errors.
+/// Parses a text into the buffer, and returns its first `max_faults` errors.
 pub(crate) fn recover<'b>(
     text: &[u8],
     ends: LineEnds,
     name: &[u8],
     options: Options,
-    most: usize,
+    max_faults: usize,
     buffer: &'b mut Buffer,
 ) -> Recovered<'b> {
     let tokens = recovery_tokens::tokens(text, options.dialect);
@@ -73,7 +73,7 @@ pub(crate) fn recover<'b>(
         faults: tokens
             .faults
             .iter()
-            .take(most)
+            .take(max_faults)
             .map(|fault| reported(&tokens, fault, ends))
             .collect(),
         fault_count: tokens.faults.len(),
@@ -94,9 +94,9 @@ fn reported(tokens: &RecoveryTokens, fault: &Fault, ends: LineEnds) -> ReportedF
     }
 }
 
-/// A value that may stand after an operator, by its first token.
+/// A value, by the indices of its tokens.
 pub(crate) enum Value {
-    /// One token, an operator too.
+    /// One token, which can be an operator.
     Token(usize),
     /// `@name`: the index of the name.
     Scripted(usize),
@@ -108,7 +108,7 @@ pub(crate) enum Value {
     Minus,
 }
 
-/// A block that is open: its `{`, or the operator behind which that lacks, and its key.
+/// An open block: its `{`, or its operator if the `{` is missing, and the span of its key.
 struct Open {
     opener: usize,
     key: (usize, usize),
@@ -136,17 +136,17 @@ impl Recovery<'_, '_> {
     }
 
     fn elements(&mut self) {
-        // Whether a `;` asks for an element.
+        // Whether an element must follow a `;`.
         let mut owed = false;
         loop {
             let at = self.at;
             for _ in 0..self.repairs.closes.get(&at).copied().unwrap_or(0) {
-                self.close_for_lack();
+                self.close_unclosed();
             }
             let kind = self.kind(at);
             if kind == TokenKind::End {
                 while !self.open.is_empty() {
-                    self.close_for_lack();
+                    self.close_unclosed();
                 }
                 return;
             }
@@ -187,7 +187,7 @@ impl Recovery<'_, '_> {
         }
     }
 
-    /// An element of a value alone.
+    /// Writes an element that is only a value.
     fn lone(&mut self, start: usize, value: &Value) {
         self.count(1);
         if !self.too_deep() {
@@ -196,7 +196,7 @@ impl Recovery<'_, '_> {
         }
     }
 
-    /// An element whose key, of a value, starts at an index; `self.at` is after it.
+    /// Writes an element whose key starts at an index and ends before `self.at`.
     fn keyed(&mut self, start: usize, text: &Value) {
         let operator = self.at;
         if !self.tokens.is_operator(operator) {
@@ -240,7 +240,7 @@ impl Recovery<'_, '_> {
         }
     }
 
-    /// The value at `self.at`, if there is one.
+    /// Reads the value at `self.at`, if there is one.
     fn assigned(&mut self, operator: usize, key: (usize, usize)) -> Option<Value> {
         let at = self.at;
         let kind = self.kind(at);
@@ -272,7 +272,7 @@ impl Recovery<'_, '_> {
         }
     }
 
-    /// The value of the `@` at an index, if a name follows.
+    /// Reads the value of the `@` at an index, if a name follows.
     fn named(&mut self, at: usize, negative: bool) -> Option<Value> {
         let name = self.at;
         let kind = self.kind(name);
@@ -302,7 +302,7 @@ impl Recovery<'_, '_> {
         })
     }
 
-    /// Goes into a block.
+    /// Enters a block or a list.
     fn enter(&mut self, opener: usize, key: (usize, usize)) {
         if self.open.len() == self.options.max_depth {
             self.fault_of(ErrorKind::TooDeep, opener, (0, 0));
@@ -319,8 +319,8 @@ impl Recovery<'_, '_> {
         self.open.pop();
     }
 
-    /// Ends the innermost block before `self.at`, as it lacks its brace.
-    fn close_for_lack(&mut self) {
+    /// Ends the innermost block before `self.at`, and reports its missing brace.
+    fn close_unclosed(&mut self) {
         let Some(&Open { opener, key }) = self.open.last() else {
             return;
         };
@@ -347,7 +347,7 @@ impl Recovery<'_, '_> {
         self.close();
     }
 
-    /// Tells of a token, and goes on with the next brace, line, or token that begins a block.
+    /// Reports a token, and skips to the next brace, line, or token that starts a block.
     fn unexpected(&mut self, kind: ErrorKind, index: usize) {
         self.fault(kind, index);
         loop {
@@ -396,7 +396,7 @@ impl Recovery<'_, '_> {
         kind.is_operator() && kind.value_type().is_none()
     }
 
-    /// Whether what is written now is to be left out.
+    /// Whether the current element is nested too deeply to be written.
     fn too_deep(&self) -> bool {
         self.open.len() > self.options.max_depth
     }

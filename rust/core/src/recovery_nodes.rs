@@ -1,10 +1,10 @@
-//! The JSON of a broken text's nodes, written from its tokens.
+//! Writes the JSON of the nodes of a broken text.
 
 use crate::grammar_tables::{TokenKind, ValueType};
 use crate::recovery::{Recovery, Value};
 
 impl Recovery<'_, '_> {
-    /// A key, its operator and its place.
+    /// Writes a key, its operator and its place.
     pub fn head(&mut self, start: usize, text: &Value, operator: usize) {
         self.value_text(text);
         self.out.raw(br#"","operator":""#);
@@ -15,7 +15,7 @@ impl Recovery<'_, '_> {
         self.place(start);
     }
 
-    /// A value node with the place of a token.
+    /// Writes a value node with the place of a token.
     pub fn value_node(&mut self, start: usize, value: &Value) {
         self.out.raw(br#"{"_type":"value","value":""#);
         self.value_text(value);
@@ -26,7 +26,7 @@ impl Recovery<'_, '_> {
         self.out.raw(b"}");
     }
 
-    /// `,"line":…,"column":…` of a token.
+    /// Writes `,"line":…,"column":…` of a token.
     pub fn place(&mut self, index: usize) {
         let token = self.tokens.list[index];
         self.out.place(token.line as usize, token.column as usize);

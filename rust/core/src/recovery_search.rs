@@ -1,13 +1,13 @@
-//! What tells script from the inside of a string: searches in a broken text.
+//! Searches in a broken text: indentation, ends of strings, lines that look like script.
 
 use memchr::{memchr_iter, memchr2};
 
 use crate::chars::{blank_run, is_blank};
 
-/// Columns between two tab stops where indentation is compared.
+/// Columns between two tab stops, for comparing indentation.
 const TAB_WIDTH: u32 = 4;
 
-/// The columns of white space that a line starts with.
+/// Returns the indentation of the line at an offset, in columns.
 pub(crate) fn indent_of(text: &[u8], start: usize) -> u32 {
     let mut columns = 0u32;
     for &byte in &text[start..blank_run(text, start)] {
@@ -20,7 +20,7 @@ pub(crate) fn indent_of(text: &[u8], start: usize) -> u32 {
     columns
 }
 
-/// The offset of the quote that ends a string, or of the end of the text.
+/// Returns the offset of the quote that ends a string, or of the end of the text.
 pub(crate) fn string_end(text: &[u8], mut at: usize, quote: u8) -> usize {
     while let Some(next) = memchr2(quote, b'\\', &text[at..]) {
         at += next;
@@ -35,16 +35,16 @@ pub(crate) fn string_end(text: &[u8], mut at: usize, quote: u8) -> usize {
     text.len()
 }
 
-/// The offset of the end before the next line that reads as script, or of the end of the text:
-/// one that opens or closes a block or gives a key a value, or the next of a list of strings.
+/// Returns the offset of the line end before the next line that looks like script, or of the end of
+/// the text. Such a line starts with `}`, with a key and an operator, or with a string.
 pub(crate) fn script_line(text: &[u8], start: usize) -> usize {
     memchr_iter(b'\n', &text[start..])
         .map(|at| start + at)
-        .find(|&at| reads_as_script(text, at + 1))
+        .find(|&at| looks_like_script(text, at + 1))
         .unwrap_or(text.len())
 }
 
-fn reads_as_script(text: &[u8], start: usize) -> bool {
+fn looks_like_script(text: &[u8], start: usize) -> bool {
     let line = &text[blank_run(text, start)..];
     match line {
         [b'}', ..] => return true,

@@ -1,6 +1,6 @@
-//! A broken text's tokens: all of them at once, with what is no token passed over and told of.
+//! The tokens of a broken text, with characters that start no token skipped and reported.
 //!
-//! `ck3parse/parser/recovery_tokens.py` is the same in Python, and tells why.
+//! `ck3parse/parser/recovery_tokens.py` is the same in Python.
 
 use std::panic::resume_unwind;
 
@@ -14,7 +14,7 @@ use crate::scan::Scanner;
 use crate::text::is_continuation;
 use crate::writer::OutOfMemory;
 
-/// How many lines further an inline expression may end.
+/// How many lines after its first an inline expression may span.
 const INLINE_LINES: u32 = 10;
 
 /// A token and its place.
@@ -24,33 +24,33 @@ pub(crate) struct RecoveryToken {
     pub end: usize,
     pub line: u32,
     pub column: u32,
-    /// The columns of white space that its line starts with.
+    /// The indentation of its line, in columns.
     pub indent: u32,
     pub kind: TokenKind,
-    /// Whether no token stands before it on its line.
+    /// Whether it is the first token on its line.
     pub first: bool,
 }
 
-/// Something wrong, by offsets.
+/// An error in a broken text, by offsets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
     pub kind: ErrorKind,
     pub start: usize,
     pub end: usize,
-    /// Where what its words name starts and ends.
+    /// The span of the token or key that its message names.
     pub found: (usize, usize),
-    /// The line of the brace that its words tell of, or 0.
+    /// The line of the brace that its message names, or 0.
     pub opener_line: u32,
 }
 
 /// The tokens of a text, the last four of them `TokenKind::End`.
 pub(crate) struct RecoveryTokens<'t> {
     pub text: &'t [u8],
-    /// The offset of each line's start, then one past the end of the text.
+    /// The offset of the start of each line, then the end of the text plus 1.
     pub line_starts: Vec<usize>,
     pub list: Vec<RecoveryToken>,
     pub faults: Vec<Fault>,
-    /// The index that `last_line_within` was asked of last, and the lines before it.
+    /// The last index given to `last_line_within`, and the lines before it.
     between: (usize, Vec<(u32, usize)>),
 }
 
@@ -75,7 +75,7 @@ impl RecoveryTokens<'_> {
         self.is_key(index) && self.is_operator(index + 1 + usize::from(self.is_date(index)))
     }
 
-    /// Whether a token is the number that a date starts with, as `1066.9` in `1066.9.1`.
+    /// Whether a token is the number at the start of a date, as `1066.9` in `1066.9.1`.
     pub fn is_date(&self, index: usize) -> bool {
         self.list[index].kind == TokenKind::Number
             && self.is_word(index + 1)
@@ -89,8 +89,8 @@ impl RecoveryTokens<'_> {
         )
     }
 
-    /// The index of the token after an inline expression, whose `@` is at `index`, and whether it
-    /// has a closing bracket. One that has none ends with its line, or before a brace or operator.
+    /// Returns the index of the token after an inline expression, whose `@` is at `index`, and whether
+    /// it has a closing bracket. Without one, it ends with its line or before a brace or operator.
     pub fn inline_end(&self, index: usize) -> (usize, bool) {
         let line = self.list[index].line;
         let mut next_line = None;
@@ -118,8 +118,8 @@ impl RecoveryTokens<'_> {
         (at, true)
     }
 
-    /// The end of the last line before a token's that is indented by more than a block, or of the
-    /// token before if no more such lines follow it.
+    /// Returns the end of the last line before a token that is indented deeper than a block. Without
+    /// such a line, it is the end of the token before.
     pub fn last_line_within(&mut self, index: usize, indent: u32) -> usize {
         if self.between.0 != index {
             self.between = (index, self.lines_before(index));
@@ -131,8 +131,8 @@ impl RecoveryTokens<'_> {
             .map_or(self.list[index - 1].end, |&(_, end)| end)
     }
 
-    /// What `last_line_within` says of each indent, for many blocks may end before one token: the
-    /// ends of lines, each for indents below a number and not below the one before.
+    /// Returns what `last_line_within` returns for each indent, as many blocks can end there: the ends
+    /// of lines, each for indents below a number and not below the one before.
     fn lines_before(&self, index: usize) -> Vec<(u32, usize)> {
         let mut lines: Vec<(u32, usize)> = Vec::new();
         let first = self.line_of(self.list[index - 1].end) + 1;
@@ -144,7 +144,7 @@ impl RecoveryTokens<'_> {
             }
             let indent = indent_of(self.text, start);
             if after > start {
-                // It ends the blocks that are indented no less: no line after it is theirs.
+                // It ends the blocks that are indented as much or more.
                 while let Some((_, end)) = lines.pop_if(|&mut (below, _)| below > indent) {
                     if lines.last().map_or(0, |&(below, _)| below) < indent {
                         lines.push((indent, end));
@@ -158,12 +158,12 @@ impl RecoveryTokens<'_> {
         lines
     }
 
-    /// The line of an offset, from 1.
+    /// Returns the line of an offset, from 1.
     fn line_of(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|&start| start <= offset)
     }
 
-    /// The line and column of an offset, both from 1, columns in code points.
+    /// Returns the line and column of an offset, both from 1, columns in code points.
     pub fn place_of(&self, offset: usize) -> (u64, u64) {
         let line = self.line_of(offset);
         let before = &self.text[self.line_starts[line - 1]..offset];
@@ -175,7 +175,7 @@ impl RecoveryTokens<'_> {
     }
 }
 
-/// Reads a text's tokens.
+/// Reads the tokens of a text.
 pub(crate) fn tokens(text: &[u8], dialect: Dialect) -> RecoveryTokens<'_> {
     let mut line_starts = vec![0];
     line_starts.extend(memchr_iter(b'\n', text).map(|at| at + 1));
@@ -198,8 +198,8 @@ pub(crate) fn tokens(text: &[u8], dialect: Dialect) -> RecoveryTokens<'_> {
     reader.tokens
 }
 
-/// What was found from an offset on. It holds for every offset up to it, as they go the same way
-/// from there on: so no part of the text is searched twice.
+/// The result of a search. It applies to every offset between the start of the search and the result,
+/// so no part of the text is searched twice.
 #[derive(Clone, Copy)]
 struct Known {
     from: usize,
@@ -223,9 +223,9 @@ impl Known {
 struct Reader<'t> {
     scan: Scanner<'t>,
     tokens: RecoveryTokens<'t>,
-    /// The line that the last token ends on.
+    /// The line where the last token ends.
     last_line: usize,
-    /// A line, and the columns it is indented by.
+    /// A line and its indentation, in columns.
     indented: (usize, u32),
     strings: [Known; 2],
     script: Known,
@@ -261,7 +261,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The line of an offset that is not before the last one asked for.
+    /// Returns the line of an offset, which must not be before that of the last call.
     fn line_of(&self, offset: usize) -> usize {
         let mut line = self.indented.0.max(1);
         while self.tokens.line_starts[line] <= offset {
@@ -270,7 +270,7 @@ impl Reader<'_> {
         line
     }
 
-    /// Adds a token that ends on the scanner's line.
+    /// Adds a token that ends on the current line of the scanner.
     fn add(&mut self, kind: TokenKind, start: usize, end: usize, column: usize) {
         let line = self.line_of(start);
         if self.indented.0 != line {

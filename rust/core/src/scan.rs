@@ -1,4 +1,4 @@
-//! From characters to tokens, one at a time.
+//! Reads a text token by token.
 
 use memchr::memchr;
 
@@ -14,7 +14,7 @@ pub(crate) struct Token {
     pub kind: TokenKind,
     pub start: usize,
     pub end: usize,
-    /// Whether its value stands in JSON as it stands in the text, but for quotes.
+    /// Whether its value needs no escaping in JSON. Its quotes are not part of the value.
     pub plain: bool,
     pub line: usize,
     pub column: usize,
@@ -30,14 +30,14 @@ impl Token {
     }
 }
 
-/// Where the scanner stands in a text.
+/// Reads a text token by token.
 pub(crate) struct Scanner<'t> {
     pub text: &'t [u8],
     pub dialect: Dialect,
     pub at: usize,
     pub line: usize,
-    /// Where the line would have started if each of its characters so far took one byte: a
-    /// column is an offset less this, plus one.
+    /// The offset of the start of the line, plus the bytes that its characters so far take beyond
+    /// the first. A column is an offset minus this, plus 1.
     pub line_start: usize,
 }
 
@@ -52,14 +52,14 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Skips blanks, line ends and comments, and returns what the character after them may start,
-    /// `None` at the end of the text.
+    /// Skips blanks, line ends and comments, and returns what the next character can start, or `None`
+    /// at the end of the text.
     #[inline(always)]
     pub fn skip(&mut self) -> Option<Start> {
         loop {
             let start = self.dialect.start_of(*self.text.get(self.at)?);
             match start {
-                // Between tokens there is most often one space, and at the start of a line many.
+                // Most often one space separates tokens, and many start a line.
                 Start::Blank => {
                     self.at += 1;
                     if self
@@ -86,14 +86,14 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Returns the next token and stands after it.
+    /// Reads the next token.
     #[inline(always)]
     pub fn token(&mut self) -> Result<Token, Failure> {
         let start = self.skip();
         self.token_at(start)
     }
 
-    /// Returns the token that starts where `skip` has ended with `start`, and stands after it.
+    /// Reads the token after `skip` has returned `start`.
     #[inline(always)]
     pub fn token_at(&mut self, start: Option<Start>) -> Result<Token, Failure> {
         match start {
@@ -102,7 +102,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Returns the token at a character that may start what `start` says.
+    /// Reads the token whose first character can start `start`.
     #[inline(always)]
     pub fn token_of(&mut self, start: Start) -> Result<Token, Failure> {
         match start {
@@ -119,7 +119,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Ends a token that holds only ASCII and no line end, and stands after it.
+    /// Ends a token of ASCII characters without a line end.
     #[inline(always)]
     fn ending(&mut self, kind: TokenKind, end: usize) -> Token {
         let start = self.at;
@@ -134,7 +134,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Ends a token of one line in which characters may take more than one byte.
+    /// Ends a token of any characters without a line end.
     fn ending_wide(&mut self, kind: TokenKind, end: usize) -> Token {
         let token = Token {
             plain: false,
@@ -154,13 +154,13 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// The name that starts here.
+    /// Reads the name that starts here.
     #[inline(always)]
     pub fn name(&mut self) -> Token {
         self.rest_of_name(self.at + 1)
     }
 
-    /// A name whose characters before `from` are known to be some.
+    /// Reads a name whose characters before `from` are known.
     #[inline(always)]
     fn rest_of_name(&mut self, from: usize) -> Token {
         let end = self.dialect.name_run(self.text, from);
@@ -175,7 +175,7 @@ impl<'t> Scanner<'t> {
         self.ending(kind, end)
     }
 
-    /// A name that holds characters outside ASCII, known up to `end`.
+    /// Reads a name with characters outside ASCII, known up to `end`.
     #[inline(never)]
     fn wide_name(&mut self, end: usize) -> Token {
         let mut end = self.dialect.name_run(self.text, end);
@@ -189,7 +189,7 @@ impl<'t> Scanner<'t> {
         self.ending_wide(TokenKind::Identifier, end)
     }
 
-    /// A number, or a name that starts with a digit. The digit takes `length` bytes.
+    /// Reads a number, or a name that starts with a digit. The digit takes `length` bytes.
     #[inline(always)]
     fn digit(&mut self, length: usize) -> Token {
         let next = self.at + length;
@@ -201,7 +201,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// A number whose characters before `from`, the first digit and a minus, are known.
+    /// Reads a number whose characters before `from`, a minus and the first digit, are known.
     #[inline(always)]
     fn number(&mut self, from: usize, mut wide: bool) -> Token {
         let mut end = from;
@@ -298,7 +298,7 @@ impl<'t> Scanner<'t> {
         self.long_string(quote, end)
     }
 
-    /// A string that holds something else than plain characters, the first of them at `end`.
+    /// Reads a string with characters that are not plain, the first of them at `end`.
     #[inline(never)]
     fn long_string(&mut self, quote: u8, mut end: usize) -> Result<Token, Failure> {
         let mut token = Token {

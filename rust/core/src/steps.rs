@@ -1,13 +1,13 @@
-//! How many bytes of a step pass a test before the first that does not.
+//! Counts the bytes at the start of a step of 16 that pass a test.
 //!
-//! The one module with `unsafe` in it: stable Rust has no other way to x86-64's vectors.
+//! This is the only module with `unsafe` code, which stable Rust needs for x86-64 vectors.
 
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) use portable::{blank, name, plain};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use vectors::{blank, name, plain};
 
-/// How many bytes a step has.
+/// The number of bytes of a step.
 pub(crate) const STEP: usize = 16;
 
 #[cfg(target_arch = "x86_64")]
@@ -22,23 +22,23 @@ mod vectors {
 
     #[inline(always)]
     pub fn blank(step: &[u8; STEP]) -> usize {
-        // SAFETY: `blank_mask` asks for nothing but SSE2, which every x86-64 has.
+        // SAFETY: `blank_mask` needs only SSE2, which every x86-64 has.
         passed(unsafe { blank_mask(step) })
     }
 
     #[inline(always)]
     pub fn name(step: &[u8; STEP]) -> usize {
-        // SAFETY: `name_mask` asks for nothing but SSE2, which every x86-64 has.
+        // SAFETY: `name_mask` needs only SSE2, which every x86-64 has.
         passed(unsafe { name_mask(step) })
     }
 
     #[inline(always)]
     pub fn plain(step: &[u8; STEP], quote: u8) -> usize {
-        // SAFETY: `stop_mask` asks for nothing but SSE2, which every x86-64 has.
+        // SAFETY: `stop_mask` needs only SSE2, which every x86-64 has.
         passed(unsafe { !stop_mask(step, quote) })
     }
 
-    /// The number of low bits that are set, at most a step's.
+    /// Counts the low bits that are set, at most those of a step.
     #[inline(always)]
     fn passed(mask: i32) -> usize {
         (!mask | 1 << STEP).trailing_zeros() as usize
@@ -57,11 +57,11 @@ mod vectors {
         _mm_cmpeq_epi8(bytes, _mm_set1_epi8(to as i8))
     }
 
-    /// Whether each byte is between two others, both included.
+    /// Tests whether each byte is between two others, inclusive.
     #[inline]
     #[target_feature(enable = "sse2")]
     fn between(bytes: __m128i, first: u8, last: u8) -> __m128i {
-        // Comparisons are of signed bytes: the range is moved to the lowest of them.
+        // Comparisons are signed, so the range is moved to the lowest bytes.
         let moved = _mm_add_epi8(bytes, _mm_set1_epi8(0x80u8.wrapping_sub(first) as i8));
         _mm_cmplt_epi8(moved, _mm_set1_epi8((0x80 + (last - first) + 1) as i8))
     }
@@ -90,7 +90,7 @@ mod vectors {
     #[target_feature(enable = "sse2")]
     fn stop_mask(step: &[u8; STEP], quote: u8) -> i32 {
         let bytes = load(step);
-        // As signed bytes, those of characters outside ASCII are below the space too.
+        // As signed bytes, those outside ASCII are below the space too.
         let control = _mm_cmpgt_epi8(_mm_set1_epi8(b' ' as i8), bytes);
         let quotes = _mm_or_si128(equal(bytes, b'"'), equal(bytes, quote));
         let others = _mm_or_si128(equal(bytes, b'\\'), equal(bytes, 0x7f));
@@ -131,7 +131,7 @@ mod portable {
         })
     }
 
-    /// Tests all the bytes, which compilers do with a few vector instructions.
+    /// Tests all bytes, which compiles to a few vector instructions.
     #[inline(always)]
     fn passed(step: &[u8; STEP], passes: impl Fn(u8) -> bool) -> usize {
         let mut stops = [0u8; STEP];

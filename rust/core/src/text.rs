@@ -4,18 +4,18 @@ use std::borrow::Cow;
 
 use memchr::{memchr_iter, memrchr};
 
-/// How line ends stand in the text that is scanned.
+/// How to read line ends in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineEnds {
-    /// Each character counts as what it is: a CR is a blank, and stays in a string.
+    /// As they are: a CR is a blank outside strings and a character inside them.
     Kept,
-    /// A CR comes only before an LF, and the two stand for one LF.
+    /// CR LF is one LF. There is no other CR in the text.
     Folded,
 }
 
-/// Takes a byte order mark off, replaces invalid sequences and turns each lone CR into an LF.
-/// A CR LF is left to the scanner, so that the files there really are need no copy: the text's
-/// line ends are `LineEnds::Folded`.
+/// Removes a byte order mark, replaces invalid sequences, and replaces each lone CR by an LF.
+///
+/// CR LF stays, so that most files need no copy: the line ends of the text are `LineEnds::Folded`.
 pub(crate) fn decode(data: &[u8]) -> Cow<'_, [u8]> {
     let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
     let text = match str::from_utf8(data) {
@@ -47,7 +47,7 @@ pub(crate) fn place_of(text: &[u8], offset: usize) -> (u64, u64) {
     (lines as u64 + 1, columns as u64 + 1)
 }
 
-/// Returns part of a text as its reader sees it.
+/// Returns a part of the text as it is after line ends are normalised.
 pub(crate) fn shown(part: &[u8], ends: LineEnds) -> Vec<u8> {
     match ends {
         LineEnds::Kept => part.to_vec(),
@@ -55,7 +55,7 @@ pub(crate) fn shown(part: &[u8], ends: LineEnds) -> Vec<u8> {
     }
 }
 
-/// Whether a byte is one of UTF-8's that do not start a character.
+/// Whether a byte continues a character in UTF-8.
 #[inline(always)]
 pub(crate) fn is_continuation(byte: u8) -> bool {
     byte & 0xc0 == 0x80

@@ -1,7 +1,7 @@
-//! The JSON, written piece by piece into one buffer.
+//! Writes JSON piece by piece into one buffer.
 //!
-//! Pieces are copied as whole blocks of a fixed size, of which only a part may count: the next
-//! piece overwrites the rest. So the buffer always has [`MARGIN`] bytes of room.
+//! Pieces are copied as blocks of a fixed size. If a piece is shorter than its block, the next piece
+//! overwrites the rest. So the buffer always has room for [`MARGIN`] more bytes.
 
 use std::panic::resume_unwind;
 
@@ -9,18 +9,19 @@ use crate::chars::{decode, plain_run};
 use crate::dialect::Dialect;
 use crate::text::LineEnds;
 
-/// Room that [`Writer::reserve`] keeps free, more than the pieces of an element take.
+/// The room that [`Writer::reserve`] keeps free: more than the pieces of an element take, in bytes.
 const MARGIN: usize = 1024;
 
-/// The least a buffer has, and what is enough to begin with, in bytes.
+/// The minimum size of a buffer, and the largest that is reserved at the start, in bytes.
 const FIRST: usize = 64 << 10;
 const LARGE: usize = 8 << 20;
 
-/// Texts up to this length are copied as one block.
+/// Texts up to this length are copied as one block, in bytes.
 const SHORT: usize = 32;
 
-/// What a parse unwinds with when there is no memory for its output, which can be fifty times its
-/// input: the process, and what else it does, need not end for that.
+/// The panic payload of a parse that has no memory for its output, which can be fifty times its input.
+///
+/// It does not abort, so that the process can go on with other work.
 #[derive(Debug)]
 pub struct OutOfMemory;
 
@@ -34,27 +35,27 @@ fn lengthen(bytes: &mut Vec<u8>, length: usize) {
     bytes.resize(length, 0);
 }
 
-/// The output of a parse. A buffer that is used again spares the cost of fresh memory.
+/// The output of a parse. Reusing a buffer avoids the cost of new memory.
 #[derive(Debug, Default)]
 pub struct Buffer {
-    /// All of it initialised; how much of it counts is told by what the parse returns.
+    /// All initialised. The AST that a parse returns is the part it has written.
     bytes: Vec<u8>,
 }
 
 impl Buffer {
-    /// A buffer that takes memory when it is used.
+    /// Returns an empty buffer, which allocates memory on first use.
     pub const fn new() -> Self {
         Buffer { bytes: Vec::new() }
     }
 
-    /// Gives back the memory past `limit` bytes.
+    /// Frees the memory past `limit` bytes.
     pub fn shrink(&mut self, limit: usize) {
         self.bytes.truncate(limit);
         self.bytes.shrink_to(limit);
     }
 }
 
-/// A piece of JSON: a block of which the first `length` bytes count.
+/// A piece of JSON: the first `length` bytes of a block.
 pub(crate) struct Piece<const N: usize> {
     block: [u8; N],
     length: usize,
@@ -122,7 +123,7 @@ const fn hex() -> [[u8; 2]; 256] {
 pub(crate) struct Writer<'b> {
     bytes: &'b mut Vec<u8>,
     at: usize,
-    /// `,"line":` the line `,"column":`, for the line that was last asked for.
+    /// `,"line":N,"column":` for the line of the last place.
     line_piece: [u8; 48],
     line_length: usize,
     line: usize,
@@ -149,7 +150,7 @@ impl<'b> Writer<'b> {
         &self.bytes[..self.at]
     }
 
-    /// Makes room for `length` bytes beside [`MARGIN`] more.
+    /// Makes room for `length` bytes and [`MARGIN`] more.
     #[inline(always)]
     pub fn reserve(&mut self, length: usize) {
         if self.bytes.len() - self.at < length + MARGIN {
@@ -157,8 +158,8 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Makes room for an element, if there is none, and for as much again as it seems will come:
-    /// so far `read` of the text's `total` bytes have been read.
+    /// Makes room for an element and, if the buffer must grow, for the expected rest of the output:
+    /// `read` of the text's `total` bytes have been read so far.
     #[inline(always)]
     pub fn reserve_element(&mut self, read: usize, total: usize) {
         if self.bytes.len() - self.at < MARGIN {
@@ -180,7 +181,7 @@ impl<'b> Writer<'b> {
         lengthen(self.bytes, needed.max(self.bytes.len() / 2 * 3));
     }
 
-    /// Writes a piece. The room is the caller's to reserve.
+    /// Writes a piece. The caller has reserved the room.
     #[inline(always)]
     pub fn piece<const N: usize>(&mut self, piece: &Piece<N>) {
         self.block(&piece.block, piece.length);
@@ -192,7 +193,7 @@ impl<'b> Writer<'b> {
         self.at += length;
     }
 
-    /// Writes bytes that stand in JSON as they are: `text[start..end]`.
+    /// Writes `text[start..end]`, which needs no escaping. The caller has reserved the room.
     #[inline(always)]
     pub fn plain(&mut self, text: &[u8], start: usize, end: usize) {
         let length = end - start;
@@ -205,7 +206,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Writes bytes that stand in JSON as they are, whatever room there is.
+    /// Writes bytes that need no escaping, and makes room for them.
     #[inline(never)]
     pub fn raw(&mut self, text: &[u8]) {
         self.reserve(text.len());
@@ -274,7 +275,7 @@ impl<'b> Writer<'b> {
         self.at += 1;
     }
 
-    /// Takes back the comma after the last of a list's members, if there is one.
+    /// Removes a comma at the end of the output.
     #[inline(always)]
     pub fn drop_comma(&mut self) {
         if self.bytes[self.at - 1] == b',' {
@@ -282,7 +283,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Writes text with what JSON asks to be escaped.
+    /// Writes a text, escaped for JSON.
     #[inline(never)]
     pub fn escaped(&mut self, text: &[u8]) {
         let mut at = 0;
@@ -294,7 +295,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Writes what stands between a string's quotes, its own escapes resolved.
+    /// Writes the content of a string, its own escapes resolved.
     #[inline(never)]
     pub fn string(&mut self, text: &[u8], quote: u8, ends: LineEnds, dialect: Dialect) {
         let mut at = 0;
@@ -320,7 +321,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Writes a run of characters that need no escape, and returns where it ends.
+    /// Writes a run of characters that need no escaping, and returns where it ends.
     fn clean(&mut self, text: &[u8], from: usize) -> usize {
         let end = plain_run(text, from, b'"');
         if end > from {
@@ -329,7 +330,7 @@ impl<'b> Writer<'b> {
         end
     }
 
-    /// Writes one character as JSON has it, and returns where the next one is.
+    /// Writes one character, escaped for JSON if needed, and returns where the next one starts.
     fn escape(&mut self, text: &[u8], at: usize) -> usize {
         self.reserve(16);
         let letter = match text[at] {
@@ -367,7 +368,7 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Writes a number below 1000 with all three digits, and returns how many they are.
+/// Writes a number below 1000 with three digits, and returns the number of digits.
 fn three_digits(to: &mut [u8], number: usize) -> usize {
     to[0] = b'0' + (number / 100) as u8;
     to[1] = b'0' + (number / 10 % 10) as u8;

@@ -1,4 +1,4 @@
-//! `ck3parse.parser._native`: the parser's core for Python.
+//! `ck3parse.parser._native`: the Python binding of the core.
 
 #![forbid(unsafe_code)]
 
@@ -12,14 +12,14 @@ use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-/// Memory that each thread keeps from one call to the next, in bytes.
+/// How much of its buffer each thread keeps between calls, in bytes.
 const KEPT: usize = 16 << 20;
 
 thread_local! {
     static BUFFER: RefCell<Buffer> = const { RefCell::new(Buffer::new()) };
 }
 
-/// The AST's JSON or `None`, its nodes, then the error's kind, token, line and column.
+/// The AST's JSON or `None`, its number of nodes, then the error's kind, token, line and column.
 type Outcome<'py> = (
     Option<Bound<'py, PyBytes>>,
     u64,
@@ -32,14 +32,14 @@ type Outcome<'py> = (
 /// An error's kind, place (two lines and columns), token and the line of its brace.
 type Fault<'py> = (u8, u64, u64, u64, u64, Bound<'py, PyString>, u64);
 
-/// The AST's JSON, its nodes, the first errors, and how many there are in all.
+/// The AST's JSON, its number of nodes, the first errors, and the number of all errors.
 type Recovery<'py> = (Bound<'py, PyBytes>, u64, Vec<Fault<'py>>, usize);
 
 #[pymodule]
 mod _native {
     use super::*;
 
-    /// Parse a file's content.
+    /// Parse the content of a file.
     #[pyfunction]
     fn parse_bytes<'py>(
         py: Python<'py>,
@@ -53,7 +53,7 @@ mod _native {
         })
     }
 
-    /// Parse a text as it is.
+    /// Parse a text.
     #[pyfunction]
     fn parse_text<'py>(
         py: Python<'py>,
@@ -68,34 +68,34 @@ mod _native {
         })
     }
 
-    /// Parse a broken file's content: what is sound of it, and at most `most` of its errors.
+    /// Parse the content of a broken file: its sound parts, and its first `max_faults` errors.
     #[pyfunction]
     fn recover_bytes<'py>(
         py: Python<'py>,
         data: &[u8],
         name: &Bound<'py, PyString>,
         max_depth: usize,
-        most: usize,
+        max_faults: usize,
     ) -> PyResult<Recovery<'py>> {
         let name = wtf8(name)?;
         recover(py, |buffer| {
-            ck3parse_core::recover_bytes(data, &name, options(max_depth), most, buffer)
+            ck3parse_core::recover_bytes(data, &name, options(max_depth), max_faults, buffer)
         })
     }
 
-    /// Parse a broken text: what is sound of it, and at most `most` of its errors.
+    /// Parse a broken text: its sound parts, and its first `max_faults` errors.
     #[pyfunction]
     fn recover_text<'py>(
         py: Python<'py>,
         text: &Bound<'py, PyString>,
         name: &Bound<'py, PyString>,
         max_depth: usize,
-        most: usize,
+        max_faults: usize,
     ) -> PyResult<Recovery<'py>> {
         let text = wtf8(text)?;
         let name = wtf8(name)?;
         recover(py, |buffer| {
-            ck3parse_core::recover_text(&text, &name, options(max_depth), most, buffer)
+            ck3parse_core::recover_text(&text, &name, options(max_depth), max_faults, buffer)
         })
     }
 }
@@ -105,7 +105,7 @@ fn options(max_depth: usize) -> Options {
     Options { dialect, max_depth }
 }
 
-/// Runs the strict parser and makes Python's objects of what it returns.
+/// Runs the strict parser, and converts its result to Python objects.
 fn parse<'py>(
     py: Python<'py>,
     core: impl for<'b> Fn(&'b mut Buffer) -> Result<Ast<'b>, Error> + Send,
@@ -125,7 +125,7 @@ fn parse<'py>(
     })
 }
 
-/// Runs the recovering parser and makes Python's objects of what it returns.
+/// Runs the recovering parser, and converts its result to Python objects.
 fn recover<'py>(
     py: Python<'py>,
     core: impl for<'b> Fn(&'b mut Buffer) -> Recovered<'b> + Send,
@@ -157,9 +157,9 @@ fn fault<'py>(py: Python<'py>, reported: &ReportedFault) -> PyResult<Fault<'py>>
     ))
 }
 
-/// Lends the buffer of this thread.
+/// Calls a function with the buffer of this thread.
 fn with_buffer<T>(run: impl FnOnce(&mut Buffer) -> PyResult<T>) -> PyResult<T> {
-    // Taken out of its place, so that a signal handler that parses finds none instead of this one.
+    // A signal handler that parses meanwhile must not find this buffer.
     let mut buffer = BUFFER.take();
     let outcome = run(&mut buffer)?;
     buffer.shrink(KEPT);
@@ -167,7 +167,7 @@ fn with_buffer<T>(run: impl FnOnce(&mut Buffer) -> PyResult<T>) -> PyResult<T> {
     Ok(outcome)
 }
 
-/// Returns the error that Python knows for a lack of memory; any other panic goes on.
+/// Returns a `MemoryError` if the panic was for lack of memory, and resumes any other panic.
 fn out_of_memory(payload: Box<dyn Any + Send>) -> PyErr {
     if payload.is::<OutOfMemory>() {
         PyMemoryError::new_err("no memory for the AST")
@@ -176,7 +176,7 @@ fn out_of_memory(payload: Box<dyn Any + Send>) -> PyErr {
     }
 }
 
-/// Returns a copy. Where memory may lack it is asked for in the way that can fail, and costs more.
+/// Returns a copy. A large one is allocated in a slower way that can fail without aborting.
 fn bytes<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     if json.len() <= KEPT {
         return Ok(PyBytes::new(py, json));
@@ -187,7 +187,7 @@ fn bytes<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     })
 }
 
-/// Returns a string as UTF-8, with each lone surrogate as the three bytes WTF-8 has for it.
+/// Returns a string as WTF-8: UTF-8 in which a lone surrogate takes three bytes.
 fn wtf8<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, [u8]>> {
     if let Ok(utf8) = text.to_str() {
         return Ok(Cow::Borrowed(utf8.as_bytes()));
@@ -196,7 +196,7 @@ fn wtf8<'a>(text: &'a Bound<'_, PyString>) -> PyResult<Cow<'a, [u8]>> {
     Ok(Cow::Owned(bytes.extract::<Vec<u8>>()?))
 }
 
-/// Returns the string that WTF-8 stands for.
+/// Returns the string of a text in WTF-8.
 fn string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
     match str::from_utf8(text) {
         Ok(utf8) => Ok(PyString::new(py, utf8)),

@@ -5,8 +5,8 @@ def parse_text(
     text: str, name: str, max_depth: int
 ) -> tuple[bytes | None, int, int, str, int, int]: ...
 def recover_bytes(
-    data: bytes, name: str, max_depth: int, most: int
+    data: bytes, name: str, max_depth: int, max_faults: int
 ) -> tuple[bytes, int, list[tuple[int, int, int, int, int, str, int]], int]: ...
 def recover_text(
-    text: str, name: str, max_depth: int, most: int
+    text: str, name: str, max_depth: int, max_faults: int
 ) -> tuple[bytes, int, list[tuple[int, int, int, int, int, str, int]], int]: ...

@@ -10,8 +10,8 @@ Braces are matched as they stand. Where the indentation contradicts a match, a n
 An operator before `}` or before another `key =` may lack an opening brace. Most notes are only
 style, so they count only if braces do not match in the end: a block that is open at the end of the
 text is closed at the first note inside it, and a closing brace that closes nothing makes the first
-note before it an extra or a missing brace. A note is dropped when a block around it ends or continues
-at its usual indentation.
+note before it an extra or a missing brace. A note is dropped when a block around it ends or
+continues at its usual indentation.
 """
 
 from collections import Counter, deque
@@ -138,7 +138,7 @@ class _Braces:
 
     def close(self, at: int) -> None:
         if not self.open:
-            self.use(self.extras.popleft() if self.extras else at)
+            self.use_note(self.extras.popleft() if self.extras else at)
             return
         tokens = self.tokens
         block = self.open.pop()
@@ -158,6 +158,6 @@ class _Braces:
         if self.open and self.open[-1].missing == _NONE:
             self.open[-1].missing = missing
 
-    def use(self, index: int) -> None:
+    def use_note(self, index: int) -> None:
         opener_missing = index and self.tokens.is_operator(index - 1)
         (self.found.opens if opener_missing else self.found.strays).add(index)

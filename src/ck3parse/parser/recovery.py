@@ -58,7 +58,7 @@ class _Recovery:
         self.pieces: list[str] = []
         self.node_count = 1
         self.open: list[tuple[int, Span]] = []
-        """The index of the `{` of each open block, or of the operator before a missing one, and the key."""
+        """The opener of each open block (its `{`, or the operator that lacks one), and its key."""
         self.at = 0
 
     def run(self) -> None:

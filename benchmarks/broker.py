@@ -90,14 +90,14 @@ def measure(*, quick: bool) -> list[Result]:
         app.close()
     ms = {name: statistics.median(values) for name, values in taken.items()}
     about = (
-        f"{count:,} files of 60 bytes ({len(some):,} for a task a file), {workers} worker"
-        f" processes, medians of {rounds} rounds in turns. The ratio: how many times as"
-        " fast as Celery's own way."
+        f"{count:,} files of 60 bytes ({len(some):,} for a task per file), {workers} worker"
+        f" processes, medians of {rounds} rounds in turns. The ratio is the speed relative"
+        " to a Celery task per file."
     )
-    rows = [Row(name, value, "ms a file", ms[SINGLE] / value) for name, value in ms.items()]
+    rows = [Row(name, value, "ms per file", ms[SINGLE] / value) for name, value in ms.items()]
     bars = [Bar(name, value, f"{value:.3f}", 0) for name, value in ms.items()]
     title = "Broker: one task a file against batches"
-    return [Result(title, about, rows, bar_chart(title, [Panel("ms a file", bars)]))]
+    return [Result(title, about, rows, bar_chart(title, [Panel("ms per file", bars)]))]
 
 
 def main() -> None:

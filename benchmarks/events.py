@@ -23,7 +23,7 @@ WAYS = {"without": (), "with": ("--task-events",)}
 
 def main() -> int:
     """Measure, print, and return 0."""
-    options = argparse.ArgumentParser(description="What task events cost.")
+    options = argparse.ArgumentParser(description="Measure the cost of task events.")
     options.add_argument("path", type=Path)
     options.add_argument("--rounds", type=int, default=5)
     given = options.parse_args()

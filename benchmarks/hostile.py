@@ -83,10 +83,10 @@ def main() -> int:
         1 if the parser takes over ten times as long for one as for real files, or `check` twice as
         long for a byte of one as at half the size; else 0.
     """
-    options = argparse.ArgumentParser(description="Time on hostile input, beside real files.")
+    options = argparse.ArgumentParser(description="Compare times on hostile and real files.")
     options.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     options.add_argument("--parser", choices=["native", "python"], default="native")
-    options.add_argument("--size", type=float, default=10, help="of each text, in MB")
+    options.add_argument("--size", type=float, default=10, help="size of each text in MB")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--check", action="store_true", help="time check instead of the parser")
     given = options.parse_args()

@@ -24,7 +24,7 @@ MEGA = 1_000_000
 
 def main() -> None:
     """Time each and print one line for it."""
-    options = argparse.ArgumentParser(description="What the native parser stands against.")
+    options = argparse.ArgumentParser(description="Measure lower bounds for the native parser.")
     options.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     options.add_argument("--rounds", type=int, default=5)
     given = options.parse_args()

@@ -20,7 +20,7 @@ PARSERS = {"python": "ck3parse.parser.reference", "native": "ck3parse.parser.nat
 
 def main() -> None:
     """Time the parsers and print one line for each."""
-    options = argparse.ArgumentParser(description="How fast the parsers are, on one core.")
+    options = argparse.ArgumentParser(description="Measure the speed of the parsers on one core.")
     options.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     options.add_argument("--rounds", type=int, default=5)
     given = options.parse_args()

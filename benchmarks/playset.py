@@ -85,7 +85,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description="Make a playset of any size.")
     options.add_argument("folder", type=Path)
     options.add_argument("--files", type=int, default=FILES)
-    options.add_argument("--megabytes", type=float, help="default: 18.7 KB a file")
+    options.add_argument("--megabytes", type=float, help="default: 18.7 KB per file")
     given = options.parse_args()
     megabytes = given.megabytes or given.files * MEGABYTES / FILES
     make_playset(given.folder, given.files, megabytes)

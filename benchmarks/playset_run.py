@@ -71,7 +71,7 @@ def measure_one(count: int, rounds: int, folder: Path) -> Result:
         rows.append(Row(f"processor time: {kind}", cpu, "s", cpu / (floor * cores)))
     for kind in KINDS:
         peak = max(ran.uses.get(kind, Use()).peak_mb for ran in runs)
-        rows.append(Row(f"peak memory: {kind}", peak, "MB", note="the largest of any process"))
+        rows.append(Row(f"peak memory: {kind}", peak, "MB", note="of the largest process"))
     size = sum(map(os.path.getsize, files)) / 1e6
     about = (
         f"{count:,} synthetic files, {size:,.0f} MB, warm file cache, {cores} cores; the"

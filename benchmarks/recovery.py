@@ -127,8 +127,8 @@ def look(
 def main() -> int:
     """Plant errors, and print a table."""
     options = argparse.ArgumentParser(description="Measure recovery from planted errors.")
-    options.add_argument("folder", type=Path, help="holds real script files")
-    options.add_argument("--count", type=int, default=5000, help="damaged files in all")
+    options.add_argument("folder", type=Path, help="folder with real script files")
+    options.add_argument("--count", type=int, default=5000, help="number of damaged files")
     options.add_argument("--seed", type=int, default=8)
     options.add_argument("--parser", choices=["native", "python"], default="python")
     options.add_argument("--missed", type=int, default=0, help="how many to name where none points")

@@ -94,9 +94,9 @@ def sections_of(results: Sequence[Result], plots: Path) -> list[str]:
 def main() -> None:
     """Run all or some benchmarks."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true", help="small sizes and one round")
+    options.add_argument("--quick", action="store_true", help="use small sizes and one round")
     options.add_argument("--only", nargs="+", metavar="NAME", choices=[*OWN, *SCRIPTS])
-    options.add_argument("--docs", type=Path, default=DOCS, help="folder to write to")
+    options.add_argument("--docs", type=Path, default=DOCS, help="folder to write")
     given = options.parse_args()
     machine, date = this_machine(), datetime.now(UTC)
     print(machine)

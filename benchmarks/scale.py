@@ -61,12 +61,12 @@ def _files(taken: list[tuple[float, float]], workers: int, rounds: int) -> Resul
     rows.append(Row("slope of time over files, both logarithmic", slope, "(1: linear)"))
     title = "Scale: time over files"
     about = (
-        f"Playsets of 18.7 KB a file, {workers} worker processes, medians of {rounds} rounds,"
-        " without the start of broker and worker. The ratio is of a file's time to that in the"
-        " smallest."
+        f"Playsets of 18.7 KB per file, {workers} worker processes, medians of {rounds} rounds,"
+        " without the start of broker and worker. The ratio is the time per file to that in"
+        " the smallest."
     )
     linear = [(count, base * count) for count, _ in taken]
-    lines = [Line("measured", taken), Line("as the smallest", linear)]
+    lines = [Line("measured", taken), Line("linear", linear)]
     return Result(title, about, rows, line_chart(title, lines, x="files", y="seconds"))
 
 

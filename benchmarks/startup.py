@@ -86,8 +86,8 @@ def measure_runs(rounds: int, folder: Path) -> Result:
     ten_s, own_s, served_s, again_s = map(statistics.median, (ten, own, with_served, again))
     about = (
         f"`ck3parse run` from command to prompt, medians of {rounds} rounds in turns; the mod has"
-        f" {MOD_FILES:,} files and {MOD_MEGABYTES:g} MB. The ratio is to the mod's run with a"
-        " broker of its own."
+        f" {MOD_FILES:,} files and {MOD_MEGABYTES:g} MB. The ratio is to the run of the mod"
+        " with its own broker."
     )
     rows = [
         Row(f"{FEW} files", ten_s, "s", ten_s / own_s, "to reach: 1 s"),

@@ -86,9 +86,9 @@ def measure(*, quick: bool) -> list[Result]:
             "Store: results a second",
             about,
             [
-                Row("plain executemany, a transaction a batch", files / plain, "results/s", 1.0),
+                Row("plain executemany, a transaction per batch", files / plain, "results/s", 1.0),
                 Row("Store.record", files / store, "results/s", plain / store),
-                Row("Store.record, a result", store / files * 1000, "ms"),
+                Row("Store.record, per result", store / files * 1000, "ms"),
             ],
         )
     ]

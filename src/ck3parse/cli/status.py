@@ -52,7 +52,7 @@ class Status(msgspec.Struct):
         broker: its URL without the password.
         queues: number of waiting batches in each queue, by its name.
         workers: in order of name.
-        broker_memory_mb: memory that the broker uses for its data, or `None` if it does not tell.
+        broker_memory_mb: memory that the broker uses for its data, or `None` if unknown.
     """
 
     broker: str

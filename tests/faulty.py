@@ -38,11 +38,11 @@ def _fail(fault: str, *rest: bytes) -> None:
                 pass
         case "slow":
             threading.Event().wait(0.005)
-        case "sleep":  # healthy, but as slow as the seconds that follow say
+        case "sleep":  # healthy, but takes the seconds that follow
             threading.Event().wait(float(rest[0]))
-        case "hang_in_c":  # a call that keeps the interpreter's lock and never returns
+        case "hang_in_c":  # a call that holds the GIL and never returns
             ctypes.PyDLL(None).pause()
-        case "once":  # the marker that a comment names says that it has happened
+        case "once":  # crashes unless the file that a comment names exists
             try:
                 open(rest[1], "x").close()
             except FileExistsError:
@@ -62,7 +62,7 @@ def _fail(fault: str, *rest: bytes) -> None:
             raise ZeroDivisionError("a bug")
         case "memory":
             raise MemoryError
-        case "bomb":  # ends by itself, lest it take the machine along where nothing stops it
+        case "bomb":  # ends by itself, so that it cannot take down a machine without limits
             eaten = [bytes([1]) * (64 << 20) for _ in range(64)]
             raise AssertionError(f"nothing stopped it from eating {len(eaten) * 64} MB")
         case _:

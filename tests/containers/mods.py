@@ -18,7 +18,7 @@ def make_mod(folder: Path, files: int) -> Path:
         path = folder / "events" / f"{number % 40:02}" / f"feast_{number:05}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{_SCRIPT}number = {number}\n", encoding="utf-8")
-    for path in [folder, *folder.rglob("*")]:  # whoever a container's user is
+    for path in [folder, *folder.rglob("*")]:  # readable for any user of a container
         path.chmod(0o755 if path.is_dir() else 0o644)
     return folder
 

@@ -343,7 +343,7 @@ def test_read_ahead_is_bounded(
     assert parse_file(files[19]).success
     assert parse_file(files[0]).success
     assert len(parsed(pipeline)) - before < 50
-    # A later call is not held up by what nobody asked for.
+    # Results that nobody fetches do not delay a later call.
     prefetch(files[200:])
     for path in files[200:]:
         assert parse_file(path).success

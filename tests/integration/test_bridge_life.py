@@ -67,7 +67,7 @@ assert not any(Path(f"/proc/self/task/{thread}/children").read_text() for thread
 foreign = ("celery", "kombu", "billiard", "redis", "amqp", "vine", "ck3parse.embedded.broker")
 print([name for name in sys.modules if name.startswith(foreign)])
 """
-# From Python 3.12 on a process with threads is warned as it forks, which is what is tested here.
+# Python 3.12 and later warn when a process with threads forks, which these tests do.
 FORKING = """
 import os, sys, warnings
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)

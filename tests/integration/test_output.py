@@ -107,7 +107,7 @@ def test_no_encoding_costs_a_command_its_report(
     name: str, encoding: str, url: str, place: Path
 ) -> None:
     done = shell("", name, url, place, ENCODINGS[encoding])
-    # In a C locale that file's name is no text: `diagnose` says so.
+    # In a C locale, that file name is not valid text, and `diagnose` reports it.
     expected = 1 if encoding == "C locale" and "diagnose" in name else COMMANDS[name][0]
     assert done.returncode == expected, done.stderr
     assert done.stdout

@@ -40,7 +40,7 @@ def test_results_of_a_killed_client_go_within_twice_its_patience(tmp_path: Path)
         with Trial(tmp_path, mod, broker=server.url) as trial:
             trial.wait_recorded()
             trial.process.send_signal(signal.SIGKILL)
-        # What it had in flight is parsed, and answered to nobody.
+        # Its pending files are parsed, and nobody fetches the results.
         wait_until(lambda: results_in(redis), ANSWER_LIMIT_S, "there is an answer")
         assert all(redis.ttl(key) <= 2 for key in results_in(redis))
         wait_until(lambda: not results_in(redis), END_LIMIT_S, "none is left")

@@ -101,7 +101,7 @@ def test_a_broker_that_stays_away_is_an_error(slow: Mod, tmp_path: Path, case: C
         assert ended.finished_at
         assert ended[1:] == (done, 0, 0, 3)
         server.start()
-        # The worker looks for its broker now and then only.
+        # The worker looks for its broker only from time to time.
         with Trial(tmp_path, slow.folder, broker=server.url, wait=True) as again:
             report = again.end(END_LIMIT_S)
     assert_right(report, again.store, slow)

@@ -18,13 +18,13 @@ ROUNDS = 3
 """Rounds of each program. Only the first round imports modules."""
 FORKING = """
 import logging, os, signal, sys, threading, time, warnings
-logging.disable()  # that a busy machine's worker answers late is told
+logging.disable()  # a late answer on a busy machine is logged
 from ck3parse.qbuilder_bridge import enqueue_parse_text, parse_text, shutdown_pool
 warnings.simplefilter("ignore", DeprecationWarning)  # forks beside threads are what this is about
 how, delay_s, rounds = sys.argv[1], float(sys.argv[2]) / 1000, int(sys.argv[3])
 
 def child():
-    signal.alarm(40)  # lest it wait for ever
+    signal.alarm(40)  # so that it cannot wait forever
     done = enqueue_parse_text("a = 1").result().success and parse_text("b = 1").success
     os._exit(0 if done else 1)
 

@@ -55,7 +55,7 @@ def test_a_line_of_a_gigabyte_is_one_failure_where_it_may_be_read(
         with Trial(tmp_path, quick.folder, bad, env=env) as trial:
             report = trial.end(END_LIMIT_S, code=1)
     (failure,) = report["failures"]
-    assert failure["error_type"] in ("MemoryError", "LexerError")  # it is read, or there is no room
+    assert failure["error_type"] in ("MemoryError", "LexerError")  # depending on memory
     assert_right(report, trial.store, quick, {"line.txt": failure["error_type"]})
     case.did(report, trial.seconds)
 

@@ -112,7 +112,7 @@ def test_a_wait_that_cannot_end_is_an_error(way: str, case: Case) -> None:
     raised: dict[str, object] = {}
     for name, wait in WAITS.items():
         if way == "subprocesses" and name in ("parse_file", "parse_text"):
-            continue  # each has a process of its own, which the caller itself waits for
+            continue  # each text has its own process, for which the caller waits
         done = threading.Event()
         asked, other = (
             enqueue_parse_text("b = 1"),

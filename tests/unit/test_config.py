@@ -12,6 +12,7 @@ from ck3parse.config import (
     SERIALIZER,
     Settings,
     checked_timeout_ms,
+    read_setting,
     unknown_variables,
 )
 from ck3parse.config.cpus import usable_cpus
@@ -163,3 +164,13 @@ def test_roots_are_joined_as_path_is() -> None:
 def test_the_settings_in_the_docs_are_up_to_date() -> None:
     make = Path(__file__).parents[2] / "docs" / "make_settings.py"
     subprocess.run([sys.executable, make, "--check"], check=True)
+
+
+def test_one_setting_is_read_without_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CK3PARSE_WORKERS", "many")
+    monkeypatch.setenv("CK3PARSE_MAX_DEPTH", "5")
+    assert read_setting("max_depth") == 5
+    monkeypatch.delenv("CK3PARSE_MAX_DEPTH")
+    assert read_setting("max_depth") == Settings().max_depth
+    with pytest.raises(UsageError, match="CK3PARSE_WORKERS"):
+        read_setting("workers")

@@ -179,7 +179,7 @@ def test_a_file_of_something_else_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("CREATE TABLE things (a)")
     db.close()
-    with pytest.raises(StoreError, match="something else"):
+    with pytest.raises(StoreError, match="another program"):
         Store(path, VERSION)
     assert rows(path, "SELECT name FROM sqlite_schema") == [("things",)]
 

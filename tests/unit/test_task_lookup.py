@@ -62,7 +62,7 @@ def test_a_worker_is_gone_once_it_was_silent_twice_while_others_replied() -> Non
     """Issue 19, line 33."""
     roster = Roster("ab")
     assert roster.note("a", (), 0.01) == {"b"}
-    assert roster.note((), (), 0.0) == {"a", "b"}  # nobody replied, which says nothing of one
+    assert roster.note((), (), 0.0) == {"a", "b"}  # without replies, nothing is known
     assert roster.note("ac", "b", 0.01) == {"b"}  # late is not silent
     assert roster.workers == {"a", "b", "c"}
     assert roster.note("ac", (), 0.01) == {"b"}

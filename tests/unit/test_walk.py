@@ -21,7 +21,7 @@ def public_folder() -> Iterator[Path]:
         folder = Path(name)
         folder.chmod(0o755)
         yield folder
-        # So that whoever locked these can remove them.
+        # So that pytest can remove them.
         for inner in folder.glob("mod/*/"):
             inner.chmod(0o700)
 

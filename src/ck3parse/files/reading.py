@@ -11,7 +11,7 @@ from ck3parse.errors import ErrorType
 
 _OPEN_FLAGS = (
     os.O_RDONLY
-    # A named pipe without a writer would block the open for ever.
+    # A named pipe without a writer would block the open forever.
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_NOCTTY", 0)

@@ -75,7 +75,7 @@ class Database:
     def _create(self) -> None:
         if self._db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():
             raise StoreError(
-                f"{self.path} is an SQLite file of something else: name another with --out"
+                f"{self.path} is an SQLite file of another program: name another with --out"
             )
         schema = package_files("ck3parse.store").joinpath("store.sql").read_text("utf-8")
         for statement in re.sub(r"--.*", "", schema).split(";"):
@@ -110,8 +110,8 @@ class Database:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreError(
-                f"the store {self.path} cannot be written ({error}): what was committed before"
-                " stays; make room or close what holds it, and run again to go on from there"
+                f"the store {self.path} cannot be written ({error}): earlier commits are kept;"
+                " free disk space or close the program that locks it, and run again to continue"
             ) from error
         finally:
             # An interrupt can come between any two statements.

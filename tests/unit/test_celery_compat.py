@@ -4,6 +4,7 @@ If one of these fails after an upgrade, read the entry that it names: it says wh
 public way there was. What takes a server or a worker is in `tests/integration/`.
 """
 
+import ast
 import gc
 import importlib.metadata
 import inspect
@@ -13,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
@@ -494,3 +496,53 @@ def test_celery_looks_for_revoked_tasks_where_they_are_put() -> None:
     assert "dropped" in celery_request.revoked_tasks, no_longer(
         request.skip_tasks, "a request looks into celery.worker.state.revoked"
     )
+
+
+INNER_MODULES = [
+    "billiard.common",
+    "billiard.einfo",
+    "billiard.pool",
+    "billiard.util",
+    "celery._state",
+    "celery.app.utils",
+    "celery.backends",
+    "celery.concurrency",
+    "celery.utils",
+    "celery.worker.components",
+    "celery.worker.consumer",
+    "celery.worker.request",
+    "celery.worker.state",
+    "kombu.asynchronous",
+    "kombu.pidbox",
+    "kombu.transport",
+    "kombu.utils",
+    "vine",
+]
+INNER_NAMES = {
+    "amqp",
+    "default_channel",
+    "get_task_meta",
+    "maintain_pool",
+    "mark_as_failure",
+    "on_state_change",
+    "pool_cls",
+    "remove_pending_result",
+    "result_consumer",
+    "store_result",
+}
+PACKAGE = Path(compat_app.__file__).parents[1]
+
+
+def test_nothing_else_uses_inner_parts() -> None:
+    """Names with an underscore are found by ruff (SLF001)."""
+    found = []
+    for file in PACKAGE.rglob("*.py"):
+        if file.parent.name == "celery_compat":
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            if module and any(f"{module}.".startswith(f"{inner}.") for inner in INNER_MODULES):
+                found.append(f"{file.relative_to(PACKAGE)}: {module}")
+            if isinstance(node, ast.Attribute) and node.attr in INNER_NAMES:
+                found.append(f"{file.relative_to(PACKAGE)}: {node.attr}")
+    assert not found

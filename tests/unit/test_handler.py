@@ -4,11 +4,11 @@ from pathlib import Path
 
 SCRIPT = """
 import resource, sys
-from ck3parse.worker.handler import answerer
+from ck3parse.worker.handler import request_handler
 from ck3parse.config import Settings
 from ck3parse.messages import ParseRequest
 
-answer = answerer(Settings())
+answer = request_handler(Settings())
 bomb, small = sys.argv[1:]
 limit = 400 * 1024 * 1024
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -42,7 +42,7 @@ def test_of_two_that_died_in_one_round_both_are_started_again(
     for pid in before:
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: _is_dead(pid), DEATH_LIMIT_S, "it is dead")  # noqa: B023
-    supervisor._bury_the_dead()
+    supervisor._reap()
     supervisor._start_again()
     assert before.isdisjoint({server.pid, worker.pid})
     for program in programs:

@@ -9,7 +9,7 @@ import msgspec
 
 from ck3parse.config import read_settings
 from ck3parse.messages import ParseRequest
-from ck3parse.worker.handler import answerer
+from ck3parse.worker.handler import request_handler
 
 _GRACE_S = 5.0
 
@@ -20,7 +20,7 @@ def main() -> NoReturn:
     if sys.platform != "win32":
         # The parent that should kill this process at its limit may have died.
         signal.setitimer(signal.ITIMER_REAL, request.timeout_ms / 1000 + _GRACE_S)
-    answer = msgspec.msgpack.encode(answerer(read_settings())(request))
+    answer = msgspec.msgpack.encode(request_handler(read_settings())(request))
     sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
     os._exit(0)

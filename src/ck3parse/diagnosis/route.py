@@ -16,7 +16,7 @@ from ck3parse.pipeline.run import Run
 from ck3parse.pipeline.window import Window
 from ck3parse.store import Store
 from ck3parse.tasks import parse_batch
-from ck3parse.worker.handler import answerer
+from ck3parse.worker.handler import request_handler
 
 _QUEUES = (QUEUE_INTERACTIVE, QUEUE_BULK)
 
@@ -35,7 +35,7 @@ def route_of(settings: Settings) -> Route:
             Stop("client", f"publishes {TASK_NAME}", _place(Window.submit)),
             Stop("broker", f"{QUEUE_BULK}; single calls: {QUEUE_INTERACTIVE}", broker),
             Stop("worker", "one task a batch", _place(parse_batch.run)),
-            Stop("worker", "one file of it", _place(answerer)),
+            Stop("worker", "one file of it", _place(request_handler)),
             Stop("worker", "reads it", _place(reading.read_script)),
             Stop("worker", f"parses it: {parser.name}", _place(parser.parse_bytes)),
             Stop("backend", "the batch's results", backend),

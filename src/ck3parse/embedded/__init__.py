@@ -1,1 +1,1 @@
-"""A server and a worker of one's own, for the life of their owner."""
+"""The embedded broker: a private server and worker, which end with their owner."""

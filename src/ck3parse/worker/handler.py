@@ -1,4 +1,4 @@
-"""What a process does with one request, in a worker or in a fresh process for each file."""
+"""Answering one request, in a worker process or in the bridge's process for each file."""
 
 import hashlib
 import logging
@@ -24,23 +24,23 @@ from ck3parse.parser.outcome import fill_result
 log = logging.getLogger(__name__)
 
 
-def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
-    """Return a function that answers requests within these settings' limits.
+def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]:
+    """Return a function that answers requests within the limits of these settings.
 
-    Every failure but the process's end is an answer of it: it never raises.
+    The function never raises: each failure, short of the end of the process, is a result.
 
     Raises:
-        UsageError: `CK3PARSE_PARSER` chooses a parser that there is not.
+        UsageError: `CK3PARSE_PARSER` names a parser that does not exist.
     """
     in_use = parser.parser_in_use()
-    roots = real_roots(of.root_folders)
+    roots = real_roots(settings.root_folders)
     compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
 
-    def answer(request: ParseRequest) -> ParseResult:
+    def handle(request: ParseRequest) -> ParseResult:
         started = perf_counter()
         result = ParseResult(request.id, request.path or request.name)
         try:
-            outcome = _parse(request, result, of, roots, in_use)
+            outcome = _parse(request, result, settings, roots, in_use)
             json = outcome.ast_json
             fill_result(result, outcome, None if json is None else compress(json))
         except CannotReadError as reason:
@@ -48,7 +48,7 @@ def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
         except MemoryError:
             result.error_type = ErrorType.MEMORY
             result.error = "parsing it takes more memory than the worker may use"
-        except Exception as error:  # it must not cost its neighbours their answers
+        except Exception as error:  # the other files of the batch must not fail with it
             log.exception("a bug of ck3parse met %s", result.path)
             result.error_type = ErrorType.INTERNAL
             result.error = (
@@ -58,34 +58,34 @@ def answerer(of: Settings) -> Callable[[ParseRequest], ParseResult]:
         result.duration_ms = (perf_counter() - started) * 1000
         return result
 
-    return answer
+    return handle
 
 
 def _parse(
     request: ParseRequest,
     result: ParseResult,
-    of: Settings,
+    settings: Settings,
     roots: Roots,
     in_use: parser.Parser,
 ) -> parser.ParseOutcome:
-    mode, max_depth = request.mode, of.max_depth
+    mode, max_depth = request.mode, settings.max_depth
     if request.max_depth is not None:
         max_depth = min(max_depth, request.max_depth)
-    if request.timeout_ms > of.max_timeout_ms:
+    if request.timeout_ms > settings.max_timeout_ms:
         raise CannotReadError(
             ErrorType.WORKER_UNAVAILABLE,
-            f"its worker allows a time limit of {of.max_timeout_ms:,} ms, not of"
+            f"its worker allows a time limit of {settings.max_timeout_ms:,} ms, not of"
             f" {request.timeout_ms:,}: set CK3PARSE_MAX_TIMEOUT_MS to the same for the worker",
         )
     if request.path is not None:
-        data = read_script(request.path, max_bytes=of.max_file_bytes, roots=roots)
+        data = read_script(request.path, max_bytes=settings.max_file_bytes, roots=roots)
     elif request.content is not None:
         data = request.content
-        if len(data) > of.max_file_bytes:
-            raise too_large(len(data), of.max_file_bytes)
+        if len(data) > settings.max_file_bytes:
+            raise too_large(len(data), settings.max_file_bytes)
     else:
         text = request.text or ""
-        if reason := text_too_large(text, of.max_file_bytes):
+        if reason := text_too_large(text, settings.max_file_bytes):
             raise reason
         return in_use.parse_text(text, request.name, mode=mode, max_depth=max_depth)
     result.size = len(data)

@@ -1,4 +1,4 @@
-"""What a process runs: version, code, parser and limits, so that two of them can be compared."""
+"""Version, code, parser and limits of a process, to compare a client with its workers."""
 
 import hashlib
 import os
@@ -20,25 +20,27 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 class Identity(msgspec.Struct, omit_defaults=True):
-    """What a process runs. What a version does not know of stays at its default.
+    """Version, code, parser and limits of a process.
+
+    A field that another version does not have keeps its default.
 
     Attributes:
-        version: of ck3parse.
-        code: digest of the package's Python and SQL files, the same wherever they are the same.
-        changed: whether one of them was written after the process began, which runs the old one.
-        package: folder that the package was imported from.
+        version: version of ck3parse.
+        code: digest of the package's Python and SQL files.
+        changed: whether one of these files has changed since the process started.
+        package: folder of the package.
         parser: `native`, `python` or `module:callable`.
-        parser_version: what its results are stored under.
+        parser_version: version that its results are stored under.
         parser_file: file of the module that parses.
         python: version and path of the interpreter.
         host: name of the machine.
         pid: process id.
-        now: seconds since 1970 by its clock.
-        roots: folders that it may read beneath; none means every file that its user can read.
-        max_depth: how deep braces may nest.
-        max_file_bytes: larger files are not read.
-        max_timeout_ms: the longest time limit that a request may have.
-        problem: why some of this cannot be told, in one sentence; empty if all can.
+        now: its clock, in seconds since 1970.
+        roots: folders that it may read from; none means every file that its user can read.
+        max_depth: the deepest nesting of braces.
+        max_file_bytes: the largest file that it reads, in bytes.
+        max_timeout_ms: the longest time limit of a request, in milliseconds.
+        problem: why some of this is unknown, in one sentence; empty if all is known.
     """
 
     version: str = ""
@@ -60,7 +62,7 @@ class Identity(msgspec.Struct, omit_defaults=True):
 
 
 def identity() -> Identity:
-    """Return what this process runs; if part of it cannot be told, `problem` says why."""
+    """Return the identity of this process; if part of it is unknown, `problem` says why."""
     found = Identity(
         version=__version__,
         package=str(_PACKAGE),
@@ -72,10 +74,10 @@ def identity() -> Identity:
     try:
         found.code, newest = _code()
         found.changed = newest > _STARTED
-        of = read_settings()
-        found.roots = of.root_folders
-        found.max_depth, found.max_file_bytes = of.max_depth, of.max_file_bytes
-        found.max_timeout_ms = of.max_timeout_ms
+        settings = read_settings()
+        found.roots = settings.root_folders
+        found.max_depth, found.max_file_bytes = settings.max_depth, settings.max_file_bytes
+        found.max_timeout_ms = settings.max_timeout_ms
         parser = parser_in_use()
         found.parser, found.parser_version = parser.name, parser.version
         found.parser_file = _file_of(parser.name)

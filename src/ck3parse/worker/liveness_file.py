@@ -1,7 +1,7 @@
-"""A file that a worker writes as long as it is well, for whoever looks after its container.
+"""Heartbeat file for liveness probes.
 
-A look at a file's time costs nothing. `celery inspect ping` starts a Python that imports all of
-Celery, half a second of processor time every few seconds.
+A probe that looks at the file's time costs nothing. `celery inspect ping` imports all of Celery,
+which takes half a second of processor time for each probe.
 """
 
 from pathlib import Path
@@ -14,12 +14,12 @@ from ck3parse.config import read_settings
 INTERVAL_S = 5.0
 
 
-class AliveFile(bootsteps.StartStopStep):
-    """Writes `CK3PARSE_ALIVE_FILE` every five seconds while the worker is connected to its broker.
+class LivenessFile(bootsteps.StartStopStep):
+    """Touches `CK3PARSE_ALIVE_FILE` every five seconds while the worker is connected to its broker.
 
-    Celery stops this step when the connection is lost and starts it again with the next one, and
-    the timer runs only while the worker's event loop does: no file is a worker that waits for its
-    broker, and an old one is a worker that is stuck.
+    Celery stops this step when the connection is lost, and starts it with the next one. The timer
+    runs in the worker's event loop. So the file is missing while a worker waits for its broker, and
+    old if a worker is stuck.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -30,17 +30,17 @@ class AliveFile(bootsteps.StartStopStep):
         self._timer: Any = None
 
     def include_if(self, parent: Any) -> bool:
-        """Say whether anyone wants the file."""
+        """Return whether the file is configured."""
         del parent
         return bool(read_settings().alive_file)
 
     def start(self, parent: Any) -> None:
-        """Begin to write."""
+        """Start to touch the file."""
         self._file.touch()
         self._timer = parent.timer.call_repeatedly(INTERVAL_S, self._file.touch)
 
     def stop(self, parent: Any) -> None:
-        """Write no more, and take the file away."""
+        """Stop, and delete the file."""
         del parent
         if self._timer:
             self._timer.cancel()

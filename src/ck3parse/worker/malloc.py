@@ -1,20 +1,20 @@
-"""How the C library of a process gives memory out."""
+"""Settings of the C library's memory allocator."""
 
 import sys
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Names of `mallopt`, as glibc's `malloc.h` has them."""
+"""Parameters of `mallopt`, from glibc's `malloc.h`."""
 _MMAP_BYTES = 32 * 1024 * 1024
-"""The most that glibc takes. A larger block is mapped by itself, and given back when freed."""
+"""The maximum in glibc. Larger blocks are mapped separately, and returned when they are freed."""
 _KEPT_BYTES = 128 * 1024 * 1024
-"""Free memory at the end of the heap that is not given back."""
+"""Free memory at the end of the heap that is kept."""
 
 
 def keep_freed_memory() -> None:
-    """Have this process use freed memory again, rather than give it back and ask for more.
+    """Keep freed memory for reuse instead of returning it to the system.
 
-    ASTs of megabytes come and go, and the system clears each page before it gives it out. Does
-    nothing where the C library is not glibc.
+    ASTs of megabytes come and go, and the system has to clear each page that it hands out. This
+    does nothing where the C library is not glibc.
     """
     if sys.platform != "linux":
         return

@@ -1,10 +1,10 @@
-"""Ends a worker whose event loop stands still, so that whatever started it starts it again.
+"""Ends a worker whose event loop stands still, so that its supervisor starts it again.
 
-A worker that waits for something that never comes looks alive: its process is there, its connection
-is open, and it holds tasks that nobody else gets. A thread of its own watches a pulse that the
-loop's timer gives. It counts seconds that it has itself lived through, so that a process that was
-stopped, or a laptop that was closed, is not taken for one that stands still. Nor is a worker that
-waits for its broker or for the result backend: both have to answer before it is ended.
+A worker that waits for something that never comes looks alive: its process exists, its connection
+is open, and it holds tasks that no other worker gets. A thread watches a pulse that a timer of the
+event loop gives. It counts only seconds in which it ran itself, so that it does not end a worker
+that was stopped, or one on a laptop that was closed. It does not end a worker that waits for its
+broker or result backend either: both must answer first.
 """
 
 import contextlib
@@ -27,24 +27,23 @@ from ck3parse.messaging.app import make_app
 log = logging.getLogger(__name__)
 
 EXIT_CODE = 70
-"""With what a worker ends that stood still: `EX_SOFTWARE`."""
+"""Exit code of a worker that stood still: `EX_SOFTWARE`."""
 _PULSE_INTERVAL_S = 0.5
 _LOOK_INTERVAL_S = 1.0
 _SUSPENDED_S = 3.0
-"""A look that comes so long after the one before says that the whole process was not running."""
-_SAY_LIMIT_S = 2.0
+"""After such a gap between two looks, the whole process was suspended."""
+_LOG_LIMIT_S = 2.0
 _CONNECT_LIMIT_S = 3.0
 _SENTENCE = (
-    "this worker's loop stands still, for %d s now in which its broker answers: it ends itself, for"
-    " whatever started it to start it again; the loop stands at:\n%s"
+    "this worker's loop stands still, for %d s now, although its broker answers: the worker ends,"
+    " to be started again; the loop stands at:\n%s"
 )
 
 
 class Watchdog(bootsteps.StartStopStep):
     """Watches the loop while the worker is connected to its broker.
 
-    Celery stops this step when the connection is lost and starts it with the next one: a worker
-    that waits for its broker has no loop that could stand still.
+    Celery stops this step when the connection is lost, and starts it with the next one.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -59,11 +58,11 @@ class Watchdog(bootsteps.StartStopStep):
         self._pool: Any = None
 
     def include_if(self, parent: Any) -> bool:
-        """Say whether there is a loop, and it is to be watched."""
+        """Return whether there is an event loop, and the watchdog is switched on."""
         return parent.hub is not None and self._settings.watchdog_s > 0
 
     def start(self, parent: Any) -> None:
-        """Begin to watch."""
+        """Start to watch."""
         self._pool = parent.pool
         self._timer = parent.timer.call_repeatedly(_PULSE_INTERVAL_S, self._beat)
         self._watching.set()
@@ -72,7 +71,7 @@ class Watchdog(bootsteps.StartStopStep):
             self._thread.start()
 
     def stop(self, parent: Any) -> None:
-        """Watch no more until the next start."""
+        """Stop watching until the next start."""
         del parent
         self._watching.clear()
         if self._timer:
@@ -98,26 +97,26 @@ class Watchdog(bootsteps.StartStopStep):
                 continue
             if servers_answer:
                 self._end(still)
-            # It may be waiting for its broker, or for where results go, which is no reason to end.
+            # The loop may wait for its broker or result backend, which is no reason to end.
             servers_answer = _servers_answer(self._settings)
             still, looked = 0, time.monotonic()
 
     def _end(self, seconds: int) -> None:
-        # The thread that stands still may hold the log's lock.
-        said = threading.Thread(
+        # In a thread: the one that stands still may hold the log's lock.
+        logged = threading.Thread(
             target=log.critical, args=(_SENTENCE, seconds, _stack()), daemon=True
         )
-        said.start()
-        said.join(_SAY_LIMIT_S)
+        logged.start()
+        logged.join(_LOG_LIMIT_S)
         for pid in process_ids(self._pool):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         os._exit(EXIT_CODE)
 
 
-def _servers_answer(of: Settings) -> bool:
-    """Say whether broker and result backend answer to a connection made for this."""
-    app = make_app(of)
+def _servers_answer(settings: Settings) -> bool:
+    """Return whether broker and result backend answer on a new connection."""
+    app = make_app(settings)
     try:
         with app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=_CONNECT_LIMIT_S)

@@ -33,7 +33,7 @@ def test_what_it_answers_is_not_stored(quick: Mod, tmp_path: Path, case: Case) -
     assert {failure["error_type"] for failure in report["failures"]} == {"WorkerUnavailable"}
     (told,) = report["warnings"]
     assert {failure["error"] for failure in report["failures"]} == {told}
-    for words in ("shallow@", DIFFERENCE, "start the worker again"):
+    for words in ("shallow@", DIFFERENCE, "restart the worker"):
         assert words in told
     assert told in trial.err
     with Trial(tmp_path, quick.folder, deep) as again:

@@ -45,7 +45,7 @@ program that reads the URL is gone.""",
     "--workers",
     metavar="N",
     type=click.IntRange(1, MOST_WORKERS),
-    help="Worker processes.  [default: one for each CPU, and one more]",
+    help="Number of worker processes.  [default: one per CPU, and one more]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the URL and the process id as JSON.")
 def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ck3parse.config.cpus import usable_cpus
 from reliability import PROPERTY, Case, write_table
 
 # Show the values of failed assertions in these helper modules, too.
@@ -98,6 +99,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     if _cases:
         now = datetime.now(UTC).strftime("%Y-%m-%d")
-        machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+        machine = f"{usable_cpus()} cores, {platform.system()}, Python {platform.python_version()}"
         in_order = [case for _, case in sorted(_cases, key=lambda located: located[0])]
         write_table(DOCUMENT, in_order, now, machine)

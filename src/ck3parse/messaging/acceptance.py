@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 import zstandard
 
+from ck3parse.config import Settings
 from ck3parse.errors import Ck3parseError, ErrorType
 from ck3parse.files.reading import too_large
 from ck3parse.messages import Origin, ParseRequest, ParseResult
@@ -20,7 +21,7 @@ _MAX_EXPANSION = 64
 """Bytes of AST for each byte of script: values of one letter each have 48, in a file of 64 MB."""
 _MAX_HEAD_BYTES = 64 * 1024
 """Bytes of AST that an empty file may have: the AST contains the file's name."""
-_DEFAULT_MAX_FILE_BYTES = 64 * 1024 * 1024
+_DEFAULT_MAX_FILE_BYTES = Settings().max_file_bytes
 _BLOCK_HEADER_BYTES = 3
 _RLE_BLOCK = 1
 _CHECKSUM_BYTES = 4

@@ -9,7 +9,7 @@ ARG PYTHON_IMAGE=docker.io/library/python:3.11-slim-bookworm
 FROM ${RUST_IMAGE} AS native
 WORKDIR /build
 COPY rust rust
-# The stable interface of CPython needs no Python to build against.
+# CPython's stable ABI needs no Python at build time.
 RUN PYO3_NO_PYTHON=1 cargo build --quiet --release --locked --package ck3parse-python \
     --manifest-path rust/Cargo.toml
 
@@ -29,8 +29,8 @@ FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 ck3parse \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin ck3parse
 COPY --from=build /opt/ck3parse /opt/ck3parse
-# SIGTERM, which is how containers are stopped, ends a worker as SIGQUIT does: what it has in hand
-# gets a few seconds, and what it has not begun goes back to the queue.
+# Containers are stopped by SIGTERM. Treat it like SIGQUIT: the worker gets a few seconds to finish
+# running tasks, and returns tasks that it has not started to the queue.
 ENV PATH=/opt/ck3parse/bin:$PATH \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -40,8 +40,8 @@ ENV PATH=/opt/ck3parse/bin:$PATH \
     CK3PARSE_ALIVE_FILE=/tmp/ck3parse.alive
 USER 10001:10001
 WORKDIR /tmp
-# The worker writes the file every few seconds while it has its broker. Asking it through the
-# broker, as `celery inspect ping` does, would cost half a second of processor time each time.
+# The worker writes this heartbeat file every few seconds while it is connected to its broker.
+# `celery inspect ping` would cost half a second of processor time each time.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
     CMD find "$CK3PARSE_ALIVE_FILE" -mmin -0.5 | grep -q .
 CMD ["celery", "-A", "ck3parse", "worker", "--loglevel=INFO", "--without-gossip", "--without-mingle"]

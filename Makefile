@@ -1,4 +1,4 @@
-# `make run` and `make test` need Python 3.11 or later, and make everything else themselves.
+# `make run` and `make test` need Python 3.11 or later, and set up everything else.
 PYTHON ?= python3
 VENV ?= .venv
 PATHS ?= examples/small_mod
@@ -11,13 +11,13 @@ IN_VENV = $(VENV)/bin/
 run: $(VENV)/.ready
 	$(IN_VENV)ck3parse run $(PATHS)
 
-# Most tests wait, so that more processes than there are cores run them. A file's tests share what
-# they start, and stay together.
+# Most tests wait, so there are more processes than cores. Tests of one file share servers and workers
+# and stay in one process.
 test: $(VENV)/.ready
 	$(IN_VENV)python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder \
 		-m "$(SELECT) and not soak and not docker" $(TESTS)
 
-# What `make test` leaves out as well: rare faults and setups, and further cases of its tests.
+# Also rare faults and setups, and the further cases of each test.
 test-all:
 	$(MAKE) test SELECT="not soak"
 

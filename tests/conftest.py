@@ -37,10 +37,8 @@ if sys.platform != "linux":
 if sys.platform == "win32":
     # Workers and embedded servers do not run there, and the last few need pipes, ttys or links.
     collect_ignore_glob += [f"{folder}/*" for folder in (*_WITH_PROCESSES, "containers")]
-    collect_ignore_glob += [
-        f"unit/test_{name}.py"
-        for name in ("cpus", "excerpt", "prefork", "reading", "show", "supervisor", "walk")
-    ]
+    with_posix = "celery_compat cpus excerpt prefork reading show supervisor walk"
+    collect_ignore_glob += [f"unit/test_{name}.py" for name in with_posix.split()]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -36,9 +36,9 @@ FAULTS = {
 
 _HEAD = """# Reliability
 
-What ck3parse does when something dies, hangs, fills up or lies. Each line is a test in
-`tests/resilience/` with real processes, servers and signals. In each, the number of results is the
-number of requests, and each healthy file's AST is that of an undisturbed run. The tests write this
+What ck3parse does when something dies, hangs, fills up or sends false data. Each row is a test in
+`tests/resilience/` with real processes, servers and signals. In each test there is one result per
+request, and the tree of each healthy file equals that of an undisturbed run. The tests write this
 file: `CK3PARSE_WRITE_DOCS=1 python -m pytest tests/resilience` (`-m soak` for the long ones).
 """
 _TABLE = ["| what was done | results | seconds | what was seen | when |", "|---" * 5 + "|"]

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from time import monotonic
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -102,10 +103,17 @@ def test_flower_knows_tasks_by_their_files_and_gives_metrics(
     mod = make_mod(tmp_path / "mod", 80)
     args = (mod, "--broker", service.broker_url, "--transport", "content", "--out", "o.sqlite")
     run_json(*args, cwd=tmp_path)
-    tasks = json.loads(get(service, "/api/tasks", service.flower_auth)[1]).values()
-    assert {task["name"] for task in tasks} == {"ck3parse.parse_batch"}
-    assert any("files, 'events/" in task["args"] for task in tasks)
-    assert all(len(task["args"]) < 200 for task in tasks)
+
+    def known() -> list[dict[str, Any]]:
+        return list(json.loads(get(service, "/api/tasks", service.flower_auth)[1]).values())
+
+    def succeeded() -> bool:
+        return any("files, 'events/" in task["args"] for task in known() if task["succeeded"])
+
+    # A worker sends its events once a second or so.
+    wait_until(succeeded, START_LIMIT_S, "Flower knows a task that succeeded")
+    assert {task["name"] for task in known()} == {"ck3parse.parse_batch"}
+    assert all(len(task["args"]) < 200 for task in known())
     metrics = get(service, "/metrics")[1]
     assert 'flower_events_total{task="ck3parse.parse_batch",type="task-succeeded"' in metrics
     assert "flower_task_runtime_seconds_bucket" in metrics

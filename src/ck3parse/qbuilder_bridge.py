@@ -47,10 +47,15 @@ from time import perf_counter
 
 from ck3parse.bridge import prefetch as prefetched
 from ck3parse.bridge import requests, subprocess_parser
-from ck3parse.bridge.arguments import DEFAULT_PARSE_TIMEOUT, MAX_PARSE_TIMEOUT, limit_ms, sendable
 from ck3parse.bridge.engine import Pipeline, engine, switched_on
 from ck3parse.bridge.future import ParseFuture, as_completed, gather
 from ck3parse.bridge.pool import DEFAULT_NUM_WORKERS, ParsePool, get_pool, shutdown_pool
+from ck3parse.bridge.qbuilder_arguments import (
+    DEFAULT_PARSE_TIMEOUT,
+    MAX_PARSE_TIMEOUT,
+    limit_ms,
+    sendable,
+)
 from ck3parse.bridge.requests import StrPath
 from ck3parse.bridge.results import (
     ParseDiagnostic,

@@ -7,13 +7,12 @@ from ck3parse.pipeline.batch import (
     MAX_FILES,
     MIN_BYTES,
     MIN_FILES,
-    SLOW_BYTES_PER_MS,
-    SLOW_FILES_PER_MS,
     Batch,
     Limit,
     in_batches,
     limit_for,
 )
+from ck3parse.pipeline.time_limit import SLOW_BYTES_PER_MS, SLOW_FILES_PER_MS
 
 MOST = Limit(MAX_FILES, MAX_BYTES)
 FILES, SIZES = st.integers(0, 10**7), st.integers(0, 10**11)

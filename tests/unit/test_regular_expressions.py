@@ -14,7 +14,7 @@ import pytest
 
 import ck3parse
 from ck3parse.parser.grammar_tables import CK3RAVEN
-from ck3parse.parser.patterns import patterns_of, string_patterns
+from ck3parse.parser.token_patterns import patterns_of, string_patterns
 
 FOLDER = Path(ck3parse.__file__).parent
 CHARACTERS = {op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY}

@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from ck3parse.bridge import engine as engines
 from ck3parse.bridge import prefetch
-from ck3parse.bridge.arguments import MAX_PARSE_TIMEOUT, limit_ms, sendable
 from ck3parse.bridge.protocols import Engine
+from ck3parse.bridge.qbuilder_arguments import MAX_PARSE_TIMEOUT, limit_ms, sendable
 from ck3parse.bridge.requests import StrPath, ask, file_request, text_request
 from ck3parse.bridge.results import TIMEOUT, ParseResult, ParseTimeoutError, failed
 from ck3parse.bridge.worker_process import WorkerProcess

@@ -18,7 +18,7 @@ from ck3parse.check.excerpt import printable
 from ck3parse.cli import streams
 from ck3parse.config import Settings, read_settings
 from ck3parse.diagnosis.report import Diagnosis, Finding
-from ck3parse.diagnosis.starting import start_times
+from ck3parse.diagnosis.start_times import start_times
 from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.errors import BrokerError, StoreError
 from ck3parse.messages import ParseResult
@@ -100,7 +100,7 @@ def command(
 
 
 def _diagnose(found: Diagnosis, settings: Settings, files: Sequence[str], stack: ExitStack) -> None:
-    from ck3parse.diagnosis.code import own_findings
+    from ck3parse.diagnosis.code_in_use import own_findings
 
     found.findings += own_findings(found.client)
     if found.client.problem:
@@ -111,7 +111,7 @@ def _diagnose(found: Diagnosis, settings: Settings, files: Sequence[str], stack:
         roots = sorted({os.path.dirname(os.path.abspath(file)) for file in files})
         embedded = stack.enter_context(EmbeddedBroker(1, roots))
         settings = embedded.client_settings(settings)
-    from ck3parse.diagnosis.route import route_of
+    from ck3parse.diagnosis.request_route import route_of
     from ck3parse.diagnosis.stages import local_way
     from ck3parse.diagnosis.verdict import file_findings
 
@@ -142,8 +142,8 @@ def _travel(
     mapped: bool,
 ) -> None:
     """Examine the workers, send them the files, and store the results."""
-    from ck3parse.diagnosis.code import ask_workers, clock_findings, worker_findings
-    from ck3parse.diagnosis.route import queue_findings
+    from ck3parse.diagnosis.code_in_use import ask_workers, clock_findings, worker_findings
+    from ck3parse.diagnosis.request_route import queue_findings
     from ck3parse.diagnosis.stages import Traveller, store_times
     from ck3parse.messaging.acceptance import ANY
     from ck3parse.pipeline.mailbox import Mailbox

@@ -17,7 +17,7 @@ from ck3parse.cli import streams
 from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
 from ck3parse.cli.report import Report
-from ck3parse.cli.seconds import Seconds
+from ck3parse.cli.seconds_option import Seconds
 from ck3parse.cli.tally import Tally
 from ck3parse.config import (
     LONGEST_PATIENCE_S,

@@ -1,8 +1,8 @@
-"""Zstandard compression of messages, under a name of ck3parse's own, as kombu may have another."""
+"""Zstandard compression: of each AST in a result, and of whole messages."""
+
+from collections.abc import Callable
 
 import zstandard
-from kombu import compression
-from kombu.exceptions import DecodeError
 
 from ck3parse.config import COMPRESSION
 from ck3parse.messages import ZSTD_LEVEL
@@ -11,13 +11,24 @@ _ROOM_BYTES = 16 * 1024 * 1024
 """Bytes that a message may have in addition to the largest file: names, and other files."""
 
 
+def ast_compressor() -> Callable[[bytes], bytes]:
+    """Return a function that compresses the JSON of an AST; for one thread."""
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
+
+
 def register(max_file_bytes: int) -> None:
     """Register the compression `COMPRESSION` for messages of this process.
+
+    The name is one of ck3parse's own, as kombu may have another compression of the same kind.
 
     Args:
         max_file_bytes: most bytes of one file. A message that would be much larger than that when
             decompressed is refused before it is decompressed.
     """
+    # A subprocess that parses a single file compresses without Celery's libraries.
+    from kombu import compression
+    from kombu.exceptions import DecodeError
+
     limit = max_file_bytes + _ROOM_BYTES
 
     def compress(body: bytes) -> bytes:

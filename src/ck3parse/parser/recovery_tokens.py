@@ -9,7 +9,7 @@ from bisect import bisect_right
 
 from ck3parse.parser.dialect import Dialect
 from ck3parse.parser.grammar_tables import KEYS, KIND_OF_TEXT, OPERATORS, ErrorKind, TokenKind
-from ck3parse.parser.patterns import string_patterns
+from ck3parse.parser.token_patterns import string_patterns
 from ck3parse.parser.tokens import TokenReader
 
 TAB_WIDTH = 4

@@ -24,8 +24,8 @@ from ck3parse.parser.grammar_tables import (
     ValueType,
 )
 from ck3parse.parser.outcome import ParseOutcome, recovered_outcome
-from ck3parse.parser.patterns import Element
 from ck3parse.parser.recovery import recover
+from ck3parse.parser.token_patterns import Element
 from ck3parse.parser.tokens import ScriptError, TokenReader
 
 # CPython compares global numbers faster than members of an enum.

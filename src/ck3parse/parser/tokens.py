@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from ck3parse.parser.dialect import Dialect
 from ck3parse.parser.grammar_tables import KIND_OF_TEXT, ErrorKind, TokenKind
-from ck3parse.parser.patterns import patterns_of, string_patterns
+from ck3parse.parser.token_patterns import patterns_of, string_patterns
 
 
 class ScriptError(Exception):

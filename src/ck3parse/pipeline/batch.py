@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from ck3parse.messages import ParseRequest
+from ck3parse.pipeline.time_limit import bytes_within, files_within
 
 MAX_FILES = 1024
 """Each task costs milliseconds of its own: with 512 files, tiny files take a sixteenth longer."""
@@ -15,10 +16,6 @@ MAX_BYTES = 6 * 1024 * 1024
 """One or two tenths of a second of work: an interactive request waits for as long as that."""
 MIN_BYTES = 512 * 1024
 """Bytes that are worth a task even if that leaves some workers without one."""
-SLOW_BYTES_PER_MS = 1000
-"""A parser must not be slower, as a batch has the time limit of one file. Python's has 8,000."""
-SLOW_FILES_PER_MS = 2
-"""As above, in tiny files. The Python parser has 40."""
 
 
 class Limit(NamedTuple):
@@ -79,8 +76,8 @@ def limit_within(timeout_ms: int) -> Limit:
         timeout_ms: milliseconds that one file may take.
     """
     return Limit(
-        min(MAX_FILES, SLOW_FILES_PER_MS * timeout_ms),
-        min(MAX_BYTES, SLOW_BYTES_PER_MS * timeout_ms),
+        min(MAX_FILES, files_within(timeout_ms)),
+        min(MAX_BYTES, bytes_within(timeout_ms)),
     )
 
 

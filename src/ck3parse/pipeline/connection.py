@@ -12,7 +12,7 @@ from ck3parse.config import Settings
 from ck3parse.config.broker_url import masked, without_passwords
 from ck3parse.errors import BrokerError, UsageError
 from ck3parse.messaging.app import make_app
-from ck3parse.messaging.redis_cluster import REFUSAL, is_cluster
+from ck3parse.messaging.cluster_refusal import REFUSAL, is_cluster
 from ck3parse.pipeline.broker_calls import GONE, BrokerCallError, calling_broker, one_line
 from ck3parse.pipeline.mailbox import Mailbox
 from ck3parse.pipeline.task_lookup import Roster

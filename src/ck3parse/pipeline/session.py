@@ -10,7 +10,7 @@ from ck3parse.messaging.acceptance import Acceptance
 from ck3parse.messaging.app import make_app
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.connection import Connected, connect, reach
-from ck3parse.pipeline.patience import give_up
+from ck3parse.pipeline.outage import give_up
 from ck3parse.pipeline.task_lookup import Roster
 from ck3parse.pipeline.window import Window
 

@@ -28,8 +28,9 @@ from ck3parse.pipeline.broker_calls import BrokerCallError, calling_broker
 from ck3parse.pipeline.lease import PIECE_FILES, Lease, Step, failed, forget
 from ck3parse.pipeline.lost_batches import LostBatches
 from ck3parse.pipeline.mailbox import Mailbox
-from ck3parse.pipeline.patience import Patience, give_up
+from ck3parse.pipeline.outage import Patience, give_up
 from ck3parse.pipeline.task_lookup import Roster
+from ck3parse.pipeline.time_limit import task_limit_s
 
 BATCHES_PER_WORKER = 4
 """Batches in flight for each worker process: one being parsed, the others keep it from idling."""
@@ -275,7 +276,7 @@ class Window:
                 task_id=uuid() if lease.replies else lease.task_id,
                 # The window sends it again itself: kombu would retry on a channel that it closed.
                 retry=False,
-                time_limit=first.timeout_ms / 1000,
+                time_limit=task_limit_s(lease.batch.requests),
                 serializer=SERIALIZER,
                 compression=None if first.content is None else COMPRESSION,
                 headers=None if lease.keep else {TRANSIENT_HEADER: True},

@@ -17,7 +17,7 @@ from ck3parse.celery_compat.broker import redis_client
 from ck3parse.celery_compat.consumer import LastingLoopConsumer
 from ck3parse.celery_compat.results import store_refusal
 from ck3parse.errors import ExitCode
-from ck3parse.messaging.redis_cluster import REFUSAL, is_cluster
+from ck3parse.messaging.cluster_refusal import REFUSAL, is_cluster
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,6 @@ import logging
 from collections.abc import Callable
 from time import perf_counter
 
-import zstandard
-
 from ck3parse import parser
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType
@@ -18,7 +16,8 @@ from ck3parse.files.reading import (
     text_too_large,
     too_large,
 )
-from ck3parse.messages import ZSTD_LEVEL, ParseRequest, ParseResult
+from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messaging.compression import ast_compressor
 from ck3parse.parser.outcome import fill_result
 
 log = logging.getLogger(__name__)
@@ -34,7 +33,7 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
     """
     in_use = parser.parser_in_use()
     roots = real_roots(settings.root_folders)
-    compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
+    compress = ast_compressor()
 
     def handle(request: ParseRequest) -> ParseResult:
         started = perf_counter()

@@ -4,7 +4,7 @@ import pytest
 
 from ck3parse.errors import BrokerError
 from ck3parse.pipeline.broker_calls import GONE, BrokerCallError
-from ck3parse.pipeline.patience import Patience, give_up
+from ck3parse.pipeline.outage import Patience, give_up
 
 
 class Waiting:

@@ -34,14 +34,14 @@ POOL = "process pool, no broker"
 SINGLE = "Celery, a task a file"
 
 
-def window_s(of: Settings, files: list[str], workers: int, size: int) -> float:
+def window_s(settings: Settings, files: list[str], workers: int, size: int) -> float:
     requests = [ParseRequest(str(place), path) for place, path in enumerate(files)]
     batches = [
         Batch(requests[start : start + size], min(MAX_BYTES, 60 * size))
         for start in range(0, len(requests), size)
     ]
     began = perf_counter()
-    with closing(Window(make_app(of), workers=workers)) as window:
+    with closing(Window(make_app(settings), workers=workers)) as window:
         assert sum(map(len, window.results(batches))) == len(files)
     return perf_counter() - began
 
@@ -71,18 +71,18 @@ def measure(*, quick: bool) -> list[Result]:
         some = files[: max(1, count // 5)]
         warm(files)
         broker.wait_ready(30, worker=True)
-        of = broker.client_settings(Settings())
-        app = make_app(of)
+        settings = broker.client_settings(Settings())
+        app = make_app(settings)
         ways: dict[str, tuple[Callable[[], float], int]] = {
             POOL: (partial(pool_s, files, cores), count),
             SINGLE: (partial(single_s, app, some), len(some)),
         }
         for size in BATCHES:
             ways[f"window, {size} a task"] = (
-                partial(window_s, of, files, workers, size),
+                partial(window_s, settings, files, workers, size),
                 count,
             )
-        window_s(of, some, workers, BATCHES[-1])
+        window_s(settings, some, workers, BATCHES[-1])
         taken: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(rounds):
             for name, (way, done) in ways.items():

@@ -36,9 +36,9 @@ BUSY_BYTES = 1_000_000
 """Results in the store of the run after which its worker processes are busy."""
 
 
-def latencies_ms(of: Settings, queue: str, goes_on: Callable[[int], bool]) -> list[float]:
+def latencies_ms(settings: Settings, queue: str, goes_on: Callable[[int], bool]) -> list[float]:
     taken: list[float] = []
-    with closing(Window(make_app(of), workers=1)) as window:
+    with closing(Window(make_app(settings), workers=1)) as window:
         while goes_on(len(taken)):
             request = ParseRequest(str(len(taken)), text="trait = { index = 1 }", name="t.txt")
             began = perf_counter()
@@ -50,13 +50,13 @@ def latencies_ms(of: Settings, queue: str, goes_on: Callable[[int], bool]) -> li
     return taken
 
 
-def beside_a_run(of: Settings, queue: str, playset: Path, out: Path) -> list[float]:
+def beside_a_run(settings: Settings, queue: str, playset: Path, out: Path) -> list[float]:
     command = [sys.executable, "-m", "ck3parse", "run", str(playset), "--json"]
-    command += ["--broker", of.broker_url, "--out", str(out)]
+    command += ["--broker", settings.broker_url, "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
         while run.poll() is None and not (out.exists() and out.stat().st_size > BUSY_BYTES):
             time.sleep(PAUSE_S)
-        taken = latencies_ms(of, queue, lambda count: count == 0 or run.poll() is None)
+        taken = latencies_ms(settings, queue, lambda count: count == 0 or run.poll() is None)
     assert run.returncode == 0
     return taken
 
@@ -68,12 +68,12 @@ def measure(*, quick: bool) -> list[Result]:
         playset = Path(folder, "playset")
         make_playset(playset, files, files * 0.0187)
         broker.wait_ready(30, worker=True)
-        of = broker.client_settings(Settings())
-        latencies_ms(of, QUEUE_INTERACTIVE, lambda done: done < 20)
+        settings = broker.client_settings(Settings())
+        latencies_ms(settings, QUEUE_INTERACTIVE, lambda done: done < 20)
         taken = {
-            IDLE: latencies_ms(of, QUEUE_INTERACTIVE, lambda done: done < calls),
-            BESIDE: beside_a_run(of, QUEUE_INTERACTIVE, playset, Path(folder, "a.sqlite")),
-            SAME_QUEUE: beside_a_run(of, QUEUE_BULK, playset, Path(folder, "b.sqlite")),
+            IDLE: latencies_ms(settings, QUEUE_INTERACTIVE, lambda done: done < calls),
+            BESIDE: beside_a_run(settings, QUEUE_INTERACTIVE, playset, Path(folder, "a.sqlite")),
+            SAME_QUEUE: beside_a_run(settings, QUEUE_BULK, playset, Path(folder, "b.sqlite")),
         }
     by_case = {name: percentiles(values) for name, values in taken.items()}
     base = by_case[IDLE].p50

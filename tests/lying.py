@@ -123,7 +123,7 @@ _honest = parse_batch.run
 app.tasks.pop(TASK_NAME)
 
 
-@app.task(name=TASK_NAME, base=ParseTask, bind=True)
+@app.task(name=TASK_NAME, base=ParseTask, bind=True, shared=False)
 def lying(self: Any, requests: list[dict[str, Any]]) -> list[object]:
     answers = _honest(requests)
     told: list[object] = []

@@ -136,7 +136,8 @@ class ParseTask(Task):
     resultrepr_maxsize = 80
 
 
-@app.task(name=TASK_NAME, base=ParseTask)
+# Not shared: other applications of a host program must not get it too.
+@app.task(name=TASK_NAME, base=ParseTask, shared=False)
 def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Parse files or texts.
 

@@ -70,7 +70,8 @@ def test_of_several_brokers_one_that_is_there_is_used(mod: Path) -> None:
 def cluster(tmp_path: Path) -> Iterator[str]:
     """The URL of a Redis Cluster of one node."""
     port = free_port()
-    args = ("--port", str(port), "--cluster-enabled", "yes")
+    # By itself it takes a port 10,000 higher, which the system may have given to somebody.
+    args = ("--port", str(port), "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
     with server(valkey(), *args, cwd=tmp_path, port=port):
         from redis import Redis
 

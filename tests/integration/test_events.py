@@ -63,7 +63,9 @@ def test_a_task_that_takes_too_long_is_one_event_with_its_reason(url: str, tmp_p
     hang = tmp_path / "hang.txt"
     hang.write_text("fault = hang\n")
     with client(url) as app, client(url) as ears, Listener(ears) as listener:
-        ((answer,),) = [reply.values() for reply in app.control.enable_events(reply=True)]
+        ((answer,),) = [
+            reply.values() for reply in app.control.enable_events(reply=True, timeout=10, limit=1)
+        ]
         assert "ok" in answer, answer
         wait_until(lambda: listener.heard, ANSWER_LIMIT_S, "the worker is heard of")
         hanging = app.send_task(

@@ -25,10 +25,18 @@ from ck3parse.messaging.app import DROP_COMMAND, TASK_NAME, TRANSIENT_HEADER
 from ck3parse.messaging.result_files import ResultFileError
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.broker_calls import BrokerCallError, calling_broker
-from ck3parse.pipeline.lease import PIECE_FILES, Lease, Step, failed, forget
-from ck3parse.pipeline.lost_batches import LostBatches
+from ck3parse.pipeline.lease import Lease, forget
+from ck3parse.pipeline.loss_detection import LostBatches
 from ck3parse.pipeline.mailbox import Mailbox
 from ck3parse.pipeline.outage import Patience, give_up
+from ck3parse.pipeline.retries import (
+    PIECE_FILES,
+    Step,
+    after_failure,
+    after_loss,
+    after_other_origin,
+    failed,
+)
 from ck3parse.pipeline.task_lookup import Roster
 from ck3parse.pipeline.time_limit import task_limit_s
 
@@ -298,9 +306,9 @@ class Window:
         with calling_broker():
             answer = reply.result
         if isinstance(answer, TaskRevokedError):
-            self._renew(lease, lease.after_loss(), "its task was revoked")
+            self._renew(lease, after_loss(lease), "its task was revoked")
         elif isinstance(answer, BaseException) and not isinstance(answer, NotAcceptedError):
-            self._renew(lease, lease.after_failure(answer), answer)
+            self._renew(lease, after_failure(lease, answer), answer)
         else:
             self._accept(lease, reply, answer)
 
@@ -314,11 +322,11 @@ class Window:
             if not isinstance(reason, ResultFileError):  # a file is lost, not an answer wrong
                 self.dropped += 1
             self._by_task.pop(reply.id)
-            self._renew(lease, lease.after_loss(), f"the answer was dropped: {reason}")
+            self._renew(lease, after_loss(lease), f"the answer was dropped: {reason}")
         except OtherOriginError as reason:
             self.other_origins.add(str(reason))
             self._by_task.pop(reply.id)
-            self._renew(lease, lease.after_other_origin(usable=self._usable), reason)
+            self._renew(lease, after_other_origin(lease, usable=self._usable), reason)
         else:
             self._usable = True
             self._finish(lease, reply.id, results)
@@ -373,7 +381,7 @@ class Window:
                 self._came.extend(done)  # it was answered, but the notice was lost
             else:
                 seen = "neither the queue nor any worker had it"
-                self._renew(lease, lease.after_loss(), seen)
+                self._renew(lease, after_loss(lease), seen)
 
     def _ready(self, lease: Lease) -> list[AsyncResult]:
         with calling_broker():

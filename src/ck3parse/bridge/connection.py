@@ -15,11 +15,9 @@ from ck3parse.errors import BrokerError
 from ck3parse.files.transport import Give, by_name, giver
 from ck3parse.messaging.app import make_app
 from ck3parse.pipeline.connection import reach, worker_stats
+from ck3parse.pipeline.outage import pauses
 from ck3parse.pipeline.session import START_LIMIT_S, open_window, own_acceptance
 from ck3parse.pipeline.window import Window
-
-_RETRY_FIRST_S = 0.2
-_RETRY_LAST_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +76,7 @@ class Connector:
         Raises:
             BrokerError: `closing` was called, or the embedded broker failed.
         """
-        pause_s = _RETRY_FIRST_S
+        waits = pauses()
         while True:
             self._check()
             try:
@@ -96,8 +94,7 @@ class Connector:
                 self._check()
                 self._say(str(error))
                 outlast(error)
-            self._closing.wait(pause_s)
-            pause_s = min(2 * pause_s, _RETRY_LAST_S)
+            self._closing.wait(next(waits))
 
     def closing(self) -> None:
         """Make `connect` and the window stop waiting."""

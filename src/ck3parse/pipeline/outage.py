@@ -1,6 +1,6 @@
 """Waiting for a broker or for workers that are gone, for a limited time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic
 
 from ck3parse.errors import BrokerError
@@ -8,6 +8,14 @@ from ck3parse.pipeline.broker_calls import BrokerCallError
 
 _RETRY_FIRST_S = 0.2
 _RETRY_LAST_S = 2.0
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds to wait before each attempt to reconnect: more each time, up to a limit."""
+    pause_s = _RETRY_FIRST_S
+    while True:
+        yield pause_s
+        pause_s = min(2 * pause_s, _RETRY_LAST_S)
 
 
 def give_up(error: BrokerError) -> None:
@@ -68,9 +76,8 @@ class Patience:
             BrokerError: what `check`, `outlast` or `reconnect` raises.
         """
         gone_since = monotonic()
-        pause_s = _RETRY_FIRST_S
         trouble, reason = error.trouble, error.reason
-        while True:
+        for pause_s in pauses():
             self._check()
             left_s = self._limit_s - (monotonic() - gone_since)
             who, state, remedy = trouble
@@ -83,7 +90,6 @@ class Patience:
                 )
             self.say(f"{who} is {state}; trying {max(0.0, left_s):.0f} s more")
             self._sleep(min(pause_s, left_s) if left_s > 0 else pause_s)
-            pause_s = min(2 * pause_s, _RETRY_LAST_S)
             try:
                 reconnect()
             except BrokerCallError as again:

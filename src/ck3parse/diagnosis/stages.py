@@ -25,7 +25,7 @@ from ck3parse.files.path_map import PathMap
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseRequest, ParseResult
-from ck3parse.messaging.compression import ast_compressor
+from ck3parse.messaging.compression import compressor
 from ck3parse.parser import parse_bytes, parser_in_use
 from ck3parse.parser.outcome import fill_result
 from ck3parse.pipeline.batch import Batch
@@ -65,7 +65,7 @@ def local_way(path: str, settings: Settings) -> Local:
     result = ParseResult("", shown)
     times = stages.local_ms
     data = _SAMPLE
-    compress = ast_compressor()
+    compress = compressor()
     compress(parse_bytes(b"", "").ast_json or b"")  # the first use takes longer
     if path and path != shown:
         stages.error_type = result.error_type = ErrorType.PATH_NOT_ALLOWED

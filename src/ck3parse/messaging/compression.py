@@ -11,8 +11,8 @@ _ROOM_BYTES = 16 * 1024 * 1024
 """Bytes that a message may have in addition to the largest file: names, and other files."""
 
 
-def ast_compressor() -> Callable[[bytes], bytes]:
-    """Return a function that compresses the JSON of an AST; for one thread."""
+def compressor() -> Callable[[bytes], bytes]:
+    """Return a function that compresses bytes into a zstd frame; for one thread."""
     return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
 
 
@@ -32,7 +32,7 @@ def register(max_file_bytes: int) -> None:
     limit = max_file_bytes + _ROOM_BYTES
 
     def compress(body: bytes) -> bytes:
-        return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(body)
+        return compressor()(body)
 
     def decompress(frame: bytes) -> bytes:
         size = zstandard.frame_content_size(frame)

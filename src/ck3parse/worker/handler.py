@@ -17,7 +17,7 @@ from ck3parse.files.reading import (
     too_large,
 )
 from ck3parse.messages import ParseRequest, ParseResult
-from ck3parse.messaging.compression import ast_compressor
+from ck3parse.messaging.compression import compressor
 from ck3parse.parser.outcome import fill_result
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
     """
     in_use = parser.parser_in_use()
     roots = real_roots(settings.root_folders)
-    compress = ast_compressor()
+    compress = compressor()
 
     def handle(request: ParseRequest) -> ParseResult:
         started = perf_counter()

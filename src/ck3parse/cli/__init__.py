@@ -10,7 +10,7 @@ import click
 from ck3parse import __version__
 from ck3parse.cli import streams
 from ck3parse.config import unknown_variables
-from ck3parse.errors import Ck3parseError, ExitCode, OutputError, ReaderGoneError
+from ck3parse.errors import Ck3parseError, ExitCode, ReaderGoneError
 
 COMMANDS = {
     "run": "Parse script files and store each syntax tree in an SQLite file.",
@@ -95,9 +95,7 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (OutputError, ReaderGoneError) as error:
-        if isinstance(error, OutputError):
-            streams.say(f"ck3parse: {error}")
+    except ReaderGoneError as error:
         code = error.exit_code
     except Ck3parseError as error:
         streams.say(f"ck3parse: {error}")

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
 
@@ -14,6 +14,7 @@ from ck3parse.messages import ParseRequest
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.window import Window
 from embedded import client
+from polling import wait_until
 from servers import Proxy, Server, Worker
 from services import free_port
 from trial import Mod, Trial
@@ -111,11 +112,14 @@ def test_too_few_file_descriptors_in_mid_run(mod: Mod, tmp_path: Path) -> None:
     ):
         trial.wait_recorded()
         worker.signal(signal.SIGSTOP)  # no more results, as a store needs files too
-        done, since = -1, monotonic()
-        while monotonic() - since < SETTLE_S:
-            if done != (done := trial.recorded()):
-                since = monotonic()
-            sleep(0.05)
+        changed = [(monotonic(), trial.recorded())]
+
+        def settled() -> bool:
+            if (done := trial.recorded()) != changed[-1][1]:
+                changed.append((monotonic(), done))
+            return monotonic() - changed[-1][0] >= SETTLE_S
+
+        wait_until(settled, END_LIMIT_S, "all results that came are stored")
         resource.prlimit(trial.process.pid, resource.RLIMIT_NOFILE, (0, 0))
         proxy.cut()
         trial.end(END_LIMIT_S, code=3)

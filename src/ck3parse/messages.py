@@ -1,11 +1,14 @@
 """Messages between clients and workers."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import zstandard
 
 from ck3parse.errors import ErrorType
+
+if TYPE_CHECKING:
+    from ck3parse.tree import Tree
 
 Mode = Literal["strict", "recover"]
 
@@ -125,7 +128,20 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
 
     @property
     def ast_json(self) -> str | None:
-        """The AST as JSON text (ASCII only), or `None` if there is none."""
+        """The AST as JSON text, or `None` if there is none."""
         if self.ast is None:
             return None
-        return zstandard.decompress(self.ast).decode("ascii")
+        return zstandard.decompress(self.ast).decode()
+
+    @property
+    def tree(self) -> "Tree | None":
+        """The AST as typed nodes, decoded anew at each use, or `None` if there is none.
+
+        Raises:
+            TreeError: its braces are nested too deeply.
+        """
+        if self.ast is None:
+            return None
+        from ck3parse.tree import decode  # most programs need no nodes
+
+        return decode(zstandard.decompress(self.ast))

@@ -1,11 +1,16 @@
 """The outcome of a parse."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from ck3parse.errors import ErrorType
 from ck3parse.messages import Count, Diagnostic, ParseResult
 from ck3parse.parser.diagnostics import Recovered, diagnostics_of
 from ck3parse.parser.grammar_tables import ERROR_TYPES
+
+if TYPE_CHECKING:
+    from ck3parse.tree import Tree
 
 
 class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -31,6 +36,19 @@ class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
     line: Count | None = None
     column: Count | None = None
     diagnostics: list[Diagnostic] = []
+
+    @property
+    def tree(self) -> "Tree | None":
+        """The AST as typed nodes, decoded anew at each use, or `None` if there is none.
+
+        Raises:
+            TreeError: its braces are nested too deeply.
+        """
+        if self.ast_json is None:
+            return None
+        from ck3parse.tree import decode  # most programs need no nodes
+
+        return decode(self.ast_json)
 
 
 def fill_result(result: ParseResult, outcome: ParseOutcome, ast: bytes | None) -> None:

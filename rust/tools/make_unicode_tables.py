@@ -59,6 +59,13 @@ ALNUM_RANGES = _ranges(
     """
 )
 """Letters, digits and other numerics, as inclusive pairs of code points in ascending order."""
+
+DECIMAL_RANGES = _ranges(
+    """
+{decimal}
+    """
+)
+"""Digits of decimal numbers, as inclusive pairs of code points in ascending order."""
 '''
 
 RUST_TEMPLATE = """\
@@ -79,11 +86,17 @@ pub(crate) static PAGE_OF: [u8; {blocks}] = [
 pub(crate) static PAGES: [[u64; 8]; {count}] = [
 {pages}
 ];
+
+/// The digits of decimal numbers, as inclusive pairs of code points in ascending order.
+#[rustfmt::skip]
+pub(crate) static DECIMALS: [(u32, u32); {decimal_count}] = [
+{decimals}
+];
 """
 
 
-def ranges(test: Callable[[str], bool]) -> str:
-    """Return the non-ASCII characters that pass a test, as hexadecimal ranges."""
+def pairs(test: Callable[[str], bool]) -> list[list[int]]:
+    """Return the non-ASCII characters that pass a test, as inclusive pairs of code points."""
     found: list[list[int]] = []
     for code in range(0x80, sys.maxunicode + 1):
         if test(chr(code)):
@@ -91,7 +104,12 @@ def ranges(test: Callable[[str], bool]) -> str:
                 found[-1][1] = code
             else:
                 found.append([code, code])
-    words = (f"{a:x}" if a == b else f"{a:x}-{b:x}" for a, b in found)
+    return found
+
+
+def ranges(test: Callable[[str], bool]) -> str:
+    """Return the non-ASCII characters that pass a test, as hexadecimal ranges."""
+    words = (f"{a:x}" if a == b else f"{a:x}-{b:x}" for a, b in pairs(test))
     return textwrap.fill(" ".join(words), 96, break_on_hyphens=False)
 
 
@@ -121,6 +139,7 @@ def rust_table() -> str:
         index.append(pages.index(page))
     while index[-1] == 0:
         index.pop()
+    decimals = pairs(str.isdecimal)
     lines = ("    [" + ", ".join(f"0x{word:x}" for word in page) + "]," for page in pages)
     return RUST_TEMPLATE.format(
         version=PINNED,
@@ -128,6 +147,10 @@ def rust_table() -> str:
         index=textwrap.indent(textwrap.fill(", ".join(map(str, index)) + ",", 96), "    "),
         count=len(pages),
         pages="\n".join(lines),
+        decimal_count=len(decimals),
+        decimals=textwrap.indent(
+            textwrap.fill(", ".join(f"(0x{a:x}, 0x{b:x})" for a, b in decimals) + ",", 96), "    "
+        ),
     )
 
 
@@ -138,6 +161,7 @@ def tables() -> dict[Path, str]:
         alpha=ranges(str.isalpha),
         digit=ranges(str.isdigit),
         alnum=ranges(str.isalnum),
+        decimal=ranges(str.isdecimal),
     )
     return {PYTHON_TABLE: python_table, RUST_TABLE: rust_table()}
 

@@ -57,6 +57,10 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         mode: `strict` stops at the first error; `recover` goes on after it.
         content: the bytes of a file that the worker cannot read. They are decoded like a file.
         max_depth: how deep braces may nest, if less than the worker allows.
+        extract: full names of the extractors whose rows are wanted, such as `qbuilder/1`.
+        want_ast: whether the AST is wanted.
+        relpath: what extractors get as the path of the file relative to its mod, with `/`; `name`
+            if it is empty.
     """
 
     id: str
@@ -67,9 +71,12 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     mode: Mode = "strict"
     content: bytes | None = None
     max_depth: Count | None = None
+    extract: list[str] = []
+    want_ast: bool = True
+    relpath: str = ""
 
 
-class Origin(msgspec.Struct, frozen=True, gc=False):
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The worker that made an answer, and what its results depend on, apart from the files.
 
     Attributes:
@@ -78,12 +85,14 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
             `module:callable` of another one.
         max_depth: how deep braces may nest.
         max_file_bytes: size in bytes of the largest file that it reads.
+        extractors: full names of the extractors that the worker has, of those that were asked for.
     """
 
     worker: str
     parser_version: str
     max_depth: Count
     max_file_bytes: Count
+    extractors: list[str] = []
 
 
 class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
@@ -93,7 +102,7 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
         id: the id of the request.
         path: the path of the request, or its name if it had no path.
         ok: whether there is an AST of the whole file.
-        ast: the AST as JSON in a zstd frame, or `None`. See `ast_json`.
+        ast: the AST as JSON in a zstd frame, or `None`, also if it is not wanted. See `ast_json`.
         node_count: number of nodes in the AST, including the root.
         error_type: why there is no AST of the whole file, or `None`.
         error: the error in one sentence, or `None`.
@@ -104,6 +113,9 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
         size: size of the file in bytes when it was read.
         duration_ms: milliseconds from reading the file to compressing the AST.
         origin: the origin of all results of an answer; only its first result has one.
+        rows: by extractor, the rows of a file that parsed, as JSON in a zstd frame. See
+            `rows_json`.
+        extract_errors: by extractor that made no rows of a file that parsed, why, in one sentence.
     """
 
     id: str
@@ -120,6 +132,8 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
     size: Count = 0
     duration_ms: Annotated[float, msgspec.Meta(ge=0, le=1e12)] = 0.0
     origin: Origin | None = None
+    rows: dict[str, bytes] = {}
+    extract_errors: dict[str, str] = {}
 
     @property
     def of_the_content(self) -> bool:
@@ -145,3 +159,12 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
         from ck3parse.tree import decode  # most programs need no nodes
 
         return decode(zstandard.decompress(self.ast))
+
+    def rows_json(self, extractor: str) -> bytes | None:
+        """Return the rows of an extractor as JSON (ASCII only), or `None` if there are none.
+
+        Args:
+            extractor: its full name, such as `qbuilder/1`.
+        """
+        frame = self.rows.get(extractor)
+        return None if frame is None else zstandard.decompress(frame)

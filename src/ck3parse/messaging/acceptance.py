@@ -25,6 +25,16 @@ _DEFAULT_MAX_FILE_BYTES = Settings().max_file_bytes
 _BLOCK_HEADER_BYTES = 3
 _RLE_BLOCK = 1
 _CHECKSUM_BYTES = 4
+_NO_AST = "a parsed file has no AST"
+
+
+def max_json_bytes(source_bytes: int) -> int:
+    """Return how many bytes of AST, or of an extractor's rows, a file may have.
+
+    Args:
+        source_bytes: size of the file.
+    """
+    return _MAX_HEAD_BYTES + _MAX_EXPANSION * source_bytes
 
 
 class NotAcceptedError(Ck3parseError):
@@ -65,6 +75,7 @@ class Acceptance(msgspec.Struct, frozen=True):
             if fault := _mismatch(request, result) or self._fault(result, decompressor):
                 raise NotAcceptedError(f"{fault} ({result.path!a})")
         self._check_origin(results)
+        self._check_extractors(requests, results)
         return results
 
     def result(self, answer: object, index: int) -> ParseResult | None:
@@ -85,6 +96,8 @@ class Acceptance(msgspec.Struct, frozen=True):
         if index >= len(results):
             return None
         result = results[index]
+        if result.ok and result.ast is None and not (result.rows or result.extract_errors):
+            raise NotAcceptedError(_NO_AST)
         if fault := self._fault(result, self._decompressor()):
             raise NotAcceptedError(fault)
         self._check_origin(results)
@@ -109,6 +122,20 @@ class Acceptance(msgspec.Struct, frozen=True):
             for result in results:
                 _limit_size(result, theirs, self.origin.max_file_bytes)
 
+    def _check_extractors(
+        self, requests: Sequence[ParseRequest], results: Sequence[ParseResult]
+    ) -> None:
+        """Refuse results of a worker that does not have an extractor in the requested version."""
+        if self.origin is None or not results or (theirs := results[0].origin) is None:
+            return
+        asked = {name for request in requests for name in request.extract}
+        if missing := sorted(asked.difference(theirs.extractors)):
+            raise OtherOriginError(
+                f"the worker {theirs.worker!a} does not have the extractor {', '.join(missing)}, so"
+                " its results are not used: install it there, in this version, and restart the"
+                " worker"
+            )
+
     def _decompressor(self) -> zstandard.ZstdDecompressor | None:
         return None if self.own_worker else zstandard.ZstdDecompressor()
 
@@ -117,20 +144,21 @@ class Acceptance(msgspec.Struct, frozen=True):
     ) -> str | None:
         """Return what is wrong with a result, whatever was requested; or `None`."""
         if result.ok:
-            if result.ast is None:
-                return "a parsed file has no AST"
             if result.error_type is not None:
                 return "a parsed file has an error type"
         elif result.error_type is None:
             return "a failed file has no error type"
-        if result.ast is None:
-            return None
+        elif result.rows or result.extract_errors:
+            return "a failed file has rows"
         # The result of a text has no size.
         source = result.size or (self.origin.max_file_bytes if self.origin else 0)
-        limit = _MAX_HEAD_BYTES + _MAX_EXPANSION * (source or _DEFAULT_MAX_FILE_BYTES)
-        return _fault_of_frame(result.ast, limit) or (
-            _fault_of_ast(result.ast, decompressor) if decompressor else None
-        )
+        limit = max_json_bytes(source or _DEFAULT_MAX_FILE_BYTES)
+        if result.ast is not None and (fault := _fault_of(result.ast, limit, decompressor)):
+            return f"an AST {fault}"
+        for frame in result.rows.values():
+            if fault := _fault_of(frame, limit, decompressor):
+                return f"an extractor's JSON {fault}"
+        return None
 
 
 ANY = Acceptance()
@@ -165,6 +193,7 @@ def _limit_size(result: ParseResult, theirs: Origin, limit: int) -> None:
         reason = too_large(result.size, limit)
         result.ok, result.ast, result.node_count, result.content_hash = False, None, 0, None
         result.line, result.column, result.diagnostics = None, None, []
+        result.rows, result.extract_errors = {}, {}
         result.error_type, result.error = reason.error_type, reason.message
     elif result.error_type == ErrorType.FILE_TOO_LARGE and theirs.max_file_bytes < limit:
         result.error = (
@@ -173,10 +202,19 @@ def _limit_size(result: ParseResult, theirs: Origin, limit: int) -> None:
         )
 
 
+def _extractors_of(request: ParseRequest, result: ParseResult) -> list[str]:
+    return sorted(set(request.extract)) if result.ok else []
+
+
 def _mismatch(request: ParseRequest, result: ParseResult) -> str | None:
     """Return how a result does not match its request, or `None`."""
     if result.path != (request.path or request.name):
         return "a result is for another file"
+    if result.ok and (result.ast is None) is request.want_ast:
+        return _NO_AST if request.want_ast else "a result has an AST that was not requested"
+    made = [*result.rows, *result.extract_errors]
+    if (made or request.extract) and sorted(made) != _extractors_of(request, result):
+        return "a result does not have the rows that were requested"
     if request.text is not None:
         return None
     if result.content_hash is None:
@@ -187,32 +225,40 @@ def _mismatch(request: ParseRequest, result: ParseResult) -> str | None:
     return None
 
 
+def _fault_of(
+    frame: bytes, limit: int, decompressor: zstandard.ZstdDecompressor | None
+) -> str | None:
+    """Return what is wrong with a zstd frame of JSON, or `None`."""
+    fault = _fault_of_frame(frame, limit)
+    return fault or (_fault_of_json(frame, decompressor) if decompressor else None)
+
+
 def _fault_of_frame(frame: bytes, limit: int) -> str | None:
     """Return why this is not exactly one complete zstd frame, or `None`."""
     try:
         parameters = zstandard.get_frame_parameters(frame)
         place = zstandard.frame_header_size(frame)
     except zstandard.ZstdError:
-        return "an AST is not a zstd frame"
+        return "is not a zstd frame"
     if parameters.content_size > limit:
-        return "an AST is too large for its file, or its frame does not state the size"
+        return "is too large for its file, or its frame does not state the size"
     last = False
     while not last:
         if place + _BLOCK_HEADER_BYTES > len(frame):
-            return "an AST is truncated"
+            return "is truncated"
         header = int.from_bytes(frame[place : place + _BLOCK_HEADER_BYTES], "little")
         last = bool(header & 1)
         size = 1 if header >> 1 & 3 == _RLE_BLOCK else header >> 3
         place += _BLOCK_HEADER_BYTES + size
     if place + _CHECKSUM_BYTES * parameters.has_checksum != len(frame):
-        return "an AST is truncated, or followed by other bytes"
+        return "is truncated, or followed by other bytes"
     return None
 
 
-def _fault_of_ast(frame: bytes, decompressor: zstandard.ZstdDecompressor) -> str | None:
-    """Return why a frame does not contain an AST, or `None`."""
+def _fault_of_json(frame: bytes, decompressor: zstandard.ZstdDecompressor) -> str | None:
+    """Return why a frame does not contain a JSON object, or `None`."""
     try:
         json = decompressor.decompress(frame)
     except (zstandard.ZstdError, MemoryError):
-        return "an AST cannot be decompressed"
-    return None if is_object(json) else "an AST is not a JSON object"
+        return "cannot be decompressed"
+    return None if is_object(json) else "is not a JSON object"

@@ -41,6 +41,11 @@ class Parser(NamedTuple):
     parse_bytes: Callable[..., ParseOutcome]
     parse_text: Callable[..., ParseOutcome]
 
+    def parse(self, source: bytes | str, name: str, *, mode: Mode, max_depth: int) -> ParseOutcome:
+        """Parse the content of a file (`bytes`) or a text (`str`)."""
+        parse = self.parse_bytes if isinstance(source, bytes) else self.parse_text
+        return parse(source, name, mode=mode, max_depth=max_depth)
+
 
 def parse_bytes(
     data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH

@@ -8,6 +8,7 @@ from time import perf_counter
 from ck3parse import parser
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType
+from ck3parse.extractors.stage import fill_rows, parse_and_extract
 from ck3parse.files.reading import (
     CannotReadError,
     Roots,
@@ -17,6 +18,7 @@ from ck3parse.files.reading import (
     too_large,
 )
 from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messaging.acceptance import max_json_bytes
 from ck3parse.messaging.compression import compressor
 from ck3parse.parser.outcome import fill_result
 
@@ -39,8 +41,17 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
         started = perf_counter()
         result = ParseResult(request.id, request.path or request.name)
         try:
-            outcome = _parse(request, result, settings, roots, in_use)
-            json = outcome.ast_json
+            source = _source(request, result, settings, roots)
+            max_depth = settings.max_depth
+            if request.max_depth is not None:
+                max_depth = min(max_depth, request.max_depth)
+            if request.extract:
+                outcome, extraction = parse_and_extract(in_use, source, request, max_depth)
+                most = max_json_bytes(result.size or settings.max_file_bytes)
+                fill_rows(result, extraction, most, compress)
+            else:
+                outcome = in_use.parse(source, request.name, mode=request.mode, max_depth=max_depth)
+            json = outcome.ast_json if request.want_ast else None
             fill_result(result, outcome, None if json is None else compress(json))
         except CannotReadError as reason:
             result.error_type, result.error = reason.error_type, reason.message
@@ -60,16 +71,14 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
     return handle
 
 
-def _parse(
-    request: ParseRequest,
-    result: ParseResult,
-    settings: Settings,
-    roots: Roots,
-    in_use: parser.Parser,
-) -> parser.ParseOutcome:
-    mode, max_depth = request.mode, settings.max_depth
-    if request.max_depth is not None:
-        max_depth = min(max_depth, request.max_depth)
+def _source(
+    request: ParseRequest, result: ParseResult, settings: Settings, roots: Roots
+) -> bytes | str:
+    """Return what to parse; note the size and hash of a file in its result.
+
+    Raises:
+        CannotReadError: it cannot be read, or exceeds a limit of the worker.
+    """
     if request.timeout_ms > settings.max_timeout_ms:
         raise CannotReadError(
             ErrorType.WORKER_UNAVAILABLE,
@@ -86,7 +95,7 @@ def _parse(
         text = request.text or ""
         if reason := text_too_large(text, settings.max_file_bytes):
             raise reason
-        return in_use.parse_text(text, request.name, mode=mode, max_depth=max_depth)
+        return text
     result.size = len(data)
     result.content_hash = hashlib.sha256(data).hexdigest()
-    return in_use.parse_bytes(data, request.name, mode=mode, max_depth=max_depth)
+    return data

@@ -1,0 +1,119 @@
+"""The stage after parsing: the rows of one file, by each extractor that its request names."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from ck3parse.errors import UsageError
+from ck3parse.extractors import extractor
+from ck3parse.extractors.ast_decoding import tree_of
+from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.parser import ParseOutcome, Parser
+
+
+class Extraction(NamedTuple):
+    """What the extractors made of a file.
+
+    Attributes:
+        rows: by extractor, compact ASCII JSON of an object.
+        errors: by extractor that made none, why, in one sentence.
+    """
+
+    rows: dict[str, bytes]
+    errors: dict[str, str]
+
+
+def parse_and_extract(
+    parser: Parser, source: bytes | str, request: ParseRequest, max_depth: int
+) -> tuple[ParseOutcome, Extraction]:
+    """Parse a file or text, and return what the extractors of its request make of it.
+
+    Args:
+        parser: parses it.
+        source: the content of a file, or a text.
+        request: names the extractors.
+        max_depth: how deep braces may nest.
+
+    Returns:
+        The outcome, and the rows of a file that parses; of others there are none.
+    """
+    outcome = parser.parse(source, request.name, mode=request.mode, max_depth=max_depth)
+    if not outcome.success or outcome.ast_json is None:
+        return outcome, Extraction({}, {})
+    relpath = request.relpath or request.name
+    return outcome, extract(request.extract, outcome.ast_json, relpath)
+
+
+def fill_rows(
+    result: ParseResult,
+    extraction: Extraction,
+    max_bytes: int,
+    compress: Callable[[bytes], bytes],
+) -> None:
+    """Put rows into the result of their file.
+
+    Args:
+        result: takes the rows and errors.
+        extraction: what the extractors made.
+        max_bytes: bytes of the JSON of an extractor above which its rows are an error.
+        compress: makes a zstd frame.
+    """
+    result.extract_errors = extraction.errors
+    result.rows = {}
+    for name, rows in extraction.rows.items():
+        if len(rows) <= max_bytes:
+            result.rows[name] = compress(rows)
+        else:
+            result.extract_errors[name] = (
+                f"the rows of the extractor {name} are {len(rows):,} bytes of JSON: a file of this"
+                f" size may have {max_bytes:,}"
+            )
+
+
+def known_extractors(requests: Iterable[ParseRequest]) -> list[str]:
+    """Return those of the extractors that requests name which this process has, in order."""
+    return sorted(filter(_is_known, {name for request in requests for name in request.extract}))
+
+
+def _is_known(name: str) -> bool:
+    try:
+        extractor(name)
+    except UsageError:
+        return False
+    return True
+
+
+def extract(names: Sequence[str], ast_json: bytes, relpath: str) -> Extraction:
+    """Return what extractors make of a file. Never raises, but for `MemoryError`.
+
+    Args:
+        names: full names of extractors.
+        ast_json: the AST of the file.
+        relpath: the path of the file relative to its mod.
+    """
+    made = Extraction({}, {})
+    for name in names:
+        try:
+            # Each gets a tree of its own, which it may change.
+            rows = extractor(name).extract(tree_of(ast_json), relpath)
+            made.rows[name] = encoded(rows)
+        except UsageError as error:
+            made.errors[name] = str(error)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an extractor may come from anywhere
+            made.errors[name] = f"the extractor {name} failed with {type(error).__name__}: {error}"
+    return made
+
+
+def encoded(rows: object) -> bytes:
+    """Return rows as compact ASCII JSON.
+
+    Raises:
+        TypeError: they are not a mapping, or have a value that JSON does not.
+        ValueError: they have a number that JSON does not.
+    """
+    if not isinstance(rows, dict):
+        raise TypeError(f"its rows are a {type(rows).__name__}, and not a dict")
+    text = json.dumps(rows, separators=(",", ":"), allow_nan=False)
+    return text.encode("ascii")

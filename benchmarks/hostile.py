@@ -19,6 +19,7 @@ from ck3parse.check.checker import Check
 from ck3parse.check.formats import FORMATS
 from ck3parse.check.rules import RULES
 from ck3parse.config import Settings
+from ck3parse.messages import DEFAULT_DIALECT
 from ck3parse.parser import ParseOutcome, Parser
 
 MEGA = 1_000_000
@@ -127,7 +128,7 @@ def main() -> int:
 
 def check(parse: Callable[..., ParseOutcome], data: bytes, name: str) -> ParseOutcome:
     """Check some content with every code, and format the report with its excerpts."""
-    checker = Check(Settings(), Parser("", "", parse, parse), frozenset(RULES))
+    checker = Check(Settings(), Parser("", {DEFAULT_DIALECT: ""}, parse, parse), frozenset(RULES))
     found = checker.check_bytes(data, name)
     FORMATS["text"]([found], lambda _: data)
     return ParseOutcome(not found.diagnostics)

@@ -55,7 +55,7 @@ def _variable(field: str) -> str:
 def _values(kind: msgspec.inspect.Type) -> str:
     """Return the values that a field may have."""
     if isinstance(kind, msgspec.inspect.LiteralType):
-        return " or ".join(f"`{value}`" for value in kind.values)
+        return " or ".join(f"`{value}`" for value in kind.values if value)
     if not isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
         return "text"
     lowest = f"more than {kind.gt:,}," if kind.gt is not None else f"{kind.ge:,}"

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 
 Mode = Literal["strict", "recover"]
 
+DialectName = Literal["ck3raven", "ck3"]
+"""A dialect of script, with the syntax tree that it gives. `ck3raven` is what qbuilder stores;
+`ck3` is script as the game reads it.
+"""
+
+DEFAULT_DIALECT: DialectName = "ck3raven"
+"""The dialect of a request that names none."""
+
 DEFAULT_TIMEOUT_MS = 30_000
 """Default time limit of a file in milliseconds, after which its process is killed: qbuilder's."""
 
@@ -61,6 +69,7 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         want_ast: whether the AST is wanted.
         relpath: what extractors get as the path of the file relative to its mod, with `/`; `name`
             if it is empty.
+        dialect: how to read the script. `ck3` always goes on after an error, in either mode.
     """
 
     id: str
@@ -74,6 +83,7 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     extract: list[str] = []
     want_ast: bool = True
     relpath: str = ""
+    dialect: DialectName = DEFAULT_DIALECT
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -81,8 +91,8 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     Attributes:
         worker: Celery's name of the worker; empty for a process that is not a worker.
-        parser_version: the version of its parser: dialect and version of a built-in parser,
-            `module:callable` of another one.
+        parser_version: the version of its parser for `ck3raven`: dialect and version of a built-in
+            parser, `module:callable` of another one.
         max_depth: how deep braces may nest.
         max_file_bytes: size in bytes of the largest file that it reads.
         extractors: full names of the extractors that the worker has, of those that were asked for.
@@ -116,6 +126,8 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
         rows: by extractor, the rows of a file that parsed, as JSON in a zstd frame. See
             `rows_json`.
         extract_errors: by extractor that made no rows of a file that parsed, why, in one sentence.
+        parser_version: the version of the parser for the request's dialect, such as `ck3/2`; empty
+            for `ck3raven`, whose version is in the origin.
     """
 
     id: str
@@ -134,6 +146,7 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
     origin: Origin | None = None
     rows: dict[str, bytes] = {}
     extract_errors: dict[str, str] = {}
+    parser_version: str = ""
 
     @property
     def of_the_content(self) -> bool:

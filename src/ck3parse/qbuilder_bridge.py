@@ -67,7 +67,7 @@ from ck3parse.bridge.results import (
 )
 from ck3parse.config import read_settings
 from ck3parse.event_log import event_log
-from ck3parse.messages import DEFAULT_TIMEOUT_MS, Mode, ParseRequest
+from ck3parse.messages import DEFAULT_TIMEOUT_MS, DialectName, Mode, ParseRequest
 
 __all__ = [
     "DEFAULT_NUM_WORKERS",
@@ -161,7 +161,11 @@ def parse_text(
 
 
 def enqueue_parse(
-    path: StrPath, *, timeout_ms: int = DEFAULT_TIMEOUT_MS, mode: Mode = "strict"
+    path: StrPath,
+    *,
+    timeout_ms: int = DEFAULT_TIMEOUT_MS,
+    mode: Mode = "strict",
+    dialect: DialectName | None = None,
 ) -> ParseFuture:
     """Begin to parse a file, without waiting.
 
@@ -172,15 +176,18 @@ def enqueue_parse(
         path: the file; the root's `filename` is this path as given.
         timeout_ms: milliseconds after which the process that parses it is killed.
         mode: `strict` stops at the first error; `recover` goes on after it.
+        dialect: `ck3raven`, whose trees qbuilder stores, or `ck3`, script as the game reads it,
+            which always goes on after an error. Default: `CK3PARSE_DIALECT`, or `ck3raven`.
 
     Returns:
         A future of the result.
 
     Raises:
         BrokerError: an embedded broker cannot be started.
-        UsageError: the time limit is too short or too long, or a setting cannot be used.
+        UsageError: the time limit is too short or too long, a setting cannot be used, or there
+            is no such mode or dialect.
     """
-    return requests.ask(requests.file_request(path, timeout_ms, mode), engine(), keep=True)
+    return requests.ask(requests.file_request(path, timeout_ms, mode, dialect), engine(), keep=True)
 
 
 def enqueue_parse_text(
@@ -189,6 +196,7 @@ def enqueue_parse_text(
     *,
     timeout_ms: int = DEFAULT_TIMEOUT_MS,
     mode: Mode = "strict",
+    dialect: DialectName | None = None,
 ) -> ParseFuture:
     """Begin to parse a text, without waiting; see `enqueue_parse`.
 
@@ -197,6 +205,7 @@ def enqueue_parse_text(
         filename: the root's `filename`.
         timeout_ms: milliseconds after which the process that parses it is killed.
         mode: `strict` stops at the first error; `recover` goes on after it.
+        dialect: as for `enqueue_parse`.
 
     Returns:
         A future of the result.
@@ -205,12 +214,16 @@ def enqueue_parse_text(
         BrokerError: as for `enqueue_parse`.
         UsageError: as for `enqueue_parse`, and if the text has lone surrogates.
     """
-    request = requests.text_request(content, filename, timeout_ms, mode)
+    request = requests.text_request(content, filename, timeout_ms, mode, dialect)
     return requests.ask(request, engine(), keep=True)
 
 
 def enqueue_many(
-    paths: Iterable[StrPath], *, timeout_ms: int = DEFAULT_TIMEOUT_MS, mode: Mode = "strict"
+    paths: Iterable[StrPath],
+    *,
+    timeout_ms: int = DEFAULT_TIMEOUT_MS,
+    mode: Mode = "strict",
+    dialect: DialectName | None = None,
 ) -> Iterator[ParseResult]:
     """Parse many files, in batches, and iterate over the results as they come.
 
@@ -222,6 +235,7 @@ def enqueue_many(
         paths: the files; a result's `path` says which one it belongs to.
         timeout_ms: milliseconds after which the process that parses a file is killed.
         mode: `strict` stops at the first error of a file; `recover` goes on after it.
+        dialect: as for `enqueue_parse`.
 
     Returns:
         An iterator with one result for each path, in no particular order.
@@ -230,7 +244,7 @@ def enqueue_many(
         BrokerError: as for `enqueue_parse`.
         UsageError: as for `enqueue_parse`.
     """
-    wanted = (requests.file_request(path, timeout_ms, mode) for path in paths)
+    wanted = (requests.file_request(path, timeout_ms, mode, dialect) for path in paths)
     return requests.ask_many(wanted, engine())
 
 

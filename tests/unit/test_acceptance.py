@@ -155,3 +155,37 @@ def test_a_text_has_no_hash() -> None:
     assert OURS.results([ParseRequest("0", text="a = 1", name="0.txt")], told)
     with pytest.raises(NotAcceptedError, match="hash"):
         OURS.results(requests(1), told)
+
+
+CK3 = Acceptance(Settings().origin("test/1"), versions={"ck3raven": "test/1", "ck3": "ck3/7"})
+
+
+@pytest.mark.parametrize("acceptance", [CK3, ANY])
+def test_the_tree_is_of_the_dialect_that_was_asked_for(acceptance: Acceptance) -> None:
+    asked = [ParseRequest("0", "0.txt", dialect="ck3")]
+    told = answer(b"a = 1", parser_version="ck3/7")
+    assert acceptance.results(asked, told)
+    assert acceptance.result(told, 0)
+    with pytest.raises(OtherOriginError, match="answers in the dialect 'ck3/7', and not in"):
+        acceptance.results(requests(1), told)
+    # A worker that does not know of dialects answers in the only one that it has.
+    with pytest.raises(
+        OtherOriginError, match="answers in the dialect 'ck3raven', and not in 'ck3"
+    ):
+        acceptance.results(asked, answer(b"a = 1"))
+
+
+def test_the_tree_is_of_the_version_that_this_client_knows() -> None:
+    asked = [ParseRequest("0", "0.txt", dialect="ck3")]
+    told = answer(b"a = 1", parser_version="ck3/8")
+    with pytest.raises(OtherOriginError, match="dialect 'ck3/8', and not in 'ck3/7'"):
+        CK3.results(asked, told)
+    with pytest.raises(OtherOriginError, match="dialect 'ck3/8', and not in 'ck3/7'"):
+        CK3.result(told, 0)
+
+
+def test_a_failure_without_a_parse_has_no_dialect() -> None:
+    asked = [ParseRequest("0", "0.txt", dialect="ck3")]
+    told = answer(b"a = 1")
+    told[0] |= {"ok": False, "error_type": "FileNotFoundError", "error": "gone", "ast": None}
+    assert CK3.results(asked, told)[0].error == "gone"

@@ -2,6 +2,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from ck3parse.config import Settings
+from ck3parse.errors import ErrorType
+from ck3parse.messages import ParseRequest
+from ck3parse.parser.outcome import ParseOutcome
+from ck3parse.parser.reference import parse_bytes
+from ck3parse.worker.handler import request_handler
+
 SCRIPT = """
 import resource, sys
 from ck3parse.worker.handler import request_handler
@@ -27,3 +36,19 @@ def test_a_file_whose_ast_takes_too_much_memory_fails_and_the_process_goes_on(
         [sys.executable, "-c", SCRIPT, bomb, small], capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["MemoryError", "None"] * 2, done.stderr
+
+
+def custom_parser(data: bytes, name: str, *, mode: str) -> ParseOutcome:
+    return parse_bytes(data, name, mode="recover" if mode == "recover" else "strict")
+
+
+def test_a_dialect_that_the_parser_does_not_have_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CK3PARSE_PARSER", f"{__name__}:custom_parser")
+    handle = request_handler(Settings())
+    assert handle(ParseRequest("1", text="a = 1", name="a.txt")).ok
+    result = handle(ParseRequest("1", text="a = 1", name="a.txt", dialect="ck3"))
+    assert (result.ok, result.error_type) == (False, ErrorType.WORKER_UNAVAILABLE)
+    assert result.error
+    assert "custom_parser does not parse the dialect 'ck3'" in result.error

@@ -13,12 +13,12 @@ from ck3parse.bridge.future import ParseFuture, endless_wait
 from ck3parse.bridge.json_depth import max_braces
 from ck3parse.bridge.protocols import Engine, Sink
 from ck3parse.bridge.results import ParseResult, result_of
-from ck3parse.config import checked_timeout_ms, read_settings
+from ck3parse.config import checked_timeout_ms, read_setting, read_settings
 from ck3parse.errors import ErrorType, UsageError
 from ck3parse.event_log import EventLog, event_log
 from ck3parse.files.names import NOT_UTF8, is_utf8
 from ck3parse.files.reading import CannotReadError, failure_of, text_too_large
-from ck3parse.messages import Mode, ParseRequest
+from ck3parse.messages import DEFAULT_DIALECT, DialectName, Mode, ParseRequest
 from ck3parse.messages import ParseResult as Answer
 
 StrPath = str | os.PathLike[str]
@@ -47,25 +47,35 @@ class _NoEngine:
         pass
 
 
-def file_request(path: StrPath, timeout_ms: float, mode: Mode) -> ParseRequest:
+def file_request(
+    path: StrPath, timeout_ms: float, mode: Mode, dialect: DialectName | None = DEFAULT_DIALECT
+) -> ParseRequest:
     """Return the request for a file.
 
     Args:
         path: the file. A relative path is resolved now; the root's `filename` is the path as given.
         timeout_ms: the time limit in milliseconds.
         mode: `strict` or `recover`.
+        dialect: how to read it; `None`: as `CK3PARSE_DIALECT` says.
 
     Raises:
         TypeError: it is not a path.
         UsageError: the path is bytes, the time limit is too short or too long, or there is no such
-            mode.
+            mode or dialect.
     """
     name = _str(
         os.fspath(path), "a path must be a str or os.PathLike[str]: use os.fsdecode for bytes"
     )
     limit, mode, depth = checked_timeout_ms(timeout_ms), _mode(mode), max_braces()
-    path = full_path(name)
-    return ParseRequest("", path, name=name, timeout_ms=limit, mode=mode, max_depth=depth)
+    return ParseRequest(
+        "",
+        full_path(name),
+        name=name,
+        timeout_ms=limit,
+        mode=mode,
+        max_depth=depth,
+        dialect=_dialect(dialect),
+    )
 
 
 def full_path(name: str) -> str:
@@ -78,7 +88,13 @@ def full_path(name: str) -> str:
         return name
 
 
-def text_request(content: str, filename: str, timeout_ms: float, mode: Mode) -> ParseRequest:
+def text_request(
+    content: str,
+    filename: str,
+    timeout_ms: float,
+    mode: Mode,
+    dialect: DialectName | None = DEFAULT_DIALECT,
+) -> ParseRequest:
     """Return the request for a text.
 
     Args:
@@ -86,10 +102,11 @@ def text_request(content: str, filename: str, timeout_ms: float, mode: Mode) -> 
         filename: the root's `filename`.
         timeout_ms: the time limit in milliseconds.
         mode: `strict` or `recover`.
+        dialect: how to read it; `None`: as `CK3PARSE_DIALECT` says.
 
     Raises:
         UsageError: the text or its name is not a str or has lone surrogates, the name is too long,
-            the time limit is too short or too long, or there is no such mode.
+            the time limit is too short or too long, or there is no such mode or dialect.
     """
     content = _str(content, "a text to parse must be a str: decode it first")
     filename = _str(filename, "the name of a text must be a str: use os.fsdecode or str")
@@ -100,7 +117,13 @@ def text_request(content: str, filename: str, timeout_ms: float, mode: Mode) -> 
             raise UsageError("a text or name with lone surrogates cannot be sent to a worker")
     limit, mode, depth = checked_timeout_ms(timeout_ms), _mode(mode), max_braces()
     return ParseRequest(
-        "", text=content, name=filename, timeout_ms=limit, mode=mode, max_depth=depth
+        "",
+        text=content,
+        name=filename,
+        timeout_ms=limit,
+        mode=mode,
+        max_depth=depth,
+        dialect=_dialect(dialect),
     )
 
 
@@ -311,6 +334,14 @@ def _mode(mode: str) -> Mode:
         if mode == known:
             return cast("Mode", known)
     raise UsageError(f"there is no such mode: it is one of {', '.join(get_args(Mode))}")
+
+
+def _dialect(dialect: str | None) -> DialectName:
+    dialect = dialect or read_setting("dialect") or DEFAULT_DIALECT
+    for known in get_args(DialectName):
+        if dialect == known:
+            return cast("DialectName", known)
+    raise UsageError(f"there is no such dialect: it is one of {', '.join(get_args(DialectName))}")
 
 
 def _printable(name: str) -> str:

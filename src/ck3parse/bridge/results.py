@@ -1,11 +1,15 @@
 """Results and errors of the bridge, in the form that qbuilder expects."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import zstandard
 
 from ck3parse import messages
 from ck3parse.errors import Ck3parseError, ErrorType
+
+if TYPE_CHECKING:
+    from ck3parse.tree import Tree
 
 TIMEOUT = "ParseTimeoutError"
 """The `error_type` of a file that took longer than its time limit, as qbuilder names it."""
@@ -84,7 +88,7 @@ class _AstJson:
         if result is None:
             return None  # the field's default
         kept: str | bytes | None = vars(result)["ast_json"]
-        return zstandard.decompress(kept).decode("ascii") if isinstance(kept, bytes) else kept
+        return zstandard.decompress(kept).decode() if isinstance(kept, bytes) else kept
 
     def __set__(self, result: "ParseResult", given: str | bytes | None) -> None:
         vars(result)["ast_json"] = given
@@ -96,7 +100,8 @@ class ParseResult:
 
     Attributes:
         success: whether there is an AST of the whole file.
-        ast_json: the AST as JSON text (ASCII only), or `None` if there is none.
+        ast_json: the AST as JSON text, of the dialect `ck3raven` in ASCII; or `None` if there is
+            none.
         node_count: number of nodes in the AST, the root included.
         error: what is wrong, in one sentence, with its place if it has one; or `None`.
         error_type: `None`, `ParseTimeoutError` if the file took too long, or else a value of
@@ -121,6 +126,20 @@ class ParseResult:
     column: int | None = None
     content_hash: str | None = None
     duration_ms: float = 0.0
+
+    @property
+    def tree(self) -> "Tree | None":
+        """The AST as typed nodes, decoded anew at each use, or `None` if there is none.
+
+        Raises:
+            TreeError: its braces are nested too deeply.
+        """
+        ast_json = self.ast_json
+        if ast_json is None:
+            return None
+        from ck3parse.tree import decode  # most programs need no nodes
+
+        return decode(ast_json)
 
 
 def result_of(answer: messages.ParseResult) -> ParseResult:

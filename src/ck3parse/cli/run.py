@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 import msgspec
@@ -30,7 +30,7 @@ from ck3parse.config import (
 from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError
 from ck3parse.files.transport import giver
 from ck3parse.files.walk import roots_of
-from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
+from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS, DialectName
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.plan import Plan, make_plan
 from ck3parse.pipeline.run import Run
@@ -102,6 +102,12 @@ results are in the store and in the report. Run the command again to continue.""
     f"  [default: CK3PARSE_TRANSPORT, or {Settings().transport}]",
 )
 @click.option(
+    "--dialect",
+    type=click.Choice(get_args(DialectName)),
+    help="Which syntax trees to store: those that qbuilder uses, or script as the game reads it. A"
+    f" store keeps both.  [default: CK3PARSE_DIALECT, or {DEFAULT_DIALECT}]",
+)
+@click.option(
     "--timeout-ms",
     metavar="N",
     default=DEFAULT_TIMEOUT_MS,
@@ -135,6 +141,7 @@ def command(
     workers: int | None,
     broker: str | None,
     transport: Literal["path", "content"] | None,
+    dialect: DialectName | None,
     wait: bool,
     patience_s: float | None,
     timeout_ms: int,
@@ -154,9 +161,14 @@ def command(
     gc.disable()
     interrupts = Interrupts()
     settings = read_settings().given(
-        broker_url=broker, transport=transport, patience_s=patience_s, workers=workers
+        broker_url=broker,
+        transport=transport,
+        patience_s=patience_s,
+        workers=workers,
+        dialect=dialect,
     )
     parser = parser_in_use()
+    version = parser.version_of(settings.dialect or DEFAULT_DIALECT)
     embedded = None
     if settings.broker_url:
         checked_timeout_ms(timeout_ms, settings.max_timeout_ms)
@@ -173,7 +185,7 @@ def command(
             spool=True,
             log_fd=2 if verbose else None,
         )
-    with Store(out, settings.stored_version(parser.version)) as store, ExitStack() as stack:
+    with Store(out, settings.stored_version(version)) as store, ExitStack() as stack:
         if embedded:
             stack.callback(embedded.stop)
         plan = make_plan(
@@ -270,6 +282,7 @@ def _parse(
             store,
             timeout_ms=timeout_ms,
             max_bytes=settings.max_file_bytes,
+            dialect=settings.dialect or DEFAULT_DIALECT,
             give=giver(settings.transport, path_map, settings.max_file_bytes),
         )
         run.record_known()

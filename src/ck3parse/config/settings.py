@@ -97,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             `/home/me/mods=/mods,C:\mods=/mods`. Empty: at the same paths.
         parser: `native`, `python`, or your own parser as `module:callable`. Empty: `native` if it
             was built, else `python`.
+        dialect: dialect of the syntax trees that clients ask for: `ck3raven` or `ck3`. Empty:
+            `ck3raven`, which the bridge's `parse_file` and `parse_text` give in any case.
         max_file_bytes: size of the largest file that is read, in bytes; larger ones fail with
             `FileTooLarge`.
         max_depth: how deep braces may nest.
@@ -133,6 +135,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     transport: Literal["path", "content"] = "path"
     path_map: str = ""
     parser: str = ""
+    dialect: Literal["", "ck3raven", "ck3"] = ""
     # The parsers count lines and columns in 32 bits.
     max_file_bytes: Annotated[int, msgspec.Meta(ge=1, le=(1 << 32) - 1)] = 64 * 1024 * 1024
     max_depth: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = DEFAULT_MAX_DEPTH

@@ -6,7 +6,7 @@ complete. Decompressing the AST takes longer than anything else that a client do
 skipped if only this process's own worker can have answered.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import zstandard
@@ -14,7 +14,7 @@ import zstandard
 from ck3parse.config import Settings
 from ck3parse.errors import Ck3parseError, ErrorType
 from ck3parse.files.reading import too_large
-from ck3parse.messages import Origin, ParseRequest, ParseResult
+from ck3parse.messages import DEFAULT_DIALECT, Origin, ParseRequest, ParseResult
 from ck3parse.parser.outcome import is_object
 
 _MAX_EXPANSION = 64
@@ -51,10 +51,13 @@ class Acceptance(msgspec.Struct, frozen=True):
     Attributes:
         origin: the parser version and limits that answers must have; `None`: any.
         own_worker: whether only a worker that this process started can have answered.
+        versions: the parser version that results in each dialect must have. Those of the default
+            dialect are in the origin.
     """
 
     origin: Origin | None = None
     own_worker: bool = False
+    versions: Mapping[str, str] = {}
 
     def results(self, requests: Sequence[ParseRequest], answer: object) -> list[ParseResult]:
         """Return the results of an answer, one for each request.
@@ -76,6 +79,9 @@ class Acceptance(msgspec.Struct, frozen=True):
                 raise NotAcceptedError(f"{fault} ({result.path!a})")
         self._check_origin(results)
         self._check_extractors(requests, results)
+        for request, result in zip(requests, results, strict=True):
+            if result.parser_version or request.dialect != DEFAULT_DIALECT:
+                self._check_dialect(request.dialect, result)
         return results
 
     def result(self, answer: object, index: int) -> ParseResult | None:
@@ -101,6 +107,8 @@ class Acceptance(msgspec.Struct, frozen=True):
         if fault := self._fault(result, self._decompressor()):
             raise NotAcceptedError(fault)
         self._check_origin(results)
+        if theirs := result.parser_version:
+            self._check_dialect(theirs.partition("/")[0], result)
         return result
 
     def _check_origin(self, results: Sequence[ParseResult]) -> None:
@@ -134,6 +142,22 @@ class Acceptance(msgspec.Struct, frozen=True):
                 f"the worker {theirs.worker!a} does not have the extractor {', '.join(missing)}, so"
                 " its results are not used: install it there, in this version, and restart the"
                 " worker"
+            )
+
+    def _check_dialect(self, dialect: str, result: ParseResult) -> None:
+        """Refuse a result whose tree is of another dialect than the one asked for."""
+        theirs = result.parser_version
+        if dialect == DEFAULT_DIALECT:
+            is_right = not theirs
+        elif dialect in self.versions:
+            is_right = theirs == self.versions[dialect]
+        else:
+            is_right = theirs.startswith(f"{dialect}/")
+        if not is_right and (result.ast is not None or result.of_the_content):
+            raise OtherOriginError(
+                f"a worker answers in the dialect {theirs or DEFAULT_DIALECT!a}, and not in"
+                f" {self.versions.get(dialect, dialect)!a} as it was asked to, so its results are"
+                " not used: give it the same version of ck3parse as this client, and restart it"
             )
 
     def _decompressor(self) -> zstandard.ZstdDecompressor | None:

@@ -6,13 +6,13 @@
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import NamedTuple
 
 from ck3parse.config import read_setting
 from ck3parse.errors import UsageError
-from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
+from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, DialectName, Mode
 from ck3parse.parser.grammar_tables import CK3RAVEN
 from ck3parse.parser.outcome import ParseOutcome, checked
 
@@ -30,21 +30,52 @@ class Parser(NamedTuple):
 
     Attributes:
         name: `native`, `python` or `module:callable`.
-        version: the version that its results are stored under, the same for parsers with the
-            same output.
+        versions: for each dialect that it parses, the version that its results are stored under,
+            the same for parsers with the same output.
         parse_bytes: parses the content of a file.
         parse_text: parses a text without decoding it.
     """
 
     name: str
-    version: str
+    versions: Mapping[str, str]
     parse_bytes: Callable[..., ParseOutcome]
     parse_text: Callable[..., ParseOutcome]
 
-    def parse(self, source: bytes | str, name: str, *, mode: Mode, max_depth: int) -> ParseOutcome:
+    def parse(
+        self,
+        source: bytes | str,
+        name: str,
+        *,
+        mode: Mode,
+        max_depth: int,
+        dialect: DialectName = DEFAULT_DIALECT,
+    ) -> ParseOutcome:
         """Parse the content of a file (`bytes`) or a text (`str`)."""
         parse = self.parse_bytes if isinstance(source, bytes) else self.parse_text
-        return parse(source, name, mode=mode, max_depth=max_depth)
+        if dialect == DEFAULT_DIALECT:
+            return parse(source, name, mode=mode, max_depth=max_depth)
+        return parse(source, name, mode=mode, max_depth=max_depth, dialect=dialect)
+
+    @property
+    def version(self) -> str:
+        """The version for the default dialect."""
+        return self.versions[DEFAULT_DIALECT]
+
+    def version_of(self, dialect: DialectName) -> str:
+        """Return the version that its results in a dialect are stored under.
+
+        Args:
+            dialect: the dialect.
+
+        Raises:
+            UsageError: it does not parse that dialect.
+        """
+        if dialect in self.versions:
+            return self.versions[dialect]
+        raise UsageError(
+            f"the parser {self.name} does not parse the dialect {dialect!a}: use"
+            f" {' or '.join(self.versions)}, or another CK3PARSE_PARSER"
+        )
 
 
 def parse_bytes(
@@ -84,6 +115,9 @@ def parser_in_use() -> Parser:
     return _parser(read_setting("parser"))
 
 
+_VERSIONS: Mapping[str, str] = {"ck3raven": CK3RAVEN.version}
+
+
 @cache
 def _parser(choice: str) -> Parser:
     if choice in ("", "native"):
@@ -99,11 +133,11 @@ def _parser(choice: str) -> Parser:
                     " CK3PARSE_NATIVE=1 and a Rust toolchain, or unset CK3PARSE_PARSER"
                 ) from error
         else:
-            return Parser("native", CK3RAVEN.version, native.parse_bytes, native.parse_text)
+            return Parser("native", _VERSIONS, native.parse_bytes, native.parse_text)
     if choice in ("", "python"):
         from ck3parse.parser import reference
 
-        return Parser("python", CK3RAVEN.version, reference.parse_bytes, reference.parse_text)
+        return Parser("python", _VERSIONS, reference.parse_bytes, reference.parse_text)
     return _custom_parser(choice)
 
 
@@ -128,4 +162,4 @@ def _custom_parser(choice: str) -> Parser:
     ) -> ParseOutcome:
         return custom_bytes(text.encode("utf-8", "replace"), name, mode=mode, max_depth=max_depth)
 
-    return Parser(choice, choice, custom_bytes, custom_text)
+    return Parser(choice, {DEFAULT_DIALECT: choice}, custom_bytes, custom_text)

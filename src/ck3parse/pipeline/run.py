@@ -11,7 +11,7 @@ import msgspec
 from ck3parse.files.reading import CannotReadError
 from ck3parse.files.transport import Give, by_name
 from ck3parse.files.walk import Found
-from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messages import DEFAULT_DIALECT, DialectName, ParseRequest, ParseResult
 from ck3parse.pipeline.batch import in_batches, limit_for
 from ck3parse.pipeline.plan import Plan, content_hash
 from ck3parse.store import Store
@@ -36,6 +36,7 @@ class Run:
         store: where to record, in a few transactions a second; nothing else may use it meanwhile.
         timeout_ms: milliseconds that one file may take.
         max_bytes: larger files are not read.
+        dialect: how to read the files.
         give: puts a file into its request, when the window has room for it.
     """
 
@@ -46,12 +47,14 @@ class Run:
         *,
         timeout_ms: int,
         max_bytes: int,
+        dialect: DialectName = DEFAULT_DIALECT,
         give: Give = by_name,
     ) -> None:
         self._plan = plan
         self._store = store
         self._timeout_ms = timeout_ms
         self._max_bytes = max_bytes
+        self._dialect = dialect
         self._give = give
         self._ids = itertools.count()
         self._sent: dict[str, Found] = {}
@@ -145,7 +148,11 @@ class Run:
     def _request(self, found: Found) -> tuple[ParseRequest, int] | None:
         """Return the request to send and its size; record a failure if the file cannot be read."""
         request = ParseRequest(
-            str(next(self._ids)), found.path, name=found.name, timeout_ms=self._timeout_ms
+            str(next(self._ids)),
+            found.path,
+            name=found.name,
+            timeout_ms=self._timeout_ms,
+            dialect=self._dialect,
         )
         try:
             request = self._give(request)

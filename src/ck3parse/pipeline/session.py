@@ -32,7 +32,8 @@ def own_acceptance(settings: Settings, *, embedded: bool) -> Acceptance:
     Raises:
         UsageError: `CK3PARSE_PARSER` names a parser that does not exist.
     """
-    return Acceptance(settings.origin(parser_in_use().version), own_worker=embedded)
+    parser = parser_in_use()
+    return Acceptance(settings.origin(parser.version), embedded, parser.versions)
 
 
 def open_window(

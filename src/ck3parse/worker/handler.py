@@ -7,7 +7,7 @@ from time import perf_counter
 
 from ck3parse import parser
 from ck3parse.config import Settings
-from ck3parse.errors import ErrorType
+from ck3parse.errors import ErrorType, UsageError
 from ck3parse.extractors.stage import fill_rows, parse_and_extract
 from ck3parse.files.reading import (
     CannotReadError,
@@ -17,7 +17,7 @@ from ck3parse.files.reading import (
     text_too_large,
     too_large,
 )
-from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messages import DEFAULT_DIALECT, ParseRequest, ParseResult
 from ck3parse.messaging.acceptance import max_json_bytes
 from ck3parse.messaging.compression import compressor
 from ck3parse.parser.outcome import fill_result
@@ -41,6 +41,8 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
         started = perf_counter()
         result = ParseResult(request.id, request.path or request.name)
         try:
+            if request.dialect != DEFAULT_DIALECT:
+                result.parser_version = _version(request, in_use)
             source = _source(request, result, settings, roots)
             max_depth = settings.max_depth
             if request.max_depth is not None:
@@ -50,7 +52,13 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
                 most = max_json_bytes(result.size or settings.max_file_bytes)
                 fill_rows(result, extraction, most, compress)
             else:
-                outcome = in_use.parse(source, request.name, mode=request.mode, max_depth=max_depth)
+                outcome = in_use.parse(
+                    source,
+                    request.name,
+                    mode=request.mode,
+                    max_depth=max_depth,
+                    dialect=request.dialect,
+                )
             json = outcome.ast_json if request.want_ast else None
             fill_result(result, outcome, None if json is None else compress(json))
         except CannotReadError as reason:
@@ -69,6 +77,25 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
         return result
 
     return handle
+
+
+def _version(request: ParseRequest, in_use: parser.Parser) -> str:
+    """Return the version of the parser for the dialect of a request.
+
+    Raises:
+        CannotReadError: the worker's parser does not have the dialect, or extractors do not.
+    """
+    unavailable = ErrorType.WORKER_UNAVAILABLE
+    if request.extract:
+        raise CannotReadError(
+            unavailable,
+            f"extractors read trees of the dialect {DEFAULT_DIALECT!a}: leave out the dialect or"
+            " the extractors",
+        )
+    try:
+        return in_use.version_of(request.dialect)
+    except UsageError as error:
+        raise CannotReadError(unavailable, f"its worker cannot parse it: {error}") from None
 
 
 def _source(

@@ -271,3 +271,108 @@ def test_a_key_that_was_given_anew_is_not_removed(path: Path) -> None:
         store.remove([vanished])
         store.tidy()
         assert list(store.asts()) == [("/mod", "b.txt", ast_of("b.txt"))]
+
+
+CK3 = "ck3/7"
+
+
+def broken(name: str, content_hash: str = "h2") -> ParseResult:
+    """Return the result of a broken file in a dialect that recovers."""
+    result = failed(content_hash)
+    result.ast, result.node_count = zstandard.compress(ast_of(name)), 1
+    return result
+
+
+def test_both_dialects_of_a_file_are_side_by_side(path: Path) -> None:
+    raven, ck3 = parsed("a.txt"), parsed("a.txt")
+    ck3.ast = zstandard.compress(b'{"_type":"root","encoding":"utf-8","children":[]}')
+    for version, result in ((VERSION, raven), (CK3, ck3)):
+        with Store(path, version) as store:
+            assert not store.files_of(["/mod"])["/mod"]
+            store.record([(found("a.txt"), result)])
+            store.tidy()
+    for version, result in ((VERSION, raven), (CK3, ck3), (VERSION, raven)):
+        with Store(path, version) as store:
+            assert store.files_of(["/mod"])["/mod"]["a.txt"].settled
+            assert store.outcome_of("h1")
+            assert store.ast_json("/mod", "a.txt") == zstandard.decompress(result.ast or b"")
+    # A newer version replaces the older one of its own dialect only.
+    with Store(path, "ck3/8") as store:
+        assert not store.files_of(["/mod"])["/mod"]["a.txt"].settled
+        store.record([(found("a.txt"), ck3)])
+        store.tidy()
+    assert rows(
+        path, "SELECT version FROM asts JOIN parser_versions USING (parser_version_id)"
+    ) == [
+        (VERSION,),
+        ("ck3/8",),
+    ]
+    with Store(path, "ck3/8") as store:
+        before = store.files_of(["/mod"])["/mod"]["a.txt"]
+        store.remove([Vanished("/mod", "a.txt", before)])
+        store.tidy()
+        assert not store.files_of(["/mod"])["/mod"]
+    with Store(path, VERSION) as store:
+        assert store.ast_json("/mod", "a.txt") == ast_of("a.txt")
+
+
+def test_a_broken_file_has_its_recovered_tree_and_its_diagnostics(path: Path) -> None:
+    with Store(path, CK3) as store:
+        store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), broken("b.txt"))])
+        assert store.ast_json("/mod", "b.txt") is None
+        assert store.ast_json("/mod", "b.txt", recovered=True) == ast_of("b.txt")
+        assert [name for _, name, _ in store.asts()] == ["a.txt"]
+        assert [name for _, name, _ in store.asts(recovered=True)] == ["a.txt", "b.txt"]
+        assert [each.code for each in store.diagnostics_of("/mod")["b.txt"]] == ["CK3-E001"]
+    with Store(path, VERSION) as store:
+        store.record([(found("b.txt"), failed())])
+        assert store.ast_json("/mod", "b.txt", recovered=True) is None
+        assert not list(store.asts(recovered=True))
+
+
+def test_a_store_of_version_1_is_upgraded(path: Path, tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh.sqlite"
+    for each in (path, fresh):
+        with Store(each, VERSION) as store:
+            store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), failed())])
+    with sqlite3.connect(path) as db:
+        db.executescript(_TO_VERSION_1)
+    db.close()
+    with Store(path, VERSION) as store:
+        assert store.files_of(["/mod"])["/mod"]["a.txt"].settled
+        assert store.ast_json("/mod", "a.txt") == ast_of("a.txt")
+    for query in (
+        "SELECT * FROM roots",
+        "SELECT * FROM files",
+        "SELECT * FROM parser_versions",
+        *(f"PRAGMA table_info({table})" for table in ("files", "asts", "diagnostics")),
+        *(f"PRAGMA {what}(files)" for what in ("index_list", "foreign_key_list")),
+        "PRAGMA foreign_key_list(asts)",
+        "PRAGMA user_version",
+        "SELECT name FROM sqlite_schema ORDER BY name",
+    ):
+        assert rows(path, query) == rows(fresh, query), query
+
+
+_TO_VERSION_1 = """
+CREATE TABLE files_1 (
+    file_id INTEGER PRIMARY KEY,
+    root_id INTEGER NOT NULL REFERENCES roots,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    content_hash TEXT,
+    parser_version_id INTEGER NOT NULL REFERENCES parser_versions,
+    state TEXT NOT NULL CHECK (state IN ('parsed', 'failed')),
+    error_type TEXT,
+    error TEXT,
+    line INTEGER,
+    column INTEGER,
+    UNIQUE (root_id, name)
+);
+INSERT INTO files_1 SELECT file_id, root_id, name, size, mtime_ns, content_hash, parser_version_id,
+    state, error_type, error, line, column FROM files;
+DROP TABLE files;
+ALTER TABLE files_1 RENAME TO files;
+PRAGMA user_version = 1;
+"""

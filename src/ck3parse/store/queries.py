@@ -67,8 +67,9 @@ class Queries(Database):
             "SELECT root_id, name, content_hash, file_id, size, mtime_ns, parser_version_id = ? AND"
             " (state = 'parsed' OR error_type IN (SELECT value FROM json_each(?))) IS TRUE,"
             " state = 'parsed', error_type, error, line, column"
-            " FROM files NOT INDEXED WHERE root_id IN (SELECT value FROM json_each(?))",
-            [self._parser_id, _OF_THE_CONTENT, json.dumps(list(by_id))],
+            " FROM files NOT INDEXED"
+            " WHERE root_id IN (SELECT value FROM json_each(?)) AND dialect = ?",
+            [self._parser_id, _OF_THE_CONTENT, json.dumps(list(by_id)), self._dialect],
         )
         # Looking up each content with SQL would take six times as long.
         known = {content for (content,) in self._contents()}
@@ -148,12 +149,14 @@ class Queries(Database):
             found[name].append(Diagnostic(*fields))
         return found
 
-    def ast_json(self, root: str, name: str) -> bytes | None:
+    def ast_json(self, root: str, name: str, *, recovered: bool = False) -> bytes | None:
         """Return the AST of a file as JSON.
 
         Args:
             root: the absolute path of the folder that the file was found in.
             name: the file's path relative to the root, with `/`.
+            recovered: whether to return the AST of the sound parts of a broken file, too. The
+                dialect `ck3` has one of each.
 
         Returns:
             The AST with the file's name in its root node, or `None` if there is none.
@@ -161,18 +164,24 @@ class Queries(Database):
         row = self._db.execute(
             "SELECT ast_blob FROM asts JOIN files USING (content_hash, parser_version_id)"
             " JOIN roots USING (root_id)"
-            " WHERE path = ? AND name = ? AND parser_version_id = ? AND parse_ok",
-            [root, name, self._parser_id],
+            " WHERE path = ? AND name = ? AND parser_version_id = ? AND (parse_ok OR ?)"
+            " AND ast_blob NOT NULL",
+            [root, name, self._parser_id, recovered],
         ).fetchone()
         return None if row is None else with_root_name(zstandard.decompress(row[0]), name)
 
-    def asts(self) -> Iterator[tuple[str, str, bytes]]:
-        """Yield root, name and AST JSON of each file that has an AST, sorted by root and name."""
+    def asts(self, *, recovered: bool = False) -> Iterator[tuple[str, str, bytes]]:
+        """Yield root, name and AST JSON of each file that has an AST, sorted by root and name.
+
+        Args:
+            recovered: as for `ast_json`.
+        """
         rows = self._db.execute(
             "SELECT path, name, ast_blob FROM files JOIN roots USING (root_id)"
             " JOIN asts USING (content_hash, parser_version_id)"
-            " WHERE parser_version_id = ? AND parse_ok ORDER BY path, name",
-            [self._parser_id],
+            " WHERE parser_version_id = ? AND (parse_ok OR ?) AND ast_blob NOT NULL"
+            " ORDER BY path, name",
+            [self._parser_id, recovered],
         )
         for path, name, blob in rows:
             yield path, name, with_root_name(zstandard.decompress(blob), name)

@@ -93,8 +93,8 @@ class Records(Database):
         known = dict(
             self._db.execute(
                 "SELECT name, file_id FROM files"
-                " WHERE root_id = ? AND name IN (SELECT value FROM json_each(?))",
-                [root_id, names],
+                " WHERE root_id = ? AND name IN (SELECT value FROM json_each(?)) AND dialect = ?",
+                [root_id, names, self._dialect],
             ).fetchall()
         )
         next_id = self._db.execute("SELECT coalesce(max(file_id), 0) + 1 FROM files").fetchone()[0]
@@ -104,7 +104,7 @@ class Records(Database):
         ]
         # One statement for many rows: this is most of what a file costs the client.
         self._db.executemany(
-            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file_id)"
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file_id)"
             " DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,"
             " content_hash = excluded.content_hash, parser_version_id = excluded.parser_version_id,"
             " state = excluded.state, error_type = excluded.error_type, error = excluded.error,"
@@ -113,7 +113,7 @@ class Records(Database):
                 (
                     file_id, root_id, found.name, found.size, found.mtime_ns, result.content_hash,
                     self._parser_id, "parsed" if result.ok else "failed", result.error_type,
-                    result.error, result.line, result.column,
+                    result.error, result.line, result.column, self._dialect,
                 )
                 for file_id, (found, result) in zip(file_ids, outcomes, strict=True)
             ],

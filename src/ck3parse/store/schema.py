@@ -10,12 +10,30 @@ from types import TracebackType
 from typing import Self
 
 from ck3parse.errors import StoreError
+from ck3parse.messages import DEFAULT_DIALECT, DialectName
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The version of `store.sql`, kept in SQLite's `user_version`."""
 
 PAGE_BYTES = 64 * 1024
 """Size of a page: it holds a few ASTs. The kernel makes room for fewer pages sooner."""
+
+
+def dialect_of(parser_version: str) -> DialectName:
+    """Return the dialect of a parser's version, such as `ck3/2`.
+
+    Args:
+        parser_version: the version under which results are stored.
+
+    Returns:
+        The dialect; the default one for a parser of the user's own.
+    """
+    return "ck3" if parser_version.startswith("ck3/") else DEFAULT_DIALECT
+
+
+def _statements() -> list[str]:
+    schema = package_files("ck3parse.store").joinpath("store.sql").read_text("utf-8")
+    return re.sub(r"--.*", "", schema).split(";")
 
 
 class Database:
@@ -41,6 +59,7 @@ class Database:
             )
             try:
                 self._parser_id = self._open(parser_version)
+                self._dialect = dialect_of(parser_version)
             except BaseException:
                 self._db.close()
                 raise
@@ -61,8 +80,11 @@ class Database:
         self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self._db.execute("BEGIN IMMEDIATE")
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
             self._create()
+        elif version == 1:
+            self._upgrade()
         self._db.execute(
             "INSERT OR IGNORE INTO parser_versions (version) VALUES (?)", [parser_version]
         )
@@ -77,9 +99,18 @@ class Database:
             raise StoreError(
                 f"{self.path} is an SQLite file of another program: name another with --out"
             )
-        schema = package_files("ck3parse.store").joinpath("store.sql").read_text("utf-8")
-        for statement in re.sub(r"--.*", "", schema).split(";"):
+        for statement in _statements():
             self._db.execute(statement)
+        self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _upgrade(self) -> None:
+        """Upgrade a store of version 1, whose files had one dialect."""
+        (create_files,) = (each for each in _statements() if "CREATE TABLE files " in each)
+        # In this order, as a table that refers to one that is renamed refers to it afterwards.
+        self._db.execute(create_files.replace("files", "files_2", 1))
+        self._db.execute("INSERT INTO files_2 SELECT *, ? FROM files", [DEFAULT_DIALECT])
+        self._db.execute("DROP TABLE files")
+        self._db.execute("ALTER TABLE files_2 RENAME TO files")
         self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def __enter__(self) -> Self:

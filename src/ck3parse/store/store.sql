@@ -1,4 +1,4 @@
--- The store, version 1 (PRAGMA user_version). Only records.py writes to it.
+-- The store, version 2 (PRAGMA user_version). Only records.py writes to it.
 --
 -- `asts` has the columns of qbuilder's own table of that name, so that qbuilder can read it. A row
 -- is the outcome of one content under one parser version; several files may have the content. Its
@@ -24,7 +24,8 @@ CREATE TABLE files (
     error TEXT,
     line INTEGER,
     column INTEGER,
-    UNIQUE (root_id, name)
+    dialect TEXT NOT NULL,                -- of the parser version: a file has a row for each
+    UNIQUE (root_id, name, dialect)
 );
 
 CREATE TABLE parser_versions (
@@ -37,7 +38,8 @@ CREATE TABLE asts (
     file_id INTEGER NOT NULL REFERENCES files,
     content_hash TEXT NOT NULL,
     parser_version_id INTEGER NOT NULL REFERENCES parser_versions,
-    ast_blob BLOB,                        -- NULL where parse_ok is 0, and in the cache of `check`
+    ast_blob BLOB,                        -- of a broken content: the AST of its sound parts, if its
+                                          -- dialect has one; NULL in the cache of `check`
     ast_format TEXT NOT NULL DEFAULT 'json+zstd',
     parse_ok INTEGER NOT NULL,
     node_count INTEGER NOT NULL,

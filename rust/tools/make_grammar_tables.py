@@ -30,7 +30,7 @@ from enum import IntEnum
 from typing import Literal
 
 from ck3parse.errors import ErrorType
-from ck3parse.parser.dialect import Dialect
+from ck3parse.parser.dialect import Dialect, WordDialect
 
 Severity = Literal["error", "warning"]
 
@@ -38,7 +38,7 @@ Severity = Literal["error", "warning"]
 
 
 class ValueType:
-    """The `value_type` of a value node, in the AST's JSON."""
+    """The `value_type` of a value node in contract 1, and its `kind` in contract 2."""
 
 {value_types}
 
@@ -127,11 +127,11 @@ RUST_TEMPLATE = """\
 //! Written by `rust/tools/make_grammar_tables.py` from `src/ck3parse/parser/grammar.toml`, with the
 //! reference parser's tables.
 
-use crate::dialect::Spelling;
+use crate::dialect::{{Spelling, WordSpelling}};
 
 {dialects}
 
-/// The `value_type` of a value node, in the AST's JSON.
+/// The `value_type` of a value node in contract 1, and its `kind` in contract 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueType {{
 {value_types}
@@ -350,11 +350,14 @@ def python_dialect(name: str, dialect: Entry) -> str:
     fields = lines(
         f"    {field}={json.dumps(value)}," for field, value in dialect.items() if field != "about"
     )
-    return f'{name.upper()} = Dialect(\n{fields}\n)\n"""{dialect["about"]}"""'
+    kind = "WordDialect" if "word_stops" in dialect else "Dialect"
+    return f'{name.upper()} = {kind}(\n{fields}\n)\n"""{dialect["about"]}"""'
 
 
 def rust_dialect(name: str, dialect: Entry) -> str:
     """Return how a dialect spells its tokens, in Rust."""
+    if "word_stops" in dialect:
+        return rust_word_dialect(name, dialect)
     fields = lines(
         f"    {field}: b{quoted(value)},"
         for field, value in dialect.items()
@@ -365,6 +368,24 @@ def rust_dialect(name: str, dialect: Entry) -> str:
         wrapped(dialect["about"], "/// ")
         + f"\npub(crate) const {name.upper()}: Spelling = Spelling {{\n{fields}\n"
         + f"    escapes: &[{escapes}],\n}};"
+    )
+
+
+def rust_word_dialect(name: str, dialect: Entry) -> str:
+    """Return how a dialect of words spells its tokens, in Rust."""
+    spaces = ", ".join(f"'\\u{{{ord(space):04x}}}'" for space in dialect["spaces"])
+    tags = ", ".join(f"b{quoted(tag)}" for tag in dialect["tags"])
+    return lines(
+        (
+            wrapped(dialect["about"], "/// "),
+            "#[rustfmt::skip]",
+            f"pub(crate) const {name.upper()}: WordSpelling = WordSpelling {{",
+            f"    word_stops: b{quoted(dialect['word_stops'])},",
+            f"    word_signs: b{quoted(dialect['word_signs'])},",
+            f"    spaces: &[{spaces}],",
+            f"    tags: &[{tags}],",
+            "};",
+        )
     )
 
 

@@ -3,7 +3,7 @@
 //! Written by `rust/tools/make_grammar_tables.py` from `src/ck3parse/parser/grammar.toml`, with the
 //! reference parser's tables.
 
-use crate::dialect::Spelling;
+use crate::dialect::{Spelling, WordSpelling};
 
 /// Contract 1: the AST as qbuilder stores it.
 pub(crate) const CK3RAVEN: Spelling = Spelling {
@@ -15,8 +15,16 @@ pub(crate) const CK3RAVEN: Spelling = Spelling {
     param_stops: b" \t\n\r={}",
     escapes: &[(b'n', b'\n'), (b't', b'\t')],
 };
+/// Contract 2: the tree as the game reads script.
+#[rustfmt::skip]
+pub(crate) const CK3: WordSpelling = WordSpelling {
+    word_stops: b"{}=<>!?\"#;",
+    word_signs: b".:_-+&/|'%[]$@*",
+    spaces: &['\u{0085}', '\u{00a0}', '\u{1680}', '\u{2000}', '\u{2001}', '\u{2002}', '\u{2003}', '\u{2004}', '\u{2005}', '\u{2006}', '\u{2007}', '\u{2008}', '\u{2009}', '\u{200a}', '\u{2028}', '\u{2029}', '\u{202f}', '\u{205f}', '\u{3000}', '\u{feff}'],
+    tags: &[b"rgb", b"hsv", b"hsv360", b"hex", b"cylindrical", b"cartesian", b"LIST"],
+};
 
-/// The `value_type` of a value node, in the AST's JSON.
+/// The `value_type` of a value node in contract 1, and its `kind` in contract 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ValueType {
     /// A word, or a lone `-`.
@@ -35,6 +43,12 @@ pub(crate) enum ValueType {
     InlineExpression,
     /// An operator that stands where a value should be.
     Operator,
+    /// Only in `ck3`: `1066.9.15`.
+    Date,
+    /// Only in `ck3`: `@name`, or `-@name`.
+    Variable,
+    /// Only in `ck3`: `@[ … ]`, as written.
+    Expression,
 }
 
 #[rustfmt::skip]
@@ -50,6 +64,9 @@ impl ValueType {
             Self::ScriptedValue => "scripted_value",
             Self::InlineExpression => "inline_expression",
             Self::Operator => "operator",
+            Self::Date => "date",
+            Self::Variable => "variable",
+            Self::Expression => "expression",
         }
     }
 }
@@ -105,11 +122,19 @@ pub(crate) enum TokenKind {
     Minus,
     /// Punctuation that only inline expressions use.
     Sign,
+    /// Only in `ck3`: three groups of digits with dots between them.
+    Date,
+    /// Only in `ck3`: `@name`, or `-@name`.
+    Variable,
+    /// Only in `ck3`: `@[ … ]`.
+    Expression,
+    /// Only in `ck3`: `@:word`.
+    Directive,
 }
 
 #[rustfmt::skip]
 impl TokenKind {
-    pub const ALL: &[Self] = &[Self::End, Self::Identifier, Self::String, Self::Number, Self::Param, Self::Bool, Self::CutString, Self::Equal, Self::MaybeEqual, Self::Less, Self::LessEqual, Self::Greater, Self::GreaterEqual, Self::NotEqual, Self::EqualEqual, Self::OpenBrace, Self::CloseBrace, Self::OpenBracket, Self::CloseBracket, Self::At, Self::Comma, Self::Semicolon, Self::Minus, Self::Sign];
+    pub const ALL: &[Self] = &[Self::End, Self::Identifier, Self::String, Self::Number, Self::Param, Self::Bool, Self::CutString, Self::Equal, Self::MaybeEqual, Self::Less, Self::LessEqual, Self::Greater, Self::GreaterEqual, Self::NotEqual, Self::EqualEqual, Self::OpenBrace, Self::CloseBrace, Self::OpenBracket, Self::CloseBracket, Self::At, Self::Comma, Self::Semicolon, Self::Minus, Self::Sign, Self::Date, Self::Variable, Self::Expression, Self::Directive];
 
     /// What the token is as a value, if it can be one by itself.
     #[inline(always)]
@@ -127,6 +152,10 @@ impl TokenKind {
             Self::GreaterEqual => Some(ValueType::Operator),
             Self::NotEqual => Some(ValueType::Operator),
             Self::EqualEqual => Some(ValueType::Operator),
+            Self::Date => Some(ValueType::Date),
+            Self::Variable => Some(ValueType::Variable),
+            Self::Expression => Some(ValueType::Expression),
+            Self::Directive => Some(ValueType::Identifier),
             _ => None,
         }
     }
@@ -134,7 +163,7 @@ impl TokenKind {
     /// Whether the token can be a key.
     #[inline(always)]
     pub const fn is_key(self) -> bool {
-        matches!(self, Self::Identifier | Self::String | Self::Number | Self::Param | Self::Bool | Self::CutString)
+        matches!(self, Self::Identifier | Self::String | Self::Number | Self::Param | Self::Bool | Self::CutString | Self::Date | Self::Variable | Self::Expression | Self::Directive)
     }
 
     /// Whether the token can follow a key.
@@ -201,12 +230,24 @@ pub enum ErrorKind {
     MissingOpener = 18,
     /// Only in recovery: the second of two `{`, of which one is never closed.
     DoubledOpener = 19,
+    /// Only in `ck3`: a run of `<>!=?` that is no operator.
+    UnknownOperator = 20,
+    /// Only in `ck3`: a lone value right before a `{` on its line.
+    MissingOperator = 21,
+    /// Only in `ck3`: white space other than space, tab and line ends, or a control character.
+    UnusualSpace = 22,
+    /// Only in `ck3`: the first such character of a word.
+    UnusualCharacter = 23,
+    /// Only in `ck3`: the first `;` of a file.
+    Semicolon = 24,
+    /// Only in `ck3`: a word with an odd number of `$`: at the last one.
+    UnclosedParam = 25,
 }
 
 #[rustfmt::skip]
 impl ErrorKind {
     /// Whether it is the lexer's: such an error wins over any of the parser's.
     pub const fn is_lexical(self) -> bool {
-        matches!(self, Self::UnclosedString | Self::UnexpectedCharacter)
+        matches!(self, Self::UnclosedString | Self::UnexpectedCharacter | Self::UnusualSpace | Self::UnusualCharacter | Self::Semicolon | Self::UnclosedParam)
     }
 }

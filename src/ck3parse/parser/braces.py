@@ -17,7 +17,7 @@ continues at its usual indentation.
 from collections import Counter, deque
 
 from ck3parse.parser.grammar_tables import TokenKind
-from ck3parse.parser.recovery_tokens import RecoveryTokens
+from ck3parse.parser.token_table import TokenTable
 
 _NONE = -1
 
@@ -53,7 +53,7 @@ class _Block:
 
     __slots__ = ("extra", "indent", "inner", "keyed", "missing", "opener", "shaped")
 
-    def __init__(self, opener: int, indent: int, tokens: RecoveryTokens) -> None:
+    def __init__(self, opener: int, indent: int, tokens: TokenTable) -> None:
         self.opener = opener
         self.indent = indent
         self.inner = _NONE
@@ -70,13 +70,13 @@ class _Block:
                 self.shaped = self.inner > indent
 
 
-def repairs_of(tokens: RecoveryTokens) -> Repairs:
+def repairs_of(tokens: TokenTable) -> Repairs:
     """Return how to repair the braces of a text."""
     return _Braces(tokens).repairs()
 
 
 class _Braces:
-    def __init__(self, tokens: RecoveryTokens) -> None:
+    def __init__(self, tokens: TokenTable) -> None:
         self.tokens = tokens
         self.open: list[_Block] = []
         self.extras: deque[int] = deque()
@@ -90,8 +90,8 @@ class _Braces:
         while (kind := kinds[at]) != TokenKind.END:
             if self.tokens.starts_line_of_key(at):
                 self.key_line(at)
-            if kind == TokenKind.AT and kinds[at + 1] == TokenKind.OPEN_BRACKET:
-                at, _ = self.tokens.inline_end(at)
+            if (after := self.tokens.after_expression(at)) > at:
+                at = after
                 continue
             if kind == TokenKind.OPEN_BRACE:
                 self.open.append(_Block(at, self.tokens.indent[at], self.tokens))

@@ -49,19 +49,26 @@ class ReportedFault(NamedTuple):
 
 
 class Recovered(NamedTuple):
-    """What a recovering parser returns for a broken text.
+    """What a recovering parser returns.
 
     Attributes:
         ast_json: the AST of the sound parts.
         node_count: the number of nodes in it, with the root.
-        faults: the first errors, at most `MAX_DIAGNOSTICS` + 1, in order of place.
-        fault_count: the number of all errors.
+        faults: the first errors and warnings, at most `MAX_DIAGNOSTICS` + 1, in order of place.
+        fault_count: the number of all of them.
+        first_error: the first one that is an error, or `None`.
     """
 
     ast_json: bytes
     node_count: int
     faults: list[ReportedFault]
     fault_count: int
+    first_error: ReportedFault | None
+
+
+def is_error(kind: int) -> bool:
+    """Return whether a kind of fault is an error, and not a warning."""
+    return SEVERITIES[kind] == "error"
 
 
 def diagnostics_of(recovered: Recovered, max_depth: int) -> list[Diagnostic]:
@@ -76,7 +83,7 @@ def diagnostics_of(recovered: Recovered, max_depth: int) -> list[Diagnostic]:
             *_place_of(fault),
             SEVERITIES[fault.kind],
             CODES[fault.kind],
-            _recovery_message(fault, max_depth),
+            recovery_message(fault, max_depth),
         )
         for fault in recovered.faults[:MAX_DIAGNOSTICS]
     ]
@@ -84,7 +91,8 @@ def diagnostics_of(recovered: Recovered, max_depth: int) -> list[Diagnostic]:
     if more > 0:
         place = _place_of(recovered.faults[MAX_DIAGNOSTICS])
         message = TOO_MANY_MESSAGE % {"more": f"{more:,}"}
-        shown.append(Diagnostic(*place, TOO_MANY_SEVERITY, TOO_MANY, message))
+        severity = TOO_MANY_SEVERITY if recovered.first_error else "warning"
+        shown.append(Diagnostic(*place, severity, TOO_MANY, message))
     return shown
 
 
@@ -103,7 +111,13 @@ def _place_of(fault: ReportedFault) -> tuple[int, int, int, int]:
     return fault.line, fault.column, fault.end_line, fault.end_column
 
 
-def _recovery_message(fault: ReportedFault, max_depth: int) -> str:
+def recovery_message(fault: ReportedFault, max_depth: int) -> str:
+    """Return the message of an error or a warning of a recovering parser, one sentence.
+
+    Args:
+        fault: what it found.
+        max_depth: how deep braces may nest.
+    """
     if fault.kind in BLOCK_MESSAGES:
         variants = BLOCK_MESSAGES[fault.kind]
         variant = "block" if fault.found else "list"

@@ -1,4 +1,4 @@
-"""A dialect: how one contract spells the tokens of its scripts."""
+"""Dialects: how each contract spells the tokens of its scripts."""
 
 import msgspec
 
@@ -28,3 +28,27 @@ class Dialect(msgspec.Struct, frozen=True, eq=False):
     name_start: str
     name_part: str
     param_stops: str
+
+
+class WordDialect(msgspec.Struct, frozen=True, eq=False):
+    """How a contract spells its tokens that splits a text into words, and then classifies these.
+
+    Attributes:
+        version: the version that results are stored under.
+        comment: the character that starts a comment.
+        quote: the character that starts and ends a string.
+        word_stops: the characters that end a word, beside white space and control characters.
+        word_signs: the usual characters of a word, beside letters and digits.
+        spaces: the white space outside ASCII.
+        tags: the words that are the tag of a block on another line, too.
+        windows_1252: the folders whose files are Windows-1252 unless they are UTF-8.
+    """
+
+    version: str
+    comment: str
+    quote: str
+    word_stops: str
+    word_signs: str
+    spaces: str
+    tags: list[str]
+    windows_1252: list[str]

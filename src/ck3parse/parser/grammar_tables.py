@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Literal
 
 from ck3parse.errors import ErrorType
-from ck3parse.parser.dialect import Dialect
+from ck3parse.parser.dialect import Dialect, WordDialect
 
 Severity = Literal["error", "warning"]
 
@@ -23,10 +23,21 @@ CK3RAVEN = Dialect(
     param_stops=" \t\n\r={}",
 )
 """Contract 1: the AST as qbuilder stores it."""
+CK3 = WordDialect(
+    version="ck3/2",
+    comment="#",
+    quote='"',
+    word_stops='{}=<>!?"#;',
+    word_signs=".:_-+&/|'%[]$@*",
+    spaces="\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff",
+    tags=["rgb", "hsv", "hsv360", "hex", "cylindrical", "cartesian", "LIST"],
+    windows_1252=["history", "common/province_terrain"],
+)
+"""Contract 2: the tree as the game reads script."""
 
 
 class ValueType:
-    """The `value_type` of a value node, in the AST's JSON."""
+    """The `value_type` of a value node in contract 1, and its `kind` in contract 2."""
 
     IDENTIFIER = "identifier"
     """A word, or a lone `-`."""
@@ -44,6 +55,12 @@ class ValueType:
     """`@[ … ]`."""
     OPERATOR = "operator"
     """An operator that stands where a value should be."""
+    DATE = "date"
+    """Only in `ck3`: `1066.9.15`."""
+    VARIABLE = "variable"
+    """Only in `ck3`: `@name`, or `-@name`."""
+    EXPRESSION = "expression"
+    """Only in `ck3`: `@[ … ]`, as written."""
 
 
 class TokenKind:
@@ -97,6 +114,14 @@ class TokenKind:
     """A `-` that no digit follows."""
     SIGN = 23
     """Punctuation that only inline expressions use."""
+    DATE = 24
+    """Only in `ck3`: three groups of digits with dots between them."""
+    VARIABLE = 25
+    """Only in `ck3`: `@name`, or `-@name`."""
+    EXPRESSION = 26
+    """Only in `ck3`: `@[ … ]`."""
+    DIRECTIVE = 27
+    """Only in `ck3`: `@:word`."""
 
 
 VALUE_TYPES: dict[int, str] = {
@@ -112,6 +137,10 @@ VALUE_TYPES: dict[int, str] = {
     TokenKind.GREATER_EQUAL: ValueType.OPERATOR,
     TokenKind.NOT_EQUAL: ValueType.OPERATOR,
     TokenKind.EQUAL_EQUAL: ValueType.OPERATOR,
+    TokenKind.DATE: ValueType.DATE,
+    TokenKind.VARIABLE: ValueType.VARIABLE,
+    TokenKind.EXPRESSION: ValueType.EXPRESSION,
+    TokenKind.DIRECTIVE: ValueType.IDENTIFIER,
 }
 """What each token is as a value, if it can be one by itself."""
 
@@ -123,6 +152,10 @@ KEYS = frozenset(
         TokenKind.PARAM,
         TokenKind.BOOL,
         TokenKind.CUT_STRING,
+        TokenKind.DATE,
+        TokenKind.VARIABLE,
+        TokenKind.EXPRESSION,
+        TokenKind.DIRECTIVE,
     }
 )
 """The tokens that can be a key."""
@@ -202,6 +235,18 @@ class ErrorKind(IntEnum):
     """Only in recovery: no `{` after an operator, but a `}` that closes nothing else."""
     DOUBLED_OPENER = 19
     """Only in recovery: the second of two `{`, of which one is never closed."""
+    UNKNOWN_OPERATOR = 20
+    """Only in `ck3`: a run of `<>!=?` that is no operator."""
+    MISSING_OPERATOR = 21
+    """Only in `ck3`: a lone value right before a `{` on its line."""
+    UNUSUAL_SPACE = 22
+    """Only in `ck3`: white space other than space, tab and line ends, or a control character."""
+    UNUSUAL_CHARACTER = 23
+    """Only in `ck3`: the first such character of a word."""
+    SEMICOLON = 24
+    """Only in `ck3`: the first `;` of a file."""
+    UNCLOSED_PARAM = 25
+    """Only in `ck3`: a word with an odd number of `$`: at the last one."""
 
 
 ERROR_TYPES: dict[int, ErrorType] = {
@@ -217,6 +262,12 @@ ERROR_TYPES: dict[int, ErrorType] = {
     ErrorKind.TOO_DEEP: ErrorType.PARSE_ERROR,
     ErrorKind.MISSING_OPENER: ErrorType.PARSE_ERROR,
     ErrorKind.DOUBLED_OPENER: ErrorType.PARSE_ERROR,
+    ErrorKind.UNKNOWN_OPERATOR: ErrorType.PARSE_ERROR,
+    ErrorKind.MISSING_OPERATOR: ErrorType.PARSE_ERROR,
+    ErrorKind.UNUSUAL_SPACE: ErrorType.LEXER_ERROR,
+    ErrorKind.UNUSUAL_CHARACTER: ErrorType.LEXER_ERROR,
+    ErrorKind.SEMICOLON: ErrorType.LEXER_ERROR,
+    ErrorKind.UNCLOSED_PARAM: ErrorType.LEXER_ERROR,
 }
 """The contract's name for each kind of error."""
 
@@ -233,6 +284,12 @@ CODES: dict[int, str] = {
     ErrorKind.TOO_DEEP: "CK3-E010",
     ErrorKind.MISSING_OPENER: "CK3-E011",
     ErrorKind.DOUBLED_OPENER: "CK3-E012",
+    ErrorKind.UNKNOWN_OPERATOR: "CK3-E013",
+    ErrorKind.MISSING_OPERATOR: "CK3-W101",
+    ErrorKind.UNUSUAL_SPACE: "CK3-W102",
+    ErrorKind.UNUSUAL_CHARACTER: "CK3-W103",
+    ErrorKind.SEMICOLON: "CK3-W104",
+    ErrorKind.UNCLOSED_PARAM: "CK3-W105",
 }
 """The code of each kind of error, which never changes its meaning."""
 
@@ -249,6 +306,12 @@ SEVERITIES: dict[int, Severity] = {
     ErrorKind.TOO_DEEP: "error",
     ErrorKind.MISSING_OPENER: "error",
     ErrorKind.DOUBLED_OPENER: "error",
+    ErrorKind.UNKNOWN_OPERATOR: "error",
+    ErrorKind.MISSING_OPERATOR: "warning",
+    ErrorKind.UNUSUAL_SPACE: "warning",
+    ErrorKind.UNUSUAL_CHARACTER: "warning",
+    ErrorKind.SEMICOLON: "warning",
+    ErrorKind.UNCLOSED_PARAM: "warning",
 }
 """The severity of each kind of error."""
 
@@ -277,6 +340,12 @@ RECOVERY_MESSAGES: dict[int, str] = {
     ErrorKind.UNCLOSED_INLINE: "this @[ is never closed",
     ErrorKind.TOO_DEEP: "braces are nested deeper than the limit of %(limit)s",
     ErrorKind.MISSING_OPENER: "expected a { after %(found)s and its operator: a } below closes it",
+    ErrorKind.UNKNOWN_OPERATOR: "unknown operator %(found)s, read as `=`",
+    ErrorKind.MISSING_OPERATOR: "expected an operator between %(found)s and {",
+    ErrorKind.UNUSUAL_SPACE: "unusual white space %(found)s",
+    ErrorKind.UNUSUAL_CHARACTER: "unusual character %(found)s in a word",
+    ErrorKind.SEMICOLON: "a ; means nothing in script: each one in the file is skipped",
+    ErrorKind.UNCLOSED_PARAM: "this $ opens a parameter that is not closed in its word",
 }
 """What recovery says of each kind of error, but for those below."""
 

@@ -56,4 +56,5 @@ def _recovered(
     max_depth: int,
 ) -> ParseOutcome:
     reported = [ReportedFault(*fault) for fault in faults]
-    return recovered_outcome(Recovered(ast_json, node_count, reported, fault_count), max_depth)
+    recovered = Recovered(ast_json, node_count, reported, fault_count, reported[0])
+    return recovered_outcome(recovered, max_depth)

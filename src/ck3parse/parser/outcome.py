@@ -6,7 +6,7 @@ import msgspec
 
 from ck3parse.errors import ErrorType
 from ck3parse.messages import Count, Diagnostic, ParseResult
-from ck3parse.parser.diagnostics import Recovered, diagnostics_of
+from ck3parse.parser.diagnostics import Recovered, diagnostics_of, recovery_message
 from ck3parse.parser.grammar_tables import ERROR_TYPES
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class ParseOutcome(msgspec.Struct, frozen=True, gc=False):
         error: the message of the first error, one sentence, or `None`.
         line: the line of the first error, from 1, or `None`.
         column: the column of the first error in code points, from 1, or `None`.
-        diagnostics: all errors, in order of place. Empty in strict mode.
+        diagnostics: all errors and warnings, in order of place. Empty in the strict mode of
+            dialect `ck3raven`.
     """
 
     success: bool
@@ -99,20 +100,22 @@ def is_object(json: bytes) -> bool:
 
 
 def recovered_outcome(recovered: Recovered, max_depth: int) -> ParseOutcome:
-    """Return the outcome of a broken text in recover mode.
+    """Return the outcome of a recovering parser. Without an error, it is a success.
 
     Args:
-        recovered: what the recovering parser found.
+        recovered: what the parser returned.
         max_depth: how deep braces may nest.
     """
-    first = recovered.faults[0]
     diagnostics = diagnostics_of(recovered, max_depth)
+    first = recovered.first_error
+    if first is None:
+        return ParseOutcome(True, recovered.ast_json, recovered.node_count, diagnostics=diagnostics)
     return ParseOutcome(
         False,
         recovered.ast_json,
         recovered.node_count,
         ERROR_TYPES[first.kind],
-        diagnostics[0].message,
+        recovery_message(first, max_depth),
         first.line,
         first.column,
         diagnostics,

@@ -7,10 +7,11 @@ skipped with all that follows it up to the next brace or line.
 from json.encoder import encode_basestring_ascii as quoted
 
 from ck3parse.parser.braces import repairs_of
-from ck3parse.parser.diagnostics import MAX_DIAGNOSTICS, Recovered, ReportedFault
+from ck3parse.parser.diagnostics import MAX_DIAGNOSTICS, Recovered
 from ck3parse.parser.dialect import Dialect
 from ck3parse.parser.grammar_tables import VALUE_TYPES, ErrorKind, TokenKind, ValueType
-from ck3parse.parser.recovery_tokens import Fault, RecoveryTokens, Span
+from ck3parse.parser.recovery_tokens import RecoveryTokens
+from ck3parse.parser.token_table import Fault, Span
 
 
 def recover(text: str, name: str, dialect: Dialect, max_depth: int) -> Recovered:
@@ -27,25 +28,9 @@ def recover(text: str, name: str, dialect: Dialect, max_depth: int) -> Recovered
     parse.run()
     head = f'{{"_type":"root","filename":{quoted(name)},"children":['
     ast_json = "".join((head, *parse.pieces, "]}")).encode("ascii")
-    faults = sorted(tokens.faults, key=lambda fault: fault.start)
-    return Recovered(
-        ast_json,
-        parse.node_count,
-        [_reported(tokens, fault) for fault in faults[: MAX_DIAGNOSTICS + 1]],
-        len(faults),
-    )
-
-
-def _reported(tokens: RecoveryTokens, fault: Fault) -> ReportedFault:
-    start, end = fault.found
-    line = 0 if fault.opener < 0 else tokens.place_of(fault.opener)[0]
-    return ReportedFault(
-        fault.kind,
-        *tokens.place_of(fault.start),
-        *tokens.place_of(fault.end),
-        tokens.text[start:end],
-        line,
-    )
+    faults = tokens.sorted_faults()
+    shown = [tokens.reported(fault) for fault in faults[: MAX_DIAGNOSTICS + 1]]
+    return Recovered(ast_json, parse.node_count, shown, len(faults), shown[0])
 
 
 class _Recovery:
@@ -143,6 +128,9 @@ class _Recovery:
         if kind in (TokenKind.END, TokenKind.CLOSE_BRACE) or tokens.starts_line_of_key(at):
             self.fault(ErrorKind.MISSING_VALUE, operator, key)
             return ""
+        if kind == TokenKind.OPEN_BRACE:  # after `@name =`: a list, so that its `}` closes it
+            self.fault(ErrorKind.EXPECTED_VALUE, at)
+            return ""
         self.at += 1
         if kind in VALUE_TYPES:
             return self.json_value(at, tokens.value(at), VALUE_TYPES[kind])
@@ -208,27 +196,8 @@ class _Recovery:
         """End the innermost block before `self.at`, and report its missing brace."""
         if not self.open:
             return
-        tokens = self.tokens
-        opener, key = self.open[-1]
-        after = opener + 1
-        if (
-            tokens.kind[opener] == tokens.kind[after] == TokenKind.OPEN_BRACE
-            and tokens.end[opener] == tokens.start[after]
-        ):
-            kind, start, end = ErrorKind.DOUBLED_OPENER, tokens.start[after], tokens.end[after]
-        elif tokens.kind[self.at] == TokenKind.END and not self.indented(opener):
-            kind, start, end = ErrorKind.UNCLOSED_BLOCK, tokens.start[opener], tokens.end[opener]
-        else:
-            kind = ErrorKind.UNCLOSED_BLOCK
-            start = end = tokens.last_line_within(self.at, tokens.indent[opener])
-        tokens.faults.append(Fault(kind, start, end, key, tokens.start[opener]))
+        self.tokens.faults.append(self.tokens.unclosed(*self.open[-1], self.at))
         self.close()
-
-    def indented(self, opener: int) -> bool:
-        """Return whether the content of a block is indented, and so shows where the block ends."""
-        tokens = self.tokens
-        child = opener + 1
-        return not tokens.first[child] or tokens.indent[child] > tokens.indent[opener]
 
     def fault(self, kind: ErrorKind, index: int, found: Span | None = None) -> None:
         """Report an error at a token, and the token or another span as what was found."""
@@ -244,13 +213,7 @@ class _Recovery:
             or tokens.first[self.at]
             or self.at in self.repairs.opens
         ):
-            if (
-                tokens.kind[self.at] == TokenKind.AT
-                and tokens.kind[self.at + 1] == TokenKind.OPEN_BRACKET
-            ):
-                self.at, _ = tokens.inline_end(self.at)
-            else:
-                self.at += 1
+            self.at = max(tokens.after_expression(self.at), self.at + 1)
 
     def too_deep(self) -> bool:
         """Return whether the current element is nested too deeply to be written."""

@@ -104,14 +104,14 @@ def patterns_of(dialect: Dialect, is_ascii: bool) -> Patterns:
     first, part = re.escape(dialect.name_start), re.escape(dialect.name_part)
     letter = _one_of("A-Za-z_", () if is_ascii else ALPHA_RANGES)
     digit = _one_of("0-9", () if is_ascii else DIGIT_RANGES)
-    digits = _any_of("0-9", () if is_ascii else DIGIT_RANGES)
+    digits = any_of("0-9", () if is_ascii else DIGIT_RANGES)
     starter = _one_of(f"A-Za-z{first}", () if is_ascii else ALPHA_RANGES)
     follower = f"A-Za-z0-9{part}", () if is_ascii else ALNUM_RANGES
 
     blank = f"[{re.escape(dialect.blanks)}\n]*+"
     skip = rf"{blank}(?:{re.escape(dialect.comment)}[^\n]*+{blank})*+"
-    word = f"{starter}{_any_of(*follower)}"
-    identifier = f"(?:{word}|{digit}{letter}{_any_of(*follower)})"
+    word = f"{starter}{any_of(*follower)}"
+    identifier = f"(?:{word}|{digit}{letter}{any_of(*follower)})"
     # After a minus, a letter as second character changes nothing: `-1a` is `-1` and `a`.
     number = rf"(?:-{digit}|{digit}(?!{letter})){digits}(?:\.{digits})?+%?+"
     string = "|".join(f"{quote}{_string_rest(quote)}{quote}" for quote in dialect.quotes)
@@ -183,7 +183,7 @@ def _one_of(ascii_set: str, ranges: tuple[tuple[int, int], ...]) -> str:
     return "(?:" + "|".join(_sets(ascii_set, ranges)) + ")"
 
 
-def _any_of(ascii_set: str, ranges: tuple[tuple[int, int], ...]) -> str:
+def any_of(ascii_set: str, ranges: tuple[tuple[int, int], ...]) -> str:
     """Return an expression for any number of characters of a set."""
     low, *high = _sets(ascii_set, ranges)
     return f"{low}*+" + "".join(f"(?:{other}{low}*+)*+" for other in high)

@@ -136,6 +136,51 @@ RULES = (
         good="a = {\n\tb = 1\n}",
     ),
     Rule(
+        "CK3-E013",
+        "error",
+        "unknown-operator",
+        help="use one of = == ?= != < <= > >=",
+        why="These signs together are no operator. The tree has a plain = in their place.",
+    ),
+    Rule(
+        "CK3-W101",
+        "warning",
+        "missing-operator-before-brace",
+        help="add the operator, usually =",
+        why="A word is right before a { on the same line. The game reads it as a value, followed by"
+        " a block without a name.",
+    ),
+    Rule(
+        "CK3-W102",
+        "warning",
+        "unusual-space",
+        help="replace it with a space, or remove it",
+        why="A control character or white space other than space, tab and line end separates two"
+        " words here. Editors do not show it.",
+    ),
+    Rule(
+        "CK3-W103",
+        "warning",
+        "unusual-character",
+        help="remove it, or put the text into quotes or behind a #",
+        why="A word has a character that names in script do not have. The game takes it as part of"
+        " the word.",
+    ),
+    Rule(
+        "CK3-W104",
+        "warning",
+        "semicolon",
+        help="remove each ; outside of strings and comments",
+        why="Script has no use for a semicolon. It is skipped, and reported once in a file.",
+    ),
+    Rule(
+        "CK3-W105",
+        "warning",
+        "unclosed-parameter",
+        help="add the closing $",
+        why="A parameter is a name between two $ in one word. Here, one of them is missing.",
+    ),
+    Rule(
         "CK3-E099",
         "error",
         "too-many-errors",

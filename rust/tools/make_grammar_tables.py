@@ -374,7 +374,7 @@ def rust_dialect(name: str, dialect: Entry) -> str:
 def rust_word_dialect(name: str, dialect: Entry) -> str:
     """Return how a dialect of words spells its tokens, in Rust."""
     spaces = ", ".join(f"'\\u{{{ord(space):04x}}}'" for space in dialect["spaces"])
-    tags = ", ".join(f"b{quoted(tag)}" for tag in dialect["tags"])
+    tags = ", ".join(quoted(tag) for tag in dialect["tags"])
     return lines(
         (
             wrapped(dialect["about"], "/// "),

@@ -124,6 +124,9 @@ class Assign(_Placed, frozen=True, gc=False, kw_only=True, tag="assign"):
         value: the scalar; of a string, what is between the quotes.
         kind: what the value is.
         params: the parameters (`$NAME$`) that the value contains beside other text.
+        value_span: the place of the value in the file.
+        key_kind: what the key is.
+        key_params: the parameters that the key contains beside other text.
         span: the place from the key to the end of the value.
         line: the line of the key, from 1.
         column: the column of the key, in code points from 1.
@@ -137,6 +140,9 @@ class Assign(_Placed, frozen=True, gc=False, kw_only=True, tag="assign"):
     value: str
     kind: Kind
     params: list[str] = []
+    value_span: Span
+    key_kind: Kind = "identifier"
+    key_params: list[str] = []
 
 
 class Block(_Placed, frozen=True, gc=False, kw_only=True, tag="block"):
@@ -147,6 +153,8 @@ class Block(_Placed, frozen=True, gc=False, kw_only=True, tag="block"):
         key_span: the place of the key in the file.
         op: the operator.
         tag: the word right before the brace, such as `rgb`, or `None`.
+        key_kind: what the key is.
+        key_params: the parameters that the key contains beside other text.
         span: the place from the key to the closing brace.
         line: the line of the key, from 1.
         column: the column of the key, in code points from 1.
@@ -157,6 +165,8 @@ class Block(_Placed, frozen=True, gc=False, kw_only=True, tag="block"):
     key_span: Span
     op: str
     tag: str | None = None
+    key_kind: Kind = "identifier"
+    key_params: list[str] = []
     children: "list[Element]"
 
 
@@ -179,18 +189,22 @@ class Directive(_Placed, frozen=True, gc=False, kw_only=True, tag="directive"):
     """A word that begins with `@:`, such as `@:insert`, with what belongs to it.
 
     Attributes:
-        value: the word, such as `@:insert`.
-        key: the key after it, or `None`.
+        word: the word, such as `@:insert`.
+        key: the key after it on its line, or `None`.
         op: the operator after the key, or `None`.
+        value: the scalar after it on its line, or after its key and operator, or `None`.
+        kind: what the value is, or `None`.
         span: its place in the file.
         line: the line where it starts, from 1.
         column: the column where it starts, in code points from 1.
         children: the nodes between its braces, if it has any.
     """
 
-    value: str
+    word: str
     key: str | None = None
     op: str | None = None
+    value: str | None = None
+    kind: Kind | None = None
     children: "list[Element]" = []
 
 

@@ -75,6 +75,18 @@ pub(crate) struct Spelling {
     pub escapes: &'static [(u8, u8)],
 }
 
+/// How a dialect spells its tokens that splits a text into words, and then classifies these.
+pub(crate) struct WordSpelling {
+    /// End a word, beside white space and control characters.
+    pub word_stops: &'static [u8],
+    /// Are usual in a word, beside letters and digits.
+    pub word_signs: &'static [u8],
+    /// White space outside ASCII.
+    pub spaces: &'static [char],
+    /// The words that are the tag of a block on another line, too.
+    pub tags: &'static [&'static str],
+}
+
 /// What a byte can start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

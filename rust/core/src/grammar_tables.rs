@@ -21,7 +21,7 @@ pub(crate) const CK3: WordSpelling = WordSpelling {
     word_stops: b"{}=<>!?\"#;",
     word_signs: b".:_-+&/|'%[]$@*",
     spaces: &['\u{0085}', '\u{00a0}', '\u{1680}', '\u{2000}', '\u{2001}', '\u{2002}', '\u{2003}', '\u{2004}', '\u{2005}', '\u{2006}', '\u{2007}', '\u{2008}', '\u{2009}', '\u{200a}', '\u{2028}', '\u{2029}', '\u{202f}', '\u{205f}', '\u{3000}', '\u{feff}'],
-    tags: &[b"rgb", b"hsv", b"hsv360", b"hex", b"cylindrical", b"cartesian", b"LIST"],
+    tags: &["rgb", "hsv", "hsv360", "hex", "cylindrical", "cartesian", "LIST"],
 };
 
 /// The `value_type` of a value node in contract 1, and its `kind` in contract 2.

@@ -250,6 +250,11 @@ impl Recovery<'_, '_> {
             self.fault_of(ErrorKind::MissingValue, operator, key);
             return None;
         }
+        if kind == TokenKind::OpenBrace {
+            // After `@name =`: a list, so that its `}` closes it.
+            self.fault(ErrorKind::ExpectedValue, at);
+            return None;
+        }
         self.at += 1;
         match kind {
             _ if kind.value_type().is_some() => Some(Value::Token(at)),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ck3parse.config import read_setting
 from ck3parse.errors import UsageError
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, DialectName, Mode
-from ck3parse.parser.grammar_tables import CK3RAVEN
+from ck3parse.parser.grammar_tables import CK3, CK3RAVEN
 from ck3parse.parser.outcome import ParseOutcome, checked
 
 __all__ = [
@@ -79,31 +79,56 @@ class Parser(NamedTuple):
 
 
 def parse_bytes(
-    data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
+    data: bytes,
+    name: str,
+    *,
+    mode: Mode = "strict",
+    max_depth: int = DEFAULT_MAX_DEPTH,
+    dialect: DialectName = DEFAULT_DIALECT,
 ) -> ParseOutcome:
-    """Parse the content of a file, decoded as in section 1 of the AST contract. Never raises.
+    """Parse the content of a file.
 
     Args:
         data: the file's bytes, with or without a byte order mark, with any line ends.
-        name: the `filename` of the root node.
+        name: the `filename` of the root node. In dialect `ck3`, the path of the file, which says
+            whether the game reads it as Windows-1252.
         mode: `strict` stops at the first error; `recover` reports all and keeps what is sound.
+            Dialect `ck3` always recovers.
         max_depth: how deep braces may nest.
+        dialect: how to read the script.
+
+    Raises:
+        UsageError: the parser that `CK3PARSE_PARSER` selects does not parse this dialect.
     """
-    return _parser(read_setting("parser")).parse_bytes(data, name, mode=mode, max_depth=max_depth)
+    parser = _parser(read_setting("parser"))
+    parser.version_of(dialect)
+    return parser.parse(data, name, mode=mode, max_depth=max_depth, dialect=dialect)
 
 
 def parse_text(
-    text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
+    text: str,
+    name: str,
+    *,
+    mode: Mode = "strict",
+    max_depth: int = DEFAULT_MAX_DEPTH,
+    dialect: DialectName = DEFAULT_DIALECT,
 ) -> ParseOutcome:
-    """Parse a text without removing a byte order mark or changing line ends. Never raises.
+    """Parse a text. In `ck3raven`, a byte order mark is an error, and line ends are kept.
 
     Args:
-        text: the script; lone surrogates are allowed.
-        name: the `filename` of the root node.
-        mode: `strict` stops at the first error; `recover` reports all and keeps what is sound.
+        text: the script; lone surrogates are allowed. In dialect `ck3`, spans count the bytes of
+            its UTF-8.
+        name: as for `parse_bytes`.
+        mode: as for `parse_bytes`.
         max_depth: how deep braces may nest.
+        dialect: how to read the script.
+
+    Raises:
+        UsageError: the parser that `CK3PARSE_PARSER` selects does not parse this dialect.
     """
-    return _parser(read_setting("parser")).parse_text(text, name, mode=mode, max_depth=max_depth)
+    parser = _parser(read_setting("parser"))
+    parser.version_of(dialect)
+    return parser.parse(text, name, mode=mode, max_depth=max_depth, dialect=dialect)
 
 
 def parser_in_use() -> Parser:
@@ -115,7 +140,7 @@ def parser_in_use() -> Parser:
     return _parser(read_setting("parser"))
 
 
-_VERSIONS: Mapping[str, str] = {"ck3raven": CK3RAVEN.version}
+_VERSIONS: Mapping[str, str] = {"ck3raven": CK3RAVEN.version, "ck3": CK3.version}
 
 
 @cache

@@ -1,7 +1,7 @@
 """The native parser, with the same functions as the reference parser."""
 
 import ck3parse.parser._native as _native  # "from" would hide which module is missing
-from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
+from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, DialectName, Mode
 from ck3parse.parser.diagnostics import (
     MAX_DIAGNOSTICS,
     Recovered,
@@ -13,9 +13,18 @@ from ck3parse.parser.outcome import ParseOutcome, recovered_outcome
 
 
 def parse_bytes(
-    data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
+    data: bytes,
+    name: str,
+    *,
+    mode: Mode = "strict",
+    max_depth: int = DEFAULT_MAX_DEPTH,
+    dialect: DialectName = DEFAULT_DIALECT,
 ) -> ParseOutcome:
     """Parse the content of a file; see `ck3parse.parser.parse_bytes`."""
+    if dialect == "ck3":
+        from ck3parse.parser.ck3 import reference as ck3
+
+        return ck3.parse_bytes(data, name, max_depth=max_depth)
     outcome = _outcome(*_native.parse_bytes(data, name, max_depth))
     if mode == "strict" or outcome.success:
         return outcome
@@ -24,9 +33,17 @@ def parse_bytes(
 
 
 def parse_text(
-    text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
+    text: str,
+    name: str,
+    *,
+    mode: Mode = "strict",
+    max_depth: int = DEFAULT_MAX_DEPTH,
+    dialect: DialectName = DEFAULT_DIALECT,
 ) -> ParseOutcome:
     """Parse a text; see `ck3parse.parser.parse_text`."""
+    if dialect == "ck3":
+        data = text.encode("utf-8", "surrogatepass")
+        return parse_bytes(data, name, max_depth=max_depth, dialect=dialect)
     outcome = _outcome(*_native.parse_text(text, name, max_depth))
     if mode == "strict" or outcome.success:
         return outcome

@@ -10,7 +10,7 @@ import codecs
 from bisect import bisect_right
 from json.encoder import encode_basestring_ascii as quoted
 
-from ck3parse.messages import DEFAULT_MAX_DEPTH, Mode
+from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, DialectName, Mode
 from ck3parse.parser.diagnostics import message_of
 from ck3parse.parser.dialect import Dialect
 from ck3parse.parser.grammar_tables import (
@@ -51,9 +51,18 @@ _TYPES = {
 
 
 def parse_bytes(
-    data: bytes, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
+    data: bytes,
+    name: str,
+    *,
+    mode: Mode = "strict",
+    max_depth: int = DEFAULT_MAX_DEPTH,
+    dialect: DialectName = DEFAULT_DIALECT,
 ) -> ParseOutcome:
     """Parse the content of a file; see `ck3parse.parser.parse_bytes`."""
+    if dialect == "ck3":
+        from ck3parse.parser.ck3 import reference as ck3
+
+        return ck3.parse_bytes(data, name, max_depth=max_depth)
     text = data.decode("utf-8-sig", "replace")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -61,9 +70,17 @@ def parse_bytes(
 
 
 def parse_text(
-    text: str, name: str, *, mode: Mode = "strict", max_depth: int = DEFAULT_MAX_DEPTH
+    text: str,
+    name: str,
+    *,
+    mode: Mode = "strict",
+    max_depth: int = DEFAULT_MAX_DEPTH,
+    dialect: DialectName = DEFAULT_DIALECT,
 ) -> ParseOutcome:
     """Parse a text; see `ck3parse.parser.parse_text`."""
+    if dialect == "ck3":
+        data = text.encode("utf-8", "surrogatepass")
+        return parse_bytes(data, name, max_depth=max_depth, dialect=dialect)
     parse = _Parse(text, CK3RAVEN, max_depth)
     try:
         parse.run()

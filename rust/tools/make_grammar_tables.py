@@ -348,10 +348,19 @@ def rust_module(grammar: Entry) -> str:
 def python_dialect(name: str, dialect: Entry) -> str:
     """Return a dialect in Python."""
     fields = lines(
-        f"    {field}={json.dumps(value)}," for field, value in dialect.items() if field != "about"
+        f"    {field}={python_literal(value)},"
+        for field, value in dialect.items()
+        if field != "about"
     )
     kind = "WordDialect" if "word_stops" in dialect else "Dialect"
     return f'{name.upper()} = {kind}(\n{fields}\n)\n"""{dialect["about"]}"""'
+
+
+def python_literal(value: object) -> str:
+    """Return a literal, quoted as the formatter does it."""
+    if isinstance(value, str) and '"' in value and "'" not in value:
+        return f"'{value}'"
+    return json.dumps(value)
 
 
 def rust_dialect(name: str, dialect: Entry) -> str:

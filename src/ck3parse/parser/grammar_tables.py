@@ -26,8 +26,8 @@ CK3RAVEN = Dialect(
 CK3 = WordDialect(
     version="ck3/2",
     comment="#",
-    quote="\"",
-    word_stops="{}=<>!?\"#;",
+    quote='"',
+    word_stops='{}=<>!?"#;',
     word_signs=".:_-+&/|'%[]$@*",
     spaces="\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff",
     tags=["rgb", "hsv", "hsv360", "hex", "cylindrical", "cartesian", "LIST"],

@@ -30,7 +30,7 @@ def recover(text: str, name: str, dialect: Dialect, max_depth: int) -> Recovered
     ast_json = "".join((head, *parse.pieces, "]}")).encode("ascii")
     faults = tokens.sorted_faults()
     shown = [tokens.reported(fault) for fault in faults[: MAX_DIAGNOSTICS + 1]]
-    return Recovered(ast_json, parse.node_count, shown, len(faults), shown[0])
+    return Recovered(ast_json, parse.node_count, shown, len(faults), shown[0] if shown else None)
 
 
 class _Recovery:

@@ -20,7 +20,7 @@ import msgspec
 from celery import Task
 from celery.signals import worker_before_create_process, worker_init, worker_process_init
 
-from ck3parse.celery_compat.prefork import leave_after_task
+from ck3parse.celery_compat.prefork import leave_after_task, process_index
 from ck3parse.celery_compat.results import expire_next_result
 from ck3parse.config import Settings, read_settings, warn_of_unknown_variables
 from ck3parse.errors import UsageError
@@ -32,6 +32,9 @@ from ck3parse.worker.handler import request_handler
 from ck3parse.worker.malloc import keep_freed_memory
 
 log = logging.getLogger(__name__)
+
+_REPLACEMENT_SLOTS = 8
+"""Parts of `max_files_per_child`: processes are replaced in its second half, each in another."""
 
 
 def _settings_of_worker() -> Settings:
@@ -74,7 +77,11 @@ class ProcessState:
             True: settings.transient_expires_s,
             False: settings.result_expires_s,
         }
-        self._max_files = settings.max_files_per_child
+        # Processes that start together would be replaced together, and the CPUs idle meanwhile.
+        early = settings.max_files_per_child // _REPLACEMENT_SLOTS
+        self._max_files = settings.max_files_per_child - early * (
+            process_index() % (_REPLACEMENT_SLOTS // 2)
+        )
         self._files_done = 0
 
     def count(self, files: int) -> None:

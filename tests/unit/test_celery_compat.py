@@ -452,6 +452,30 @@ def failed(error: type[BaseException], *args: Any) -> Any:
         return ExceptionInfo()
 
 
+def test_each_process_of_a_pool_has_a_number_of_its_own() -> None:
+    script = """
+from billiard.pool import Pool
+from ck3parse.celery_compat.prefork import process_index
+pool = Pool(3)
+while True:
+    print(pool.apply(process_index), flush=True)
+"""
+    seen: set[str] = set()
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        assert running.stdout
+        try:
+            for line, _ in zip(running.stdout, range(100_000), strict=False):
+                seen.add(line.strip())
+                if len(seen) == 3:
+                    break
+        finally:
+            os.killpg(running.pid, signal.SIGKILL)
+    what = "processes of a pool are numbered"
+    assert seen == {"0", "1", "2"}, no_longer(compat_prefork.process_index, what)
+
+
 def test_what_a_task_raised_is_in_a_wrapper_that_can_be_taken_away() -> None:
     exc_info = failed(TimeLimitExceeded, 3)
     reason = request.unwrap(exc_info)

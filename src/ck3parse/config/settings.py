@@ -102,7 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_file_bytes: size of the largest file that is read, in bytes; larger ones fail with
             `FileTooLarge`.
         max_depth: how deep braces may nest.
-        max_files_per_child: number of files after which a worker process is replaced.
+        max_files_per_child: largest number of files after which a worker process is replaced.
         max_tasks_per_child: number of tasks after which a worker process is replaced.
         max_memory_per_child_mb: resident memory in MB above which a worker process is replaced
             after its task.

@@ -2,8 +2,8 @@
 
 An answer is accepted as a whole or not at all. The checks run for each file, so they are cheap:
 msgspec checks types and ranges, and the headers of each AST's zstd frame tell whether it is
-complete. Decompressing the AST takes longer than anything else that a client does with it; this is
-skipped if only this process's own worker can have answered.
+complete. Decompressing the AST takes longer than anything else that a client does with it. If only
+this process's own worker can have answered, ASTs are not looked at.
 """
 
 from collections.abc import Mapping, Sequence
@@ -73,9 +73,12 @@ class Acceptance(msgspec.Struct, frozen=True):
         results = _converted(answer)
         if [result.id for result in results] != [request.id for request in requests]:
             raise NotAcceptedError("its ids are not those of the requests")
-        decompressor = self._decompressor()
+        decompressor = zstandard.ZstdDecompressor()
         for request, result in zip(requests, results, strict=True):
-            if fault := _mismatch(request, result) or self._fault(result, decompressor):
+            fault = _mismatch(request, result)
+            if not self.own_worker:
+                fault = fault or self._fault(result, decompressor)
+            if fault:
                 raise NotAcceptedError(f"{fault} ({result.path!a})")
         self._check_origin(results)
         self._check_extractors(requests, results)
@@ -104,7 +107,7 @@ class Acceptance(msgspec.Struct, frozen=True):
         result = results[index]
         if result.ok and result.ast is None and not (result.rows or result.extract_errors):
             raise NotAcceptedError(_NO_AST)
-        if fault := self._fault(result, self._decompressor()):
+        if not self.own_worker and (fault := self._fault(result, zstandard.ZstdDecompressor())):
             raise NotAcceptedError(fault)
         self._check_origin(results)
         if theirs := result.parser_version:
@@ -160,12 +163,7 @@ class Acceptance(msgspec.Struct, frozen=True):
                 " not used: give it the same version of ck3parse as this client, and restart it"
             )
 
-    def _decompressor(self) -> zstandard.ZstdDecompressor | None:
-        return None if self.own_worker else zstandard.ZstdDecompressor()
-
-    def _fault(
-        self, result: ParseResult, decompressor: zstandard.ZstdDecompressor | None
-    ) -> str | None:
+    def _fault(self, result: ParseResult, decompressor: zstandard.ZstdDecompressor) -> str | None:
         """Return what is wrong with a result, whatever was requested; or `None`."""
         if result.ok:
             if result.error_type is not None:
@@ -249,12 +247,9 @@ def _mismatch(request: ParseRequest, result: ParseResult) -> str | None:
     return None
 
 
-def _fault_of(
-    frame: bytes, limit: int, decompressor: zstandard.ZstdDecompressor | None
-) -> str | None:
+def _fault_of(frame: bytes, limit: int, decompressor: zstandard.ZstdDecompressor) -> str | None:
     """Return what is wrong with a zstd frame of JSON, or `None`."""
-    fault = _fault_of_frame(frame, limit)
-    return fault or (_fault_of_json(frame, decompressor) if decompressor else None)
+    return _fault_of_frame(frame, limit) or _fault_of_json(frame, decompressor)
 
 
 def _fault_of_frame(frame: bytes, limit: int) -> str | None:

@@ -3,7 +3,7 @@
 use crate::dialect::contains;
 use crate::grammar_tables::CK3RAVEN;
 use crate::steps::{self, STEP};
-use crate::unicode_tables::{PAGE_OF, PAGES};
+use crate::unicode_tables::{DECIMALS, PAGE_OF, PAGES};
 
 /// Returns where a run of spaces, tabs and CRs ends.
 #[inline(always)]
@@ -88,6 +88,15 @@ fn class_of(code: u32) -> Class {
         2 => Class::Digit,
         _ => Class::Numeric,
     }
+}
+
+/// Whether a code point is a digit of decimal numbers.
+pub(crate) fn is_decimal(code: u32) -> bool {
+    if code < 0x80 {
+        return (u32::from(b'0')..=u32::from(b'9')).contains(&code);
+    }
+    let after = DECIMALS.partition_point(|&(first, _)| first <= code);
+    after > 0 && code <= DECIMALS[after - 1].1
 }
 
 /// Returns the first code point of UTF-8 or WTF-8, and its length in bytes. A byte that starts no

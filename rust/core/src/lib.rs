@@ -12,6 +12,8 @@ mod dialect;
 mod error;
 mod grammar_tables;
 mod parser;
+mod qbuilder;
+mod qbuilder_tables;
 mod recovery;
 mod recovery_nodes;
 mod recovery_search;
@@ -20,6 +22,7 @@ mod scan;
 mod steps;
 mod text;
 mod unicode_tables;
+mod visitor;
 mod writer;
 
 pub use dialect::Dialect;
@@ -62,7 +65,7 @@ pub fn parse_bytes<'b>(
     buffer: &'b mut Buffer,
 ) -> Result<Ast<'b>, Error> {
     let text = text::decode(data);
-    parser::parse(&text, text::LineEnds::Folded, name, options, buffer)
+    parser::parse(&text, text::LineEnds::Folded, name, options, buffer, ())
 }
 
 /// Parses a text without removing a byte order mark or changing line ends.
@@ -75,7 +78,43 @@ pub fn parse_text<'b>(
     options: Options,
     buffer: &'b mut Buffer,
 ) -> Result<Ast<'b>, Error> {
-    parser::parse(text, text::LineEnds::Kept, name, options, buffer)
+    parser::parse(text, text::LineEnds::Kept, name, options, buffer, ())
+}
+
+/// Parses the content of a file as [`parse_bytes`] does, and returns the rows of `qbuilder/1` too, as
+/// compact ASCII JSON.
+///
+/// `symbol_type` is the type of the file's symbols in UTF-8 or WTF-8, or `None` if it has none.
+///
+/// # Panics
+///
+/// Like [`parse_bytes`].
+pub fn qbuilder_bytes<'b>(
+    data: &[u8],
+    name: &[u8],
+    options: Options,
+    symbol_type: Option<&[u8]>,
+    buffer: &'b mut Buffer,
+) -> Result<(Ast<'b>, Vec<u8>), Error> {
+    let text = text::decode(data);
+    let ends = text::LineEnds::Folded;
+    qbuilder::parse(&text, ends, name, options, symbol_type, buffer)
+}
+
+/// Parses a text as [`parse_text`] does, and returns the rows of `qbuilder/1` too.
+///
+/// # Panics
+///
+/// Like [`parse_bytes`].
+pub fn qbuilder_text<'b>(
+    text: &[u8],
+    name: &[u8],
+    options: Options,
+    symbol_type: Option<&[u8]>,
+    buffer: &'b mut Buffer,
+) -> Result<(Ast<'b>, Vec<u8>), Error> {
+    let ends = text::LineEnds::Kept;
+    qbuilder::parse(text, ends, name, options, symbol_type, buffer)
 }
 
 /// Parses the content of a file that [`parse_bytes`] rejects: the AST of its sound parts, and its

@@ -5,6 +5,7 @@ use crate::error::{Error, Failure};
 use crate::grammar_tables::{ErrorKind, TokenKind, ValueType};
 use crate::scan::{Scanner, Token};
 use crate::text::LineEnds;
+use crate::visitor::Visitor;
 use crate::writer::{Buffer, Piece, Writer};
 use crate::{Ast, Options};
 
@@ -58,13 +59,14 @@ const fn operated(operator: TokenKind) -> Fragment {
 /// The JSON of a real file is seldom longer than this many times its source.
 const EXPECTED_GROWTH: usize = 8;
 
-/// Parses a text into the buffer.
+/// Parses a text into the buffer, and tells a visitor of its nodes.
 pub(crate) fn parse<'b>(
     text: &[u8],
     ends: LineEnds,
     name: &[u8],
     options: Options,
     buffer: &'b mut Buffer,
+    visitor: impl Visitor,
 ) -> Result<Ast<'b>, Error> {
     let mut parser = Parser {
         scan: Scanner::new(text, options.dialect),
@@ -73,6 +75,7 @@ pub(crate) fn parse<'b>(
         max_depth: options.max_depth,
         open: Vec::new(),
         node_count: 1,
+        visitor,
     };
     match parser.root(name) {
         Ok(()) => Ok(Ast {
@@ -86,7 +89,7 @@ pub(crate) fn parse<'b>(
     }
 }
 
-struct Parser<'t, 'b> {
+struct Parser<'t, 'b, V> {
     scan: Scanner<'t>,
     out: Writer<'b>,
     ends: LineEnds,
@@ -94,9 +97,10 @@ struct Parser<'t, 'b> {
     /// The offsets of the open braces.
     open: Vec<usize>,
     node_count: u64,
+    visitor: V,
 }
 
-impl Parser<'_, '_> {
+impl<V: Visitor> Parser<'_, '_, V> {
     /// Returns the next lexer error, which wins over one of the parser, or else the failure.
     #[cold]
     #[inline(never)]
@@ -151,6 +155,7 @@ impl Parser<'_, '_> {
                     self.out.piece(&LIST);
                     self.out.place(token.line, token.column);
                     self.out.piece(&LIST_ITEMS);
+                    self.visitor.list();
                 }
                 TokenKind::CloseBrace => {
                     if self.open.is_empty() {
@@ -162,6 +167,7 @@ impl Parser<'_, '_> {
                     self.open.pop();
                     self.out.drop_comma();
                     self.out.piece(&CLOSE);
+                    self.visitor.close();
                 }
                 TokenKind::At => self.scripted(token)?,
                 TokenKind::Comma if !owed && !self.open.is_empty() => {}
@@ -213,7 +219,12 @@ impl Parser<'_, '_> {
         if value.kind == TokenKind::OpenBrace {
             self.enter(value)?;
             self.out.piece(&BLOCK);
+            let start = self.out.length();
             self.text(key);
+            if V::ACTIVE {
+                let name = self.out.since(start);
+                self.visitor.block(name, key.line, key.column);
+            }
             self.out.piece(operator);
             self.out.place(key.line, key.column);
             self.out.piece(&BLOCK_CHILDREN);
@@ -227,7 +238,12 @@ impl Parser<'_, '_> {
     #[inline(always)]
     fn assignment(&mut self, key: Token, operator: &Fragment) {
         self.out.piece(&ASSIGNMENT);
+        let start = self.out.length();
         self.text(key);
+        if V::ACTIVE {
+            let text = self.out.since(start);
+            self.visitor.key(text, key.line, key.column);
+        }
         self.out.piece(operator);
         self.out.place(key.line, key.column);
     }
@@ -292,6 +308,7 @@ impl Parser<'_, '_> {
     fn assigned(&mut self, value: Token) -> Result<(), Failure> {
         self.node_count += 2;
         self.out.piece(&ASSIGNED);
+        let start = self.out.length();
         match value.kind {
             TokenKind::Identifier
             | TokenKind::Bool
@@ -302,6 +319,10 @@ impl Parser<'_, '_> {
                 self.out.piece(value_type(value.kind));
             }
             _ => self.odd_value(value)?,
+        }
+        if V::ACTIVE {
+            let text = self.out.since(start);
+            self.visitor.value(text, value.line, value.column);
         }
         self.out.place(value.line, value.column);
         self.out.piece(&ASSIGNED_END);

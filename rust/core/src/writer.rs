@@ -35,6 +35,17 @@ fn lengthen(bytes: &mut Vec<u8>, length: usize) {
     bytes.resize(length, 0);
 }
 
+/// Appends bytes to a list, with the panic of a parse that has no memory for them.
+pub(crate) fn push(list: &mut Vec<u8>, parts: &[&[u8]]) {
+    let length = parts.iter().map(|part| part.len()).sum();
+    if list.try_reserve(length).is_err() {
+        resume_unwind(Box::new(OutOfMemory));
+    }
+    for part in parts {
+        list.extend_from_slice(part);
+    }
+}
+
 /// The output of a parse. Reusing a buffer avoids the cost of new memory.
 #[derive(Debug, Default)]
 pub struct Buffer {
@@ -143,6 +154,18 @@ impl<'b> Writer<'b> {
             line_length: 0,
             line: 0,
         }
+    }
+
+    /// Returns how many bytes are written.
+    #[inline(always)]
+    pub fn length(&self) -> usize {
+        self.at
+    }
+
+    /// Returns the output from an offset on.
+    #[inline(always)]
+    pub fn since(&self, start: usize) -> &[u8] {
+        &self.bytes[start..self.at]
     }
 
     /// Ends the output and returns it.

@@ -29,6 +29,9 @@ type Outcome<'py> = (
     u64,
 );
 
+/// The outcome, and the rows of a text that parses.
+type Extracted<'py> = (Outcome<'py>, Option<Bound<'py, PyBytes>>);
+
 /// An error's kind, place (two lines and columns), token and the line of its brace.
 type Fault<'py> = (u8, u64, u64, u64, u64, Bound<'py, PyString>, u64);
 
@@ -65,6 +68,43 @@ mod _native {
         let name = wtf8(name)?;
         parse(py, |buffer| {
             ck3parse_core::parse_text(&text, &name, options(max_depth), buffer)
+        })
+    }
+
+    /// Parse the content of a file, and return its AST, if it is wanted, and the rows of `qbuilder/1`.
+    #[pyfunction]
+    fn qbuilder_bytes<'py>(
+        py: Python<'py>,
+        data: &[u8],
+        name: &Bound<'py, PyString>,
+        max_depth: usize,
+        symbol_type: Option<&Bound<'py, PyString>>,
+        want_ast: bool,
+    ) -> PyResult<Extracted<'py>> {
+        let name = wtf8(name)?;
+        let symbol_type = symbol_type.map(wtf8).transpose()?;
+        extract(py, want_ast, |buffer| {
+            let symbol_type = symbol_type.as_deref();
+            ck3parse_core::qbuilder_bytes(data, &name, options(max_depth), symbol_type, buffer)
+        })
+    }
+
+    /// Parse a text, and return its AST, if it is wanted, and the rows of `qbuilder/1`.
+    #[pyfunction]
+    fn qbuilder_text<'py>(
+        py: Python<'py>,
+        text: &Bound<'py, PyString>,
+        name: &Bound<'py, PyString>,
+        max_depth: usize,
+        symbol_type: Option<&Bound<'py, PyString>>,
+        want_ast: bool,
+    ) -> PyResult<Extracted<'py>> {
+        let text = wtf8(text)?;
+        let name = wtf8(name)?;
+        let symbol_type = symbol_type.map(wtf8).transpose()?;
+        extract(py, want_ast, |buffer| {
+            let symbol_type = symbol_type.as_deref();
+            ck3parse_core::qbuilder_text(&text, &name, options(max_depth), symbol_type, buffer)
         })
     }
 
@@ -117,12 +157,34 @@ fn parse<'py>(
                 let json = bytes(py, ast.json)?;
                 (Some(json), ast.node_count, 0, PyString::new(py, ""), 0, 0)
             }
-            Err(error) => {
-                let found = string(py, &error.found)?;
-                (None, 0, error.kind as u8, found, error.line, error.column)
-            }
+            Err(error) => failure(py, &error)?,
         })
     })
+}
+
+/// Runs the strict parser with an extractor, and converts its result to Python objects.
+fn extract<'py>(
+    py: Python<'py>,
+    want_ast: bool,
+    core: impl for<'b> Fn(&'b mut Buffer) -> Result<(Ast<'b>, Vec<u8>), Error> + Send,
+) -> PyResult<Extracted<'py>> {
+    with_buffer(|buffer| {
+        let parsed = catch_unwind(AssertUnwindSafe(move || py.detach(move || core(buffer))));
+        Ok(match parsed.map_err(out_of_memory)? {
+            Ok((ast, rows)) => {
+                let json = want_ast.then(|| bytes(py, ast.json)).transpose()?;
+                let rows = bytes(py, &rows)?;
+                let found = PyString::new(py, "");
+                ((json, ast.node_count, 0, found, 0, 0), Some(rows))
+            }
+            Err(error) => (failure(py, &error)?, None),
+        })
+    })
+}
+
+fn failure<'py>(py: Python<'py>, error: &Error) -> PyResult<Outcome<'py>> {
+    let found = string(py, &error.found)?;
+    Ok((None, 0, error.kind as u8, found, error.line, error.column))
 }
 
 /// Runs the recovering parser, and converts its result to Python objects.

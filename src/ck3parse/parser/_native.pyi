@@ -10,3 +10,9 @@ def recover_bytes(
 def recover_text(
     text: str, name: str, max_depth: int, max_faults: int
 ) -> tuple[bytes, int, list[tuple[int, int, int, int, int, str, int]], int]: ...
+def qbuilder_bytes(
+    data: bytes, name: str, max_depth: int, symbol_type: str | None, want_ast: bool
+) -> tuple[tuple[bytes | None, int, int, str, int, int], bytes | None]: ...
+def qbuilder_text(
+    text: str, name: str, max_depth: int, symbol_type: str | None, want_ast: bool
+) -> tuple[tuple[bytes | None, int, int, str, int, int], bytes | None]: ...

@@ -1,0 +1,102 @@
+"""Write the native parser's tables of the extractor `qbuilder/1`.
+
+    python rust/tools/make_extractor_tables.py
+
+It reads `src/ck3parse/extractors/qbuilder.toml`, as Python's extractor does, and writes
+`rust/core/src/qbuilder_tables.rs`. A unit test fails while this is out of date.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src/ck3parse/extractors/qbuilder.toml"
+TABLES = ROOT / "rust/core/src/qbuilder_tables.rs"
+
+TEMPLATE = """\
+//! The rules of the extractor `qbuilder/1`. The types of files are not here: Python finds them.
+//!
+//! Written by `rust/tools/make_extractor_tables.py` from `src/ck3parse/extractors/qbuilder.toml`.
+
+use crate::qbuilder::Reference;
+
+/// The type of files with faiths, the block that contains them, and their type.
+pub(crate) const FAITHS_FILE: &str = {faiths_file};
+pub(crate) const FAITHS_CONTAINER: &str = {faiths_container};
+pub(crate) const FAITH: &str = {faith};
+
+/// The type of files with titles in titles, their type, and how many levels of them count.
+pub(crate) const TITLES_FILE: &str = {titles_file};
+pub(crate) const TITLE: &str = {title};
+pub(crate) const TITLE_LEVELS: usize = {title_levels};
+
+/// Names that are no symbols, sorted.
+#[rustfmt::skip]
+pub(crate) static NO_NAMES: [&str; {name_count}] = [
+{names}
+];
+
+/// The keys that make references, sorted.
+#[rustfmt::skip]
+pub(crate) static REFERENCES: [Reference; {reference_count}] = [
+{references}
+];
+
+const fn reference(key: &'static str, row_type: &'static str, params: bool) -> Reference {{
+    Reference {{
+        key,
+        row_type,
+        params,
+    }}
+}}
+"""
+
+
+def quoted(text: str) -> str:
+    """Return a string literal.
+
+    Raises:
+        ValueError: the AST's JSON escapes a character of it, so that Rust would never find it.
+    """
+    literal = json.dumps(text)
+    if literal != f'"{text}"':
+        raise ValueError(f"{text!r} has a character that JSON escapes")
+    return literal
+
+
+def tables() -> dict[Path, str]:
+    """Return the content of the file that this script writes."""
+    rules = tomllib.loads(SOURCE.read_text("utf-8"))
+    faiths, titles = rules["faiths"], rules["titles"]
+    references = [
+        (key, found, name == "script_references")
+        for name in ("references", "script_references")
+        for key, found in rules[name].items()
+    ]
+    text = TEMPLATE.format(
+        faiths_file=quoted(faiths["file_type"]),
+        faiths_container=quoted(faiths["container"]),
+        faith=quoted(faiths["type"]),
+        titles_file=quoted(titles["file_type"]),
+        title=quoted(titles["type"]),
+        title_levels=titles["levels"],
+        name_count=len(rules["no_names"]),
+        names="\n".join(f"    {quoted(name)}," for name in sorted(rules["no_names"])),
+        reference_count=len(references),
+        references="\n".join(
+            f"    reference({quoted(key)}, {quoted(found)}, {str(params).lower()}),"
+            for key, found, params in sorted(references)
+        ),
+    )
+    return {TABLES: text}
+
+
+def main() -> None:
+    """Write the file."""
+    for path, text in tables().items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()

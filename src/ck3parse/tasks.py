@@ -24,7 +24,7 @@ from ck3parse.celery_compat.prefork import leave_after_task, process_index
 from ck3parse.celery_compat.results import expire_next_result
 from ck3parse.config import Settings, read_settings, warn_of_unknown_variables
 from ck3parse.errors import UsageError
-from ck3parse.extractors.stage import known_extractors
+from ck3parse.extractors import is_known
 from ck3parse.messages import ParseRequest
 from ck3parse.messaging.app import TASK_NAME, TRANSIENT_HEADER, make_app
 from ck3parse.parser import parser_in_use
@@ -165,7 +165,8 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
     results = [state.handle(request) for request in wanted]
     if results:
         worker = parse_batch.request.hostname or ""
-        known = known_extractors(wanted)
+        asked = {name for request in wanted for name in request.extract}
+        known = sorted(filter(is_known, asked))
         results[0].origin = msgspec.structs.replace(state.origin, worker=worker, extractors=known)
     state.count(len(wanted))
     transient = (parse_batch.request.headers or {}).get(TRANSIENT_HEADER) is True

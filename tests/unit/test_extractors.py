@@ -19,6 +19,12 @@ SCRIPT = "brave = { trait = ambitious }\n"
 ROWS = {"symbols": [["brave", "trait", 1, 1]], "refs": [["ambitious", "trait", 1, 19]]}
 
 
+@pytest.fixture(autouse=True)
+def _python_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    # `tests/contract/test_rows.py` compares it with the native one.
+    monkeypatch.setenv("CK3PARSE_PARSER", "python")
+
+
 def answer(**fields: Any) -> ParseResult:
     """Return a worker process's result for a text."""
     request = ParseRequest("1", text=SCRIPT, name="common/traits/a.txt", extract=["qbuilder/1"])

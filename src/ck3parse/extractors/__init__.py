@@ -10,12 +10,15 @@ from importlib import import_module
 from ck3parse.errors import UsageError
 from ck3parse.extractors.extractor import Extractor, Rows, Tree
 
-__all__ = ["ENTRY_POINTS", "Extractor", "Rows", "Tree", "extractor"]
+__all__ = ["ENTRY_POINTS", "QBUILDER", "Extractor", "Rows", "Tree", "extractor", "is_known"]
 
 ENTRY_POINTS = "ck3parse.extractors"
 """The entry point group of extractors in other packages."""
 
-_BUILT_IN = {"qbuilder/1": "ck3parse.extractors.qbuilder"}
+QBUILDER = "qbuilder/1"
+"""The full name of the extractor that makes qbuilder's symbols and references."""
+
+_BUILT_IN = {QBUILDER: "ck3parse.extractors.qbuilder"}
 """Modules of built-in extractors, which have an `EXTRACTOR` and are imported on first use."""
 
 
@@ -40,6 +43,15 @@ def extractor(full_name: str) -> Extractor:
             " where the worker runs, or ask for another version"
         )
     return others[full_name]
+
+
+def is_known(full_name: str) -> bool:
+    """Return whether there is such an extractor."""
+    try:
+        extractor(full_name)
+    except UsageError:
+        return False
+    return True
 
 
 @cache

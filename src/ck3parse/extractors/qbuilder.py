@@ -8,12 +8,13 @@ import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ck3parse.extractors.extractor import Extractor, Rows, Tree
+from ck3parse.parser import ParseOutcome
 from ck3parse.parser.unicode_tables import DECIMAL_RANGES
 
 _DIGITS = "".join(f"{chr(first)}-{chr(last)}" for first, last in DECIMAL_RANGES)
@@ -58,7 +59,7 @@ class Rules(msgspec.Struct, frozen=True):
 @cache
 def rules() -> Rules:
     """Return the rules."""
-    text = files(__package__).joinpath("qbuilder.toml").read_text("utf-8")
+    text = Path(__file__).with_name("qbuilder.toml").read_text("utf-8")
     return msgspec.convert(tomllib.loads(text), Rules)
 
 
@@ -99,6 +100,28 @@ def extract(tree: Tree, relpath: str) -> Rows:
 
 
 EXTRACTOR = Extractor("qbuilder", 1, extract)
+
+
+def parse_and_extract(
+    source: bytes | str, name: str, relpath: str, *, want_ast: bool, max_depth: int
+) -> tuple[ParseOutcome, bytes | None]:
+    """Parse with the native parser, which makes the rows meanwhile.
+
+    Args:
+        source: the content of a file, or a text.
+        name: the `filename` of the root node.
+        relpath: the path of the file relative to its mod.
+        want_ast: whether the outcome has the AST.
+        max_depth: how deep braces may nest.
+
+    Returns:
+        The outcome, and the JSON of the rows, or `None` if the file does not parse.
+    """
+    from ck3parse.parser import native  # it may not be built
+
+    return native.qbuilder_rows(
+        source, name, symbol_type(relpath), want_ast=want_ast, max_depth=max_depth
+    )
 
 
 def decode(rows: bytes) -> QbuilderRows:

@@ -1,11 +1,11 @@
 """The stage after parsing: the rows of one file, by each extractor that its request names."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ck3parse.errors import UsageError
-from ck3parse.extractors import extractor
+from ck3parse.extractors import QBUILDER, extractor
 from ck3parse.extractors.ast_decoding import tree_of
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.parser import ParseOutcome, Parser
@@ -37,11 +37,28 @@ def parse_and_extract(
     Returns:
         The outcome, and the rows of a file that parses; of others there are none.
     """
-    outcome = parser.parse(source, request.name, mode=request.mode, max_depth=max_depth)
-    if not outcome.success or outcome.ast_json is None:
-        return outcome, Extraction({}, {})
-    relpath = request.relpath or request.name
-    return outcome, extract(request.extract, outcome.ast_json, relpath)
+    names, relpath = request.extract, request.relpath or request.name
+    made = Extraction({}, {})
+    if parser.name == "native" and QBUILDER in names:
+        from ck3parse.extractors import qbuilder  # its tables take milliseconds
+
+        names = [name for name in names if name != QBUILDER]
+        outcome, rows = qbuilder.parse_and_extract(
+            source,
+            request.name,
+            relpath,
+            want_ast=request.want_ast or bool(names),
+            max_depth=max_depth,
+        )
+        if rows is not None:
+            made.rows[QBUILDER] = rows
+        elif request.mode == "recover":
+            outcome = parser.parse(source, request.name, mode="recover", max_depth=max_depth)
+    else:
+        outcome = parser.parse(source, request.name, mode=request.mode, max_depth=max_depth)
+    if outcome.success and outcome.ast_json is not None:
+        extract(names, outcome.ast_json, relpath, made)
+    return outcome, made
 
 
 def fill_rows(
@@ -70,28 +87,15 @@ def fill_rows(
             )
 
 
-def known_extractors(requests: Iterable[ParseRequest]) -> list[str]:
-    """Return those of the extractors that requests name which this process has, in order."""
-    return sorted(filter(_is_known, {name for request in requests for name in request.extract}))
-
-
-def _is_known(name: str) -> bool:
-    try:
-        extractor(name)
-    except UsageError:
-        return False
-    return True
-
-
-def extract(names: Sequence[str], ast_json: bytes, relpath: str) -> Extraction:
-    """Return what extractors make of a file. Never raises, but for `MemoryError`.
+def extract(names: Sequence[str], ast_json: bytes, relpath: str, made: Extraction) -> None:
+    """Add what extractors make of a file. Never raises, but for `MemoryError`.
 
     Args:
         names: full names of extractors.
         ast_json: the AST of the file.
         relpath: the path of the file relative to its mod.
+        made: takes the rows and errors.
     """
-    made = Extraction({}, {})
     for name in names:
         try:
             # Each gets a tree of its own, which it may change.
@@ -103,7 +107,6 @@ def extract(names: Sequence[str], ast_json: bytes, relpath: str) -> Extraction:
             raise
         except Exception as error:  # noqa: BLE001 - an extractor may come from anywhere
             made.errors[name] = f"the extractor {name} failed with {type(error).__name__}: {error}"
-    return made
 
 
 def encoded(rows: object) -> bytes:

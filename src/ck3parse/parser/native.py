@@ -51,6 +51,36 @@ def parse_text(
     return _recovered(*_native.recover_text(text, name, max_depth, max_faults), max_depth)
 
 
+def qbuilder_rows(
+    source: bytes | str,
+    name: str,
+    symbol_type: str | None,
+    *,
+    want_ast: bool = True,
+    max_depth: int = DEFAULT_MAX_DEPTH,
+) -> tuple[ParseOutcome, bytes | None]:
+    """Parse strictly, and make the rows of the extractor `qbuilder/1` meanwhile.
+
+    Args:
+        source: the content of a file (`bytes`) or a text (`str`).
+        name: the `filename` of the root node.
+        symbol_type: the type of the symbols in the file, or `None` if it has none.
+        want_ast: whether the outcome of a source that parses has its AST.
+        max_depth: how deep braces may nest.
+
+    Returns:
+        The outcome, and the rows as compact ASCII JSON, or `None` if it does not parse.
+    """
+    if isinstance(source, bytes):
+        fields, rows = _native.qbuilder_bytes(source, name, max_depth, symbol_type, want_ast)
+    else:
+        fields, rows = _native.qbuilder_text(source, name, max_depth, symbol_type, want_ast)
+    if rows is None:
+        return _outcome(*fields), None
+    ast_json, node_count, *_ = fields
+    return ParseOutcome(True, ast_json, node_count), rows
+
+
 def _outcome(
     ast_json: bytes | None, node_count: int, kind: int, found: str, line: int, column: int
 ) -> ParseOutcome:

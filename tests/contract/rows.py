@@ -1,0 +1,58 @@
+"""Compare both bodies of `qbuilder/1`: the native one, and Python's over the tree."""
+
+import json
+import lzma
+from collections.abc import Iterator
+from pathlib import Path
+
+from ck3parse.extractors.ast_decoding import tree_of
+from ck3parse.extractors.qbuilder import extract, symbol_type
+from ck3parse.extractors.stage import encoded
+from ck3parse.messages import DEFAULT_MAX_DEPTH
+from ck3parse.parser import ParseOutcome
+
+Rows = tuple[ParseOutcome, bytes | None]
+"""The outcome of a source, and its rows, if it parses."""
+
+
+def rows_of(
+    parser: str, source: bytes | str, name: str, relpath: str, max_depth: int = DEFAULT_MAX_DEPTH
+) -> Rows:
+    """Return the rows of a source.
+
+    Args:
+        parser: `native` or `python`, whose body of the extractor makes them.
+        source: the content of a file, or a text.
+        name: the `filename` of the root node.
+        relpath: the path of the file relative to its mod.
+        max_depth: how deep braces may nest.
+    """
+    if parser == "native":
+        from ck3parse.parser import native
+
+        return native.qbuilder_rows(source, name, symbol_type(relpath), max_depth=max_depth)
+    from ck3parse.parser import reference
+
+    parse = reference.parse_bytes if isinstance(source, bytes) else reference.parse_text
+    outcome = parse(source, name, max_depth=max_depth)  # type: ignore[arg-type]
+    if outcome.ast_json is None:
+        return outcome, None
+    return outcome, encoded(extract(tree_of(outcome.ast_json), relpath))
+
+
+def compare(folder: Path, parser: str) -> Iterator[str]:
+    """Yield how the rows of each recorded file differ, or `""`.
+
+    Args:
+        folder: holds `golden/rows/` and `corpus/`.
+        parser: `native` or `python`.
+    """
+    for recorded in sorted((folder / "golden" / "rows").glob("*.rows.jsonl.xz")):
+        mod = folder / "corpus" / recorded.name.removesuffix(".rows.jsonl.xz")
+        with lzma.open(recorded, "rt", encoding="utf-8") as lines:
+            for line in map(json.loads, lines):
+                path = mod / line["path"]
+                _, rows = rows_of(parser, path.read_bytes(), line["path"], line["path"])
+                expected = {"symbols": line["symbols"], "refs": line["refs"]}
+                wanted = json.dumps(expected, separators=(",", ":")).encode()
+                yield "" if rows == wanted else f"{path}: {rows!r:.500} and not {wanted!r:.500}"

@@ -126,11 +126,11 @@ def tasks_done(url: str) -> int:
     return count
 
 
-def have_it_stand_still(app: Celery) -> None:
-    """Block the event loop of the only worker, whose parser is `faulty`."""
+def have_it_stand_still(app: Celery, command: str = "stand_still") -> None:
+    """Block the event loop of the only worker, whose parser is `faulty`, now or at its end."""
     asked = app.control.inspect(timeout=START_LIMIT_S, limit=1)
     assert asked._request("ck3parse_version")
-    app.control.broadcast("stand_still")
+    app.control.broadcast(command)
 
 
 def die_together(family: Family) -> None:

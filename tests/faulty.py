@@ -4,7 +4,7 @@
 processes. Other files are parsed as usual.
 
 The main process of a worker imports this module for the version of its parser, and then has the
-remote control command `stand_still`.
+remote control commands `stand_still` and `stand_still_at_end`.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Literal
+from typing import Any, Literal
 
 from ck3parse.parser import reference
 from ck3parse.parser.outcome import ParseOutcome
@@ -77,5 +77,17 @@ def _stand_still(state: object) -> None:
     lock.acquire()
 
 
+def _stand_still_at_end(state: Any) -> None:
+    """Fail when the pool is stopped, and stand still when it is terminated after that."""
+
+    def fail() -> None:
+        raise OSError("the pool cannot be stopped")
+
+    state.consumer.pool.on_stop = fail
+    state.consumer.pool.on_terminate = lambda: _stand_still(None)
+
+
 if "celery.worker.control" in sys.modules:
-    sys.modules["celery.worker.control"].control_command(name="stand_still")(_stand_still)
+    _command = sys.modules["celery.worker.control"].control_command
+    _command(name="stand_still")(_stand_still)
+    _command(name="stand_still_at_end")(_stand_still_at_end)

@@ -95,6 +95,22 @@ def test_a_worker_whose_loop_stands_still_ends_itself(tmp_path: Path) -> None:
         wait_until(lambda: not any(map(_is_alive, children)), 5, "its processes are gone")
 
 
+def test_a_worker_that_hangs_as_it_ends_at_once_is_ended(tmp_path: Path) -> None:
+    """A worker stayed up after SIGQUIT, and the watchdog watched only its loop."""
+    with (
+        Server(tmp_path) as server,
+        Worker(server.url, tmp_path, env=QUICK).wait_ready() as worker,
+        client(server.url) as app,
+    ):
+        children = children_of(worker.process.pid)
+        have_it_stand_still(app, "stand_still_at_end")
+        assert app.control.inspect(timeout=ANSWER_LIMIT_S, limit=1).ping()
+        worker.signal(signal.SIGQUIT)
+        assert worker.process.wait(END_LIMIT_S) == EXIT_CODE
+        assert "this worker was told to end" in worker.log()
+        wait_until(lambda: not any(map(_is_alive, children)), 5, "its processes are gone")
+
+
 def test_an_embedded_worker_whose_loop_stands_still_is_started_again(
     slow: Mod, tmp_path: Path, case: Case
 ) -> None:

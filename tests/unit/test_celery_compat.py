@@ -339,6 +339,26 @@ def test_an_error_of_the_loop_is_one_that_celery_recovers_from(
         failing.loop()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="workers do not run there")
+def test_a_worker_that_was_told_to_end_at_once_says_so() -> None:
+    script = """
+import os, signal
+from types import SimpleNamespace
+from celery.apps.worker import install_worker_term_hard_handler
+from ck3parse.celery_compat.consumer import ends_at_once
+def fail(worker): raise OSError
+install_worker_term_hard_handler(SimpleNamespace(hostname="one"), callback=fail, verbose=False)
+print(ends_at_once())
+try:
+    os.kill(os.getpid(), signal.SIGQUIT)
+except OSError:
+    print(ends_at_once())
+"""
+    printed = subprocess.check_output([sys.executable, "-c", script], text=True).split()
+    what = "should_terminate is set, whatever the handler raises"
+    assert printed == ["False", "True"], no_longer(consumer.ends_at_once, what)
+
+
 def test_a_consumer_connects_through_connect(app: Celery) -> None:
     noting = made(app)
     connection = noting.connect()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery.exceptions import InvalidTaskError
+from celery.worker import state
 from celery.worker.consumer import Consumer
 from kombu.connection import Connection
 from kombu.message import Message
@@ -18,6 +19,22 @@ _NO_TASK = (AttributeError, KeyError, TypeError, ValueError)
 
 class BrokerTroubleError(ConnectionError):
     """An error while taking messages, in a form that Celery recovers from."""
+
+
+def ends_at_once() -> bool:
+    """Return whether this worker was told to end without waiting for its tasks.
+
+    Assumes:
+        Celery's handler of SIGQUIT, and of a second SIGINT, sets `celery.worker.state`'s
+        `should_terminate` to the exit code, which is not 0.
+    Read in:
+        celery 5.7.0.
+    Otherwise:
+        A worker that hangs while it ends at once stays until it is killed.
+    Public way:
+        The signal `worker_shutting_down` is sent at the end of the handler only, which may hang.
+    """
+    return bool(state.should_terminate)
 
 
 class LastingLoopConsumer(Consumer):

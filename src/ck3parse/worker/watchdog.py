@@ -4,7 +4,8 @@ A worker that waits for something that never comes looks alive: its process exis
 is open, and it holds tasks that no other worker gets. A thread watches a pulse that a timer of the
 event loop gives. It counts only seconds in which it ran itself, so that it does not end a worker
 that was stopped, or one on a laptop that was closed. It does not end a worker that waits for its
-broker or result backend either: both must answer first.
+broker or result backend either: both must answer first. A worker that was told to end at once is
+ended if that takes as long.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from typing import Any
 
 from celery import bootsteps
 
+from ck3parse.celery_compat.consumer import ends_at_once
 from ck3parse.celery_compat.prefork import process_ids
 from ck3parse.celery_compat.results import redis_client
 from ck3parse.config import Settings, read_settings
@@ -34,9 +36,12 @@ _SUSPENDED_S = 3.0
 """After such a gap between two looks, the whole process was suspended."""
 _LOG_LIMIT_S = 2.0
 _CONNECT_LIMIT_S = 3.0
-_SENTENCE = (
+_STANDS_STILL = (
     "this worker's loop stands still, for %d s now, although its broker answers: the worker ends,"
     " to be started again; the loop stands at:\n%s"
+)
+_DOES_NOT_END = (
+    "this worker was told to end %d s ago, and has not ended: it is killed; it stands at:\n%s"
 )
 
 
@@ -83,28 +88,32 @@ class Watchdog(bootsteps.StartStopStep):
 
     def _watch(self) -> None:
         limit = max(1, round(self._settings.watchdog_s / _LOOK_INTERVAL_S))
-        still, pulse, looked = 0, -1, time.monotonic()
+        still, ending, pulse, looked = 0, 0, -1, time.monotonic()
         servers_answer = False
         while True:
-            self._watching.wait()
             time.sleep(_LOOK_INTERVAL_S)
             before, looked = looked, time.monotonic()
+            was_suspended = looked - before >= _SUSPENDED_S
+            if ends_at_once():
+                ending += not was_suspended
+                if ending >= 2 * limit:
+                    self._end(_DOES_NOT_END, ending)
             if self._pulse != pulse or not self._watching.is_set():
                 still, pulse, servers_answer = 0, self._pulse, False
-            elif looked - before < _SUSPENDED_S:
+            elif not was_suspended:
                 still += 1
             if still < limit:
                 continue
             if servers_answer:
-                self._end(still)
+                self._end(_STANDS_STILL, still)
             # The loop may wait for its broker or result backend, which is no reason to end.
             servers_answer = _servers_answer(self._settings)
             still, looked = 0, time.monotonic()
 
-    def _end(self, seconds: int) -> None:
+    def _end(self, sentence: str, seconds: int) -> None:
         # In a thread: the one that stands still may hold the log's lock.
         logged = threading.Thread(
-            target=log.critical, args=(_SENTENCE, seconds, _stack()), daemon=True
+            target=log.critical, args=(sentence, seconds, _stack()), daemon=True
         )
         logged.start()
         logged.join(_LOG_LIMIT_S)

@@ -6,6 +6,9 @@ Real snippets come from the `*.txt` files under each FOLDER and under `tests/fix
 generated from tokens, or are real snippets mutated by bytes, mutated by tokens or cut off at
 every byte; each is given as a file's content or as a text, lone surrogates included. The same
 arguments make the same inputs. The first difference is made small, printed and ends the run.
+
+With the mode `rows`, sources are parsed strictly, and the rows of the extractor `qbuilder/1` are
+compared too.
 """
 
 import argparse
@@ -19,10 +22,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ck3parse.messages import Mode
-from ck3parse.parser import DEFAULT_MAX_DEPTH, ParseOutcome, native, reference
+from ck3parse.parser import DEFAULT_MAX_DEPTH, native, reference
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from contract.rows import Rows, rows_of
+
+ComparedMode = Mode | Literal["rows"]
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 REPORT_EVERY = 20_000
@@ -40,6 +49,14 @@ BYTES = [
 ]
 BYTES += [b"\xef\xbb\xbf", b"\xc3", b"\xc3\xa9", b"\xe5\x90", b"\xf0\x9f\x98\x80", b"\xed\xa0\x80"]
 SURROGATES = ("\ud800", "\udc00", "\ud83d\ude00", "\udfff")
+ROW_KEYS: list[str] = _TOKENS["row_keys"]
+ROW_PATHS = (
+    "common/landed_titles/f.txt",
+    "common/religion/religions/f.txt",
+    'mod/common/\u00e9"\ud800/f.txt',
+    "gfx/court_scene/f.txt",
+)
+NO_ROWS = b'{"symbols":[],"refs":[]}'
 NAMES = ("f.txt", "common/é 😀.txt", 'a"\\\n\x7f\udc80')
 TOKEN = re.compile(r'"[^"\n]*"|[\w.|&\':/%-]+|\s+|.', re.DOTALL)
 
@@ -50,19 +67,26 @@ class Case(NamedTuple):
     source: bytes | str
     name: str = NAMES[0]
     max_depth: int = DEFAULT_MAX_DEPTH
-    mode: Mode = "strict"
+    mode: ComparedMode = "strict"
+    relpath: str = ""
 
-    def outcomes(self) -> tuple[ParseOutcome, ParseOutcome]:
-        """Return the outcomes of the native parser and of the reference."""
-        name, depth, mode = self.name, self.max_depth, self.mode
+    def outcomes(self) -> tuple[Rows, Rows]:
+        """Return the outcomes of the native parser and of the reference, with rows if compared."""
+        name, depth = self.name, self.max_depth
+        if self.mode == "rows":
+            return (
+                rows_of("native", self.source, name, self.relpath, depth),
+                rows_of("python", self.source, name, self.relpath, depth),
+            )
+        mode = self.mode
         if isinstance(self.source, bytes):
             return (
-                native.parse_bytes(self.source, name, mode=mode, max_depth=depth),
-                reference.parse_bytes(self.source, name, mode=mode, max_depth=depth),
+                (native.parse_bytes(self.source, name, mode=mode, max_depth=depth), None),
+                (reference.parse_bytes(self.source, name, mode=mode, max_depth=depth), None),
             )
         return (
-            native.parse_text(self.source, name, mode=mode, max_depth=depth),
-            reference.parse_text(self.source, name, mode=mode, max_depth=depth),
+            (native.parse_text(self.source, name, mode=mode, max_depth=depth), None),
+            (reference.parse_text(self.source, name, mode=mode, max_depth=depth), None),
         )
 
     def without(self, start: int, end: int) -> "Case":
@@ -96,10 +120,14 @@ class Case(NamedTuple):
 class Inputs:
     """An endless source of cases, the same for the same seed and snippets."""
 
-    def __init__(self, seed: str, lines: list[bytes], mode: Mode) -> None:
+    def __init__(self, seed: str, lines: list[bytes], mode: ComparedMode) -> None:
         self.mode = mode
         self.random = random.Random(seed)
         self.lines = lines
+        extra = ROW_KEYS if mode == "rows" else []
+        self.keys, self.all_tokens = KEYS + 3 * extra, TOKENS + 3 * extra
+        # Only what parses has rows.
+        self.levels, self.often_valid = (8, 0.8) if extra else (3, 0.4)
 
     def __iter__(self) -> Iterator[Case]:
         makers: list[Callable[[], Iterator[bytes | str]]] = [
@@ -117,8 +145,9 @@ class Inputs:
             name = NAMES[0] if self.random.random() < 0.98 else self.random.choice(NAMES)
             shallow = self.random.random() < 0.05
             depth = self.random.randrange(4) if shallow else DEFAULT_MAX_DEPTH
+            relpath = self.random.choice(ROW_PATHS) if self.mode == "rows" else ""
             for source in maker():
-                yield Case(source, name, depth, self.mode)
+                yield Case(source, name, depth, self.mode, relpath)
 
     def either(self, text: str) -> bytes | str:
         """Return a text unchanged or as the content of a file."""
@@ -132,12 +161,12 @@ class Inputs:
     def tokens(self, count: int) -> str:
         """Return tokens, with the text between them."""
         choice = self.random.choice
-        return "".join(choice(TOKENS) + choice(SEPARATORS) for _ in range(count))
+        return "".join(choice(self.all_tokens) + choice(SEPARATORS) for _ in range(count))
 
     def element(self, depth: int) -> str:
         """Return an element that is usually valid."""
         choice, white = self.random.choice, self.random.choice(WHITE)
-        key = choice(VALUES if self.random.random() < 0.2 else KEYS)
+        key = choice(VALUES if self.random.random() < 0.2 else self.keys)
         kind = self.random.randrange(8)
         if kind < 3 and depth:
             inner = "".join(self.element(depth - 1) for _ in range(self.random.randrange(4)))
@@ -151,8 +180,10 @@ class Inputs:
 
     def generated(self) -> Iterator[bytes | str]:
         """Make inputs from tokens."""
-        if self.random.random() < 0.4:
-            yield self.either("".join(self.element(3) for _ in range(self.random.randrange(1, 4))))
+        if self.random.random() < self.often_valid:
+            yield self.either(
+                "".join(self.element(self.levels) for _ in range(self.random.randrange(1, 4)))
+            )
         else:
             yield self.either(self.tokens(self.random.randrange(1, 13)))
 
@@ -195,7 +226,7 @@ class Inputs:
             elif action == 2:
                 words[at : at + 2] = words[at : at + 2][::-1]
             else:
-                words[at : at + 1] = [self.random.choice(TOKENS)]
+                words[at : at + 1] = [self.random.choice(self.all_tokens)]
         yield self.either("".join(words))
 
     def truncated(self) -> Iterator[bytes | str]:
@@ -224,7 +255,7 @@ def compare(
     seed: int,
     count: int,
     lines: list[bytes],
-    mode: Mode,
+    mode: ComparedMode,
     counts: "multiprocessing.SimpleQueue[Counter[str] | Case]",
 ) -> None:
     """Compare `count` inputs, and report the number of each kind of outcome."""
@@ -234,7 +265,10 @@ def compare(
         if ours != theirs:
             counts.put(case)
             return
-        done[ours.error_type or "parsed"] += 1
+        outcome, rows = ours
+        done[
+            "parsed with rows" if rows and rows != NO_ROWS else outcome.error_type or "parsed"
+        ] += 1
         if number % REPORT_EVERY == 0 or number == count:
             counts.put(done)
             done = Counter()
@@ -249,7 +283,7 @@ def arguments() -> argparse.Namespace:
     options.add_argument("--count", type=int, default=100_000, help="inputs in all")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--processes", type=int, default=2)
-    options.add_argument("--mode", choices=["strict", "recover"], default="strict")
+    options.add_argument("--mode", choices=["strict", "recover", "rows"], default="strict")
     return options.parse_args()
 
 

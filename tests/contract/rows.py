@@ -5,11 +5,10 @@ import lzma
 from collections.abc import Iterator
 from pathlib import Path
 
-from ck3parse.extractors.ast_decoding import tree_of
-from ck3parse.extractors.qbuilder import extract, symbol_type
-from ck3parse.extractors.stage import encoded
-from ck3parse.messages import DEFAULT_MAX_DEPTH
-from ck3parse.parser import ParseOutcome
+from ck3parse.extractors import QBUILDER
+from ck3parse.extractors.stage import parse_and_extract
+from ck3parse.messages import DEFAULT_MAX_DEPTH, ParseRequest
+from ck3parse.parser import ParseOutcome, _parser
 
 Rows = tuple[ParseOutcome, bytes | None]
 """The outcome of a source, and its rows, if it parses."""
@@ -27,17 +26,10 @@ def rows_of(
         relpath: the path of the file relative to its mod.
         max_depth: how deep braces may nest.
     """
-    if parser == "native":
-        from ck3parse.parser import native
-
-        return native.qbuilder_rows(source, name, symbol_type(relpath), max_depth=max_depth)
-    from ck3parse.parser import reference
-
-    parse = reference.parse_bytes if isinstance(source, bytes) else reference.parse_text
-    outcome = parse(source, name, max_depth=max_depth)  # type: ignore[arg-type]
-    if outcome.ast_json is None:
-        return outcome, None
-    return outcome, encoded(extract(tree_of(outcome.ast_json), relpath))
+    request = ParseRequest("", name=name, extract=[QBUILDER], relpath=relpath)
+    outcome, made = parse_and_extract(_parser(parser), source, request, max_depth)
+    assert not made.errors
+    return outcome, made.rows.get(QBUILDER)
 
 
 def compare(folder: Path, parser: str) -> Iterator[str]:

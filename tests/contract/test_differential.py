@@ -4,18 +4,16 @@ from itertools import islice
 
 import pytest
 
-from ck3parse.messages import Mode
-
 pytest.importorskip("ck3parse.parser._native", reason="the native parser is not built")
 
-from contract.differential import FIXTURES, Inputs, real_lines
+from contract.differential import FIXTURES, ComparedMode, Inputs, real_lines
 
 SEED = 19
 COUNT = 6_000
 
 
-@pytest.mark.parametrize("mode", ["strict", "recover"])
-def test_the_parsers_agree(mode: Mode) -> None:
+@pytest.mark.parametrize("mode", ["strict", "recover", "rows"])
+def test_the_parsers_agree(mode: ComparedMode) -> None:
     """Issue 19, line 0."""
     inputs = Inputs(str(SEED), real_lines([FIXTURES], SEED), mode)
 

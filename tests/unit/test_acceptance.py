@@ -188,3 +188,79 @@ def test_a_failure_without_a_parse_has_no_dialect() -> None:
     told = answer(b"a = 1")
     told[0] |= {"ok": False, "error_type": "FileNotFoundError", "error": "gone", "ast": None}
     assert CK3.results(asked, told)[0].error == "gone"
+
+
+ROWS = zstandard.compress(b'{"symbols":[],"refs":[]}')
+KNOWN = msgspec.to_builtins(msgspec.structs.replace(ORIGIN, extractors=["qbuilder/1"]))
+EXTRACT = ParseRequest("0", "0.txt", extract=["qbuilder/1"])
+
+
+def extracted(**changes: Any) -> Any:
+    """Return the answer of a worker with rows, with changes to it."""
+    return answer(b"a = 1", **{"origin": KNOWN, "rows": {"qbuilder/1": ROWS}, **changes})
+
+
+@pytest.mark.parametrize("acceptance", [ANY, OURS, OWN_WORKER])
+def test_rows_that_were_asked_for_are_accepted(acceptance: Acceptance) -> None:
+    request = msgspec.structs.replace(EXTRACT, want_ast=False)
+    (result,) = acceptance.results([request], extracted(ast=None))
+    assert result.rows == {"qbuilder/1": ROWS}
+    errors = {"qbuilder/1": "it failed"}
+    (result,) = acceptance.results([EXTRACT], extracted(rows={}, extract_errors=errors))
+    assert result.extract_errors == errors
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rows": {}},
+        {"rows": {"qbuilder/1": ROWS, "other/1": ROWS}},
+        {"rows": {"qbuilder/2": ROWS}},
+        {"extract_errors": {"qbuilder/1": "it failed too"}},
+        {"extract_errors": {"other/1": "it failed"}},
+        {"ok": False, "ast": None, "error_type": "ParseError"},
+    ],
+    ids=["missing", "more", "version", "both", "error", "failed"],
+)
+@pytest.mark.parametrize("acceptance", [ANY, OURS, OWN_WORKER])
+def test_other_rows_are_not(acceptance: Acceptance, changes: dict[str, Any]) -> None:
+    with pytest.raises(NotAcceptedError, match="rows"):
+        acceptance.results([EXTRACT], extracted(**changes))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"no frame", ROWS[:-1], zstandard.compress(b"{" + b" " * 100_000 + b"}")],
+    ids=["no-frame", "cut", "large"],
+)
+@pytest.mark.parametrize("acceptance", [ANY, OURS])
+def test_rows_in_a_broken_frame_are_not(acceptance: Acceptance, frame: bytes) -> None:
+    with pytest.raises(NotAcceptedError, match="an extractor's JSON"):
+        acceptance.results([EXTRACT], extracted(rows={"qbuilder/1": frame}))
+
+
+def test_rows_that_nobody_asked_for_are_not() -> None:
+    with pytest.raises(NotAcceptedError, match="rows"):
+        OURS.results(requests(1), extracted())
+
+
+def test_an_ast_that_nobody_asked_for_is_not() -> None:
+    request = msgspec.structs.replace(EXTRACT, want_ast=False)
+    with pytest.raises(NotAcceptedError, match="an AST that was not requested"):
+        OURS.results([request], extracted())
+
+
+@pytest.mark.parametrize("known", [[], ["qbuilder/2"]])
+def test_a_worker_with_another_version_of_an_extractor_is_named(known: list[str]) -> None:
+    errors = {"qbuilder/1": "there is no extractor 'qbuilder/1'"}
+    origin = {**KNOWN, "extractors": known}
+    told = extracted(rows={}, extract_errors=errors, origin=origin)
+    with pytest.raises(OtherOriginError, match="'one@host' does not have the extractor qbuilder/1"):
+        OURS.results([EXTRACT], told)
+    assert ANY.results([EXTRACT], told)
+
+
+def test_a_worker_that_does_not_know_extractors_is_named() -> None:
+    """One of an earlier version ignores the field."""
+    with pytest.raises(OtherOriginError, match="does not have the extractor"):
+        OURS.results([EXTRACT], answer(b"a = 1"))

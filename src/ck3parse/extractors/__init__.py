@@ -6,6 +6,7 @@
 
 from functools import cache
 from importlib import import_module
+from typing import NamedTuple
 
 from ck3parse.errors import UsageError
 from ck3parse.extractors.extractor import Extractor, Rows, Tree
@@ -22,6 +23,11 @@ _BUILT_IN = {QBUILDER: "ck3parse.extractors.qbuilder"}
 """Modules of built-in extractors, which have an `EXTRACTOR` and are imported on first use."""
 
 
+class _Installed(NamedTuple):
+    extractors: dict[str, Extractor]
+    problems: list[str]
+
+
 @cache
 def extractor(full_name: str) -> Extractor:
     """Return an extractor.
@@ -35,12 +41,13 @@ def extractor(full_name: str) -> Extractor:
     if module := _BUILT_IN.get(full_name):
         built_in: Extractor = import_module(module).EXTRACTOR
         return built_in
-    others = _installed()
+    others, problems = _installed()
     if full_name not in others:
         known = ", ".join(sorted({*_BUILT_IN, *others}))
+        broken = "".join(f" ({problem})" for problem in problems)
         raise UsageError(
-            f"there is no extractor {full_name!r}, only {known}: install the package that has it"
-            " where the worker runs, or ask for another version"
+            f"there is no extractor {full_name!a}, only {known}{broken}: install the package that"
+            " has it where the worker runs and restart the worker, or ask for another version"
         )
     return others[full_name]
 
@@ -55,29 +62,28 @@ def is_known(full_name: str) -> bool:
 
 
 @cache
-def _installed() -> dict[str, Extractor]:
-    """Return the extractors of installed packages by full name."""
+def _installed() -> _Installed:
+    """Return the extractors of installed packages by full name, and which packages are broken."""
     # Takes milliseconds, which requests for built-in extractors need not wait for.
     from importlib.metadata import entry_points
 
-    found: dict[str, Extractor] = {}
+    found = _Installed({}, [])
     for entry_point in entry_points(group=ENTRY_POINTS):
         try:
             loaded = entry_point.load()
-        except Exception as error:  # whatever a module raises when it is imported
-            raise UsageError(
-                f"the extractor {entry_point.value!r} cannot be imported"
-                f" ({type(error).__name__}: {error}): repair or remove its package"
-            ) from error
+        except Exception as error:  # noqa: BLE001 - whatever its import raises
+            found.problems.append(
+                f"{entry_point.value} cannot be imported: {type(error).__name__}: {error}"
+            )
+            continue
         if not isinstance(loaded, Extractor):
-            raise UsageError(
-                f"the entry point {entry_point.value!r} names a {type(loaded).__name__}, and not a"
-                " ck3parse.extractors.Extractor: repair or remove its package"
+            found.problems.append(
+                f"{entry_point.value} is a {type(loaded).__name__}, and not an Extractor"
             )
-        if loaded.full_name in found or loaded.full_name in _BUILT_IN:
-            raise UsageError(
-                f"there are two extractors {loaded.full_name!r}: remove the package that has"
-                f" {entry_point.value!r}, or rename the extractor"
+        elif loaded.full_name in found.extractors or loaded.full_name in _BUILT_IN:
+            found.problems.append(
+                f"{entry_point.value} is one of two extractors named {loaded.full_name!a}"
             )
-        found[loaded.full_name] = loaded
+        else:
+            found.extractors[loaded.full_name] = loaded
     return found

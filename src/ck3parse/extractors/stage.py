@@ -10,6 +10,9 @@ from ck3parse.extractors.ast_decoding import tree_of
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.parser import ParseOutcome, Parser
 
+_MAX_ERROR = 1000
+"""Characters of an extractor's error that are kept."""
+
 
 class Extraction(NamedTuple):
     """What the extractors made of a file.
@@ -88,7 +91,7 @@ def fill_rows(
 
 
 def extract(names: Sequence[str], ast_json: bytes, relpath: str, made: Extraction) -> None:
-    """Add what extractors make of a file. Never raises, but for `MemoryError`.
+    """Add what extractors make of a file. An extractor that fails costs its own rows only.
 
     Args:
         names: full names of extractors.
@@ -102,11 +105,20 @@ def extract(names: Sequence[str], ast_json: bytes, relpath: str, made: Extractio
             rows = extractor(name).extract(tree_of(ast_json), relpath)
             made.rows[name] = encoded(rows)
         except UsageError as error:
-            made.errors[name] = str(error)
-        except MemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - an extractor may come from anywhere
-            made.errors[name] = f"the extractor {name} failed with {type(error).__name__}: {error}"
+            made.errors[name] = _printable(error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it may come from anywhere
+            made.errors[name] = (
+                f"the extractor {name} failed with {type(error).__name__}: {_printable(error)}"
+            )
+
+
+def _printable(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception may have any `__str__`
+        text = "it has no message"
+    # A message can have no lone surrogates.
+    return text.encode("utf-8", "backslashreplace").decode()[:_MAX_ERROR]
 
 
 def encoded(rows: object) -> bytes:

@@ -73,6 +73,7 @@ class Acceptance(msgspec.Struct, frozen=True):
         results = _converted(answer)
         if [result.id for result in results] != [request.id for request in requests]:
             raise NotAcceptedError("its ids are not those of the requests")
+        self._check_extractors(requests, results)
         decompressor = zstandard.ZstdDecompressor()
         for request, result in zip(requests, results, strict=True):
             fault = _mismatch(request, result)
@@ -81,7 +82,6 @@ class Acceptance(msgspec.Struct, frozen=True):
             if fault:
                 raise NotAcceptedError(f"{fault} ({result.path!a})")
         self._check_origin(results)
-        self._check_extractors(requests, results)
         for request, result in zip(requests, results, strict=True):
             if result.parser_version or request.dialect != DEFAULT_DIALECT:
                 self._check_dialect(request.dialect, result)

@@ -202,6 +202,11 @@ impl ErrorKind {{
     pub const fn is_lexical(self) -> bool {{
         matches!(self, {lexical})
     }}
+
+    /// Whether it is an error, and not a warning.
+    pub const fn is_error(self) -> bool {{
+        !matches!(self, {warnings})
+    }}
 }}
 """
 
@@ -341,6 +346,7 @@ def rust_module(grammar: Entry) -> str:
         ),
         which_error=textwrap.indent(grammar["which_error"].strip(), "/// "),
         error_kinds=variants(errors, numbered=True),
+        warnings=either(each for each in errors if each["severity"] == "warning"),
         lexical=either(each for each in errors if each["error_type"] == "LexerError"),
     )
 

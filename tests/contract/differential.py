@@ -8,7 +8,8 @@ every byte; each is given as a file's content or as a text, lone surrogates incl
 arguments make the same inputs. The first difference is made small, printed and ends the run.
 
 With the mode `rows`, sources are parsed strictly, and the rows of the extractor `qbuilder/1` are
-compared too.
+compared too. With the mode `ck3`, sources are parsed in that dialect, also as Windows-1252 and
+UTF-16.
 """
 
 import argparse
@@ -31,7 +32,24 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from contract.rows import Rows, rows_of
 
-ComparedMode = Mode | Literal["rows"]
+ComparedMode = Mode | Literal["rows", "ck3"]
+
+CK3_TOKENS = [
+    *(
+        "rgb",
+        "hsv",
+        "LIST",
+        "a.$P$.b",
+        "$a|1$",
+        "$A",
+        "@[ a ]",
+        "@[b",
+        "@:insert",
+        "@:define",
+        "-@v",
+    ),
+    *("=>", "= =", ">=", "{", "}", '"a\nb = c"', "x\u3000y", "\x1a", ";", "# c\rd\n", "1066.1.1"),
+]
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 REPORT_EVERY = 20_000
@@ -78,6 +96,13 @@ class Case(NamedTuple):
                 rows_of("native", self.source, name, self.relpath, depth),
                 rows_of("python", self.source, name, self.relpath, depth),
             )
+        if self.mode == "ck3":
+            whole = isinstance(self.source, bytes)
+            parses = [m.parse_bytes if whole else m.parse_text for m in (native, reference)]
+            ours, theirs = (
+                parse(self.source, name, max_depth=depth, dialect="ck3") for parse in parses
+            )
+            return (ours, None), (theirs, None)
         mode = self.mode
         if isinstance(self.source, bytes):
             return (
@@ -124,7 +149,7 @@ class Inputs:
         self.mode = mode
         self.random = random.Random(seed)
         self.lines = lines
-        extra = ROW_KEYS if mode == "rows" else []
+        extra = {"rows": ROW_KEYS, "ck3": CK3_TOKENS}.get(mode, [])
         self.keys, self.all_tokens = KEYS + 3 * extra, TOKENS + 3 * extra
         # Only what parses has rows.
         self.levels, self.often_valid = (8, 0.8) if extra else (3, 0.4)
@@ -147,7 +172,16 @@ class Inputs:
             depth = self.random.randrange(4) if shallow else DEFAULT_MAX_DEPTH
             relpath = self.random.choice(ROW_PATHS) if self.mode == "rows" else ""
             for source in maker():
+                if self.mode == "ck3":
+                    source, name = self.recoded(source, name)
                 yield Case(source, name, depth, self.mode, relpath)
+
+    def recoded(self, source: bytes | str, name: str) -> tuple[bytes | str, str]:
+        """Return a source and its name, now and then in an encoding that `ck3` knows."""
+        chance = self.random.random()
+        if chance < 0.02 and isinstance(source, str):
+            return source.encode("utf-16", "surrogatepass")[: self.random.choice((None, -1))], name
+        return source, "history/a.txt" if chance > 0.95 else name
 
     def either(self, text: str) -> bytes | str:
         """Return a text unchanged or as the content of a file."""
@@ -283,7 +317,7 @@ def arguments() -> argparse.Namespace:
     options.add_argument("--count", type=int, default=100_000, help="inputs in all")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--processes", type=int, default=2)
-    options.add_argument("--mode", choices=["strict", "recover", "rows"], default="strict")
+    options.add_argument("--mode", choices=["strict", "recover", "rows", "ck3"], default="strict")
     return options.parse_args()
 
 

@@ -250,4 +250,9 @@ impl ErrorKind {
     pub const fn is_lexical(self) -> bool {
         matches!(self, Self::UnclosedString | Self::UnexpectedCharacter | Self::UnusualSpace | Self::UnusualCharacter | Self::Semicolon | Self::UnclosedParam)
     }
+
+    /// Whether it is an error, and not a warning.
+    pub const fn is_error(self) -> bool {
+        !matches!(self, Self::MissingOperator | Self::UnusualSpace | Self::UnusualCharacter | Self::Semicolon | Self::UnclosedParam)
+    }
 }

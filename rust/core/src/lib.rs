@@ -8,6 +8,7 @@
 
 mod braces;
 mod chars;
+pub mod ck3;
 mod dialect;
 mod error;
 mod grammar_tables;

@@ -40,6 +40,8 @@ pub struct Recovered<'b> {
     pub faults: Vec<ReportedFault>,
     /// The number of all errors.
     pub fault_count: usize,
+    /// The first one that is no warning.
+    pub first_error: Option<ReportedFault>,
 }
 
 /// Parses a text into the buffer, and returns its first `max_faults` errors.
@@ -63,20 +65,33 @@ pub(crate) fn recover<'b>(
         at: 0,
     };
     recovery.root(name);
-    let mut tokens = recovery.tokens;
-    tokens.faults.sort_by_key(|fault| fault.start);
-    Recovered {
-        ast: Ast {
-            node_count: recovery.node_count,
-            json: recovery.out.finish(),
-        },
-        faults: tokens
-            .faults
-            .iter()
-            .take(max_faults)
-            .map(|fault| reported(&tokens, fault, ends))
-            .collect(),
-        fault_count: tokens.faults.len(),
+    let ast = Ast {
+        node_count: recovery.node_count,
+        json: recovery.out.finish(),
+    };
+    Recovered::new(ast, recovery.tokens, ends, max_faults)
+}
+
+impl<'b> Recovered<'b> {
+    /// Returns the outcome of a parse with the first `max_faults` errors.
+    pub(crate) fn new(
+        ast: Ast<'b>,
+        mut tokens: RecoveryTokens,
+        ends: LineEnds,
+        max_faults: usize,
+    ) -> Self {
+        tokens.faults.sort_by_key(|fault| fault.start);
+        let faults = &tokens.faults;
+        let report = |fault| reported(&tokens, fault, ends);
+        Recovered {
+            ast,
+            faults: faults.iter().take(max_faults).map(report).collect(),
+            fault_count: faults.len(),
+            first_error: faults
+                .iter()
+                .find(|fault| fault.kind.is_error())
+                .map(report),
+        }
     }
 }
 
@@ -329,26 +344,8 @@ impl Recovery<'_, '_> {
         let Some(&Open { opener, key }) = self.open.last() else {
             return;
         };
-        let (brace, child) = (self.tokens.list[opener], self.tokens.list[opener + 1]);
-        let indented = !child.first || child.indent > brace.indent;
-        let doubled = brace.kind == TokenKind::OpenBrace
-            && child.kind == TokenKind::OpenBrace
-            && brace.end == child.start;
-        let (kind, start, end) = if doubled {
-            (ErrorKind::DoubledOpener, child.start, child.end)
-        } else if self.kind(self.at) == TokenKind::End && !indented {
-            (ErrorKind::UnclosedBlock, brace.start, brace.end)
-        } else {
-            let end = self.tokens.last_line_within(self.at, brace.indent);
-            (ErrorKind::UnclosedBlock, end, end)
-        };
-        self.tokens.faults.push(Fault {
-            kind,
-            start,
-            end,
-            found: key,
-            opener_line: brace.line,
-        });
+        let fault = self.tokens.unclosed(opener, key, self.at);
+        self.tokens.faults.push(fault);
         self.close();
     }
 

@@ -4,7 +4,7 @@
 
 use std::panic::resume_unwind;
 
-use memchr::memchr_iter;
+use memchr::{memchr_iter, memchr2};
 
 use crate::chars::is_blank;
 use crate::dialect::{Dialect, Start};
@@ -118,9 +118,34 @@ impl RecoveryTokens<'_> {
         (at, true)
     }
 
+    /// Returns the error of a block that lacks its brace. `opener` is its `{`, or its operator if it
+    /// lacks that brace, too; `at` is the token before which it ends.
+    pub fn unclosed(&mut self, opener: usize, key: (usize, usize), at: usize) -> Fault {
+        let (brace, child) = (self.list[opener], self.list[opener + 1]);
+        let indented = !child.first || child.indent > brace.indent;
+        let doubled = brace.kind == TokenKind::OpenBrace
+            && child.kind == TokenKind::OpenBrace
+            && brace.end == child.start;
+        let (kind, start, end) = if doubled {
+            (ErrorKind::DoubledOpener, child.start, child.end)
+        } else if self.list[at].kind == TokenKind::End && !indented {
+            (ErrorKind::UnclosedBlock, brace.start, brace.end)
+        } else {
+            let end = self.last_line_within(at, brace.indent);
+            (ErrorKind::UnclosedBlock, end, end)
+        };
+        Fault {
+            kind,
+            start,
+            end,
+            found: key,
+            opener_line: brace.line,
+        }
+    }
+
     /// Returns the end of the last line before a token that is indented deeper than a block. Without
     /// such a line, it is the end of the token before.
-    pub fn last_line_within(&mut self, index: usize, indent: u32) -> usize {
+    fn last_line_within(&mut self, index: usize, indent: u32) -> usize {
         if self.between.0 != index {
             self.between = (index, self.lines_before(index));
         }
@@ -175,27 +200,16 @@ impl RecoveryTokens<'_> {
     }
 }
 
-/// Reads the tokens of a text.
+/// Reads the tokens of a text of contract 1.
 pub(crate) fn tokens(text: &[u8], dialect: Dialect) -> RecoveryTokens<'_> {
     let mut line_starts = vec![0];
     line_starts.extend(memchr_iter(b'\n', text).map(|at| at + 1));
-    line_starts.push(text.len() + 1);
     let mut reader = Reader {
         scan: Scanner::new(text, dialect),
-        tokens: RecoveryTokens {
-            text,
-            line_starts,
-            list: Vec::new(),
-            faults: Vec::new(),
-            between: (0, Vec::new()),
-        },
-        last_line: 0,
-        indented: (0, 0),
-        strings: [Known::NOTHING; 2],
-        script: Known::NOTHING,
+        table: Table::new(text, line_starts),
     };
     reader.read();
-    reader.tokens
+    reader.table.tokens
 }
 
 /// The result of a search. It applies to every offset between the start of the search and the result,
@@ -220,15 +234,125 @@ impl Known {
     }
 }
 
-struct Reader<'t> {
-    scan: Scanner<'t>,
-    tokens: RecoveryTokens<'t>,
+/// Where a string ends.
+pub(crate) enum StringEnd {
+    /// At the quote with this offset.
+    Quote(usize),
+    /// With its line or before a brace on it, at this offset: it has no quote, or would run over a
+    /// line that looks like script.
+    Cut(usize),
+}
+
+/// The tokens of a text while they are read.
+pub(crate) struct Table<'t> {
+    pub tokens: RecoveryTokens<'t>,
     /// The line where the last token ends.
     last_line: usize,
     /// A line and its indentation, in columns.
     indented: (usize, u32),
     strings: [Known; 2],
     script: Known,
+}
+
+impl<'t> Table<'t> {
+    /// Returns a table without tokens. `line_starts` has the offset of the start of each line.
+    pub fn new(text: &'t [u8], mut line_starts: Vec<usize>) -> Self {
+        line_starts.push(text.len() + 1);
+        Table {
+            tokens: RecoveryTokens {
+                text,
+                line_starts,
+                list: Vec::new(),
+                faults: Vec::new(),
+                between: (0, Vec::new()),
+            },
+            last_line: 0,
+            indented: (0, 0),
+            strings: [Known::NOTHING; 2],
+            script: Known::NOTHING,
+        }
+    }
+
+    /// Returns the line of an offset, which must not be before that of the last call.
+    pub fn line_of(&self, offset: usize) -> usize {
+        let mut line = self.indented.0.max(1);
+        while self.tokens.line_starts[line] <= offset {
+            line += 1;
+        }
+        line
+    }
+
+    /// Adds a token that ends on `last_line`.
+    pub fn add(
+        &mut self,
+        kind: TokenKind,
+        start: usize,
+        end: usize,
+        column: usize,
+        last_line: usize,
+    ) {
+        let line = self.line_of(start);
+        if self.indented.0 != line {
+            let first = self.tokens.line_starts[line - 1];
+            self.indented = (line, indent_of(self.tokens.text, first));
+        }
+        if self.tokens.list.try_reserve(1).is_err() {
+            resume_unwind(Box::new(OutOfMemory));
+        }
+        self.tokens.list.push(RecoveryToken {
+            start,
+            end,
+            line: line as u32,
+            column: column as u32,
+            indent: self.indented.1,
+            kind,
+            first: line != self.last_line,
+        });
+        self.last_line = last_line;
+    }
+
+    /// Reports an error at a span, which its message names.
+    pub fn fault(&mut self, kind: ErrorKind, start: usize, end: usize) {
+        self.tokens.faults.push(Fault {
+            kind,
+            start,
+            end,
+            found: (start, end),
+            opener_line: 0,
+        });
+    }
+
+    /// Returns where the string that starts at an offset ends. `end_of` and `script_after` search from
+    /// an offset on for its quote, and for the line end before a line that looks like script.
+    pub fn string(
+        &mut self,
+        start: usize,
+        end_of: impl FnOnce(&[u8], usize) -> usize,
+        script_after: impl FnOnce(&[u8], usize) -> usize,
+    ) -> StringEnd {
+        let text = self.tokens.text;
+        let known = &mut self.strings[usize::from(text[start] == b'"')];
+        let end = known.of(start + 1, || end_of(text, start + 1));
+        let script = self.script.of(start + 1, || script_after(text, start + 1));
+        if end < text.len() && end < script {
+            return StringEnd::Quote(end);
+        }
+        let line = self.line_of(start);
+        let line_end = self.tokens.line_starts[line] - 1;
+        let rest = &text[start + 1..line_end];
+        let cut = memchr2(b'{', b'}', rest).unwrap_or(rest.len());
+        let mut end = start + 1 + cut;
+        while is_blank(text[end - 1]) {
+            end -= 1;
+        }
+        StringEnd::Cut(end)
+    }
+}
+
+/// Reads the tokens of contract 1.
+struct Reader<'t> {
+    scan: Scanner<'t>,
+    table: Table<'t>,
 }
 
 impl Reader<'_> {
@@ -261,50 +385,18 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the line of an offset, which must not be before that of the last call.
-    fn line_of(&self, offset: usize) -> usize {
-        let mut line = self.indented.0.max(1);
-        while self.tokens.line_starts[line] <= offset {
-            line += 1;
-        }
-        line
-    }
-
     /// Adds a token that ends on the current line of the scanner.
     fn add(&mut self, kind: TokenKind, start: usize, end: usize, column: usize) {
-        let line = self.line_of(start);
-        if self.indented.0 != line {
-            let first = self.tokens.line_starts[line - 1];
-            self.indented = (line, indent_of(self.scan.text, first));
-        }
-        if self.tokens.list.try_reserve(1).is_err() {
-            resume_unwind(Box::new(OutOfMemory));
-        }
-        self.tokens.list.push(RecoveryToken {
-            start,
-            end,
-            line: line as u32,
-            column: column as u32,
-            indent: self.indented.1,
-            kind,
-            first: line != self.last_line,
-        });
-        self.last_line = self.scan.line;
+        self.table.add(kind, start, end, column, self.scan.line);
     }
 
     fn stray(&mut self, start: usize, end: usize) {
-        match self.tokens.faults.last_mut() {
+        match self.table.tokens.faults.last_mut() {
             Some(last) if last.kind == ErrorKind::UnexpectedCharacter && last.end == start => {
                 last.end = end;
                 last.found.1 = end;
             }
-            _ => self.tokens.faults.push(Fault {
-                kind: ErrorKind::UnexpectedCharacter,
-                start,
-                end,
-                found: (start, end),
-                opener_line: 0,
-            }),
+            _ => self.table.fault(ErrorKind::UnexpectedCharacter, start, end),
         }
     }
 
@@ -312,23 +404,16 @@ impl Reader<'_> {
         let text = self.scan.text;
         let start = self.scan.at;
         let quote = text[start];
-        let end = self.strings[usize::from(quote == b'"')]
-            .of(start + 1, || string_end(text, start + 1, quote));
-        let script = self.script.of(start + 1, || script_line(text, start + 1));
-        if end < text.len() && end < script {
-            if let Ok(token) = self.scan.token_of(Start::Quote) {
-                self.add(TokenKind::String, token.start, token.end, token.column);
+        let end_of = |text: &[u8], at| string_end(text, at, quote);
+        let end = match self.table.string(start, end_of, script_line) {
+            StringEnd::Quote(_) => {
+                if let Ok(token) = self.scan.token_of(Start::Quote) {
+                    self.add(TokenKind::String, token.start, token.end, token.column);
+                }
+                return;
             }
-            return;
-        }
-        let rest = &text[start + 1..];
-        let cut = rest
-            .iter()
-            .position(|byte| matches!(byte, b'{' | b'}' | b'\n'));
-        let mut end = start + 1 + cut.unwrap_or(rest.len());
-        while is_blank(text[end - 1]) {
-            end -= 1;
-        }
+            StringEnd::Cut(end) => end,
+        };
         let column = start - self.scan.line_start + 1;
         let wide = text[start..end]
             .iter()
@@ -337,7 +422,7 @@ impl Reader<'_> {
         self.scan.line_start += wide;
         self.scan.at = end;
         self.add(TokenKind::CutString, start, end, column);
-        self.tokens.faults.push(Fault {
+        self.table.tokens.faults.push(Fault {
             kind: ErrorKind::UnclosedString,
             start,
             end,

@@ -59,6 +59,11 @@ impl Buffer {
         Buffer { bytes: Vec::new() }
     }
 
+    /// Returns the first bytes of the last output.
+    pub(crate) fn written(&self, length: usize) -> &[u8] {
+        &self.bytes[..length]
+    }
+
     /// Frees the memory past `limit` bytes.
     pub fn shrink(&mut self, limit: usize) {
         self.bytes.truncate(limit);
@@ -291,6 +296,68 @@ impl<'b> Writer<'b> {
         self.raw(digits.as_bytes());
     }
 
+    /// Writes a number.
+    #[inline(always)]
+    pub fn digits(&mut self, digits: &Digits) {
+        self.block(&digits.block, digits.length);
+    }
+
+    /// Returns how many bytes are written.
+    #[inline(always)]
+    pub fn length(&self) -> usize {
+        self.at
+    }
+
+    /// Leaves room for what [`Writer::overwrite`] or [`Writer::widen`] writes there later.
+    #[inline(always)]
+    pub fn leave(&mut self, length: usize) {
+        self.at += length;
+    }
+
+    /// Writes a number into room that was left for it.
+    #[inline(always)]
+    pub fn overwrite(&mut self, at: usize, digits: &Digits) {
+        self.bytes[at..at + digits.length].copy_from_slice(&digits.block[..digits.length]);
+    }
+
+    /// Writes numbers that are longer than the room that was left for each.
+    #[cold]
+    #[inline(never)]
+    pub fn widen(&mut self, mut gaps: Vec<Gap>) {
+        gaps.sort_unstable_by_key(|gap| gap.at);
+        let missing = |gap: &Gap| gap.digits.length - gap.length;
+        let total: usize = gaps.iter().map(missing).sum();
+        self.reserve(total);
+        let mut end = self.at;
+        self.at += total;
+        let mut to = self.at;
+        for gap in gaps.iter().rev() {
+            let after = gap.at + gap.length;
+            to -= end - after;
+            self.bytes.copy_within(after..end, to);
+            to -= gap.digits.length;
+            self.overwrite(to, &gap.digits);
+            end = gap.at;
+        }
+    }
+
+    /// Writes a text, escaped for JSON in UTF-8.
+    #[inline(never)]
+    pub fn escaped_utf_8(&mut self, text: &[u8]) {
+        let mut from = 0;
+        for (at, &byte) in text.iter().enumerate() {
+            if byte >= b' ' && byte != b'"' && byte != b'\\' {
+                continue;
+            }
+            if at > from {
+                self.raw(&text[from..at]);
+            }
+            self.escape(text, at);
+            from = at + 1;
+        }
+        self.raw(&text[from..]);
+    }
+
     /// Writes one byte.
     #[inline(always)]
     pub fn byte(&mut self, byte: u8) {
@@ -389,6 +456,43 @@ impl<'b> Writer<'b> {
         let [c, d] = HEX[(unit & 0xff) as usize];
         self.block(&[b'\\', b'u', a, b, c, d], 6);
     }
+}
+
+/// A number as text.
+#[derive(Clone, Copy)]
+pub(crate) struct Digits {
+    block: [u8; 24],
+    pub length: usize,
+}
+
+impl Digits {
+    #[inline(always)]
+    pub fn of(number: usize) -> Self {
+        let mut block = [0; 24];
+        let mut length = 0;
+        if number < 1000 {
+            let (digits, count) = NUMBERS[number];
+            block[..4].copy_from_slice(&digits);
+            length += count as usize;
+        } else if number < 1_000_000 {
+            let (digits, count) = NUMBERS[number / 1000];
+            block[..4].copy_from_slice(&digits);
+            length += count as usize;
+            length += three_digits(&mut block[length..], number % 1000);
+        } else {
+            let digits = number.to_string();
+            block[..digits.len()].copy_from_slice(digits.as_bytes());
+            length = digits.len();
+        }
+        Digits { block, length }
+    }
+}
+
+/// Room that was left for a number that turned out to be longer.
+pub(crate) struct Gap {
+    pub at: usize,
+    pub length: usize,
+    pub digits: Digits,
 }
 
 /// Writes a number below 1000 with three digits, and returns the number of digits.

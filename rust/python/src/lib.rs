@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use ck3parse_core::{Ast, Buffer, Dialect, Error, Options, OutOfMemory, Recovered, ReportedFault};
+use ck3parse_core::{
+    Ast, Buffer, Dialect, Error, Options, OutOfMemory, Recovered, ReportedFault, ck3,
+};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -35,8 +37,15 @@ type Extracted<'py> = (Outcome<'py>, Option<Bound<'py, PyBytes>>);
 /// An error's kind, place (two lines and columns), token and the line of its brace.
 type Fault<'py> = (u8, u64, u64, u64, u64, Bound<'py, PyString>, u64);
 
-/// The AST's JSON, its number of nodes, the first errors, and the number of all errors.
-type Recovery<'py> = (Bound<'py, PyBytes>, u64, Vec<Fault<'py>>, usize);
+/// The AST's JSON, its number of nodes, the first errors and warnings, the number of all of them, and
+/// the first error.
+type Recovery<'py> = (
+    Bound<'py, PyBytes>,
+    u64,
+    Vec<Fault<'py>>,
+    usize,
+    Option<Fault<'py>>,
+);
 
 #[pymodule]
 mod _native {
@@ -138,6 +147,25 @@ mod _native {
             ck3parse_core::recover_text(&text, &name, options(max_depth), max_faults, buffer)
         })
     }
+
+    /// Parse the content of a file in dialect `ck3`: its tree, and what is wrong with it.
+    #[pyfunction]
+    fn parse_ck3<'py>(
+        py: Python<'py>,
+        data: &[u8],
+        windows_1252: bool,
+        max_depth: usize,
+        max_faults: usize,
+        comments: bool,
+    ) -> PyResult<Recovery<'py>> {
+        let options = ck3::Options {
+            max_depth,
+            max_faults,
+            windows_1252,
+            comments,
+        };
+        recover(py, |buffer| ck3::parse(data, options, buffer))
+    }
 }
 
 fn options(max_depth: usize) -> Options {
@@ -197,12 +225,15 @@ fn recover<'py>(
         let recovered = parsed.map_err(out_of_memory)?;
         let faults = recovered.faults.iter().map(|reported| fault(py, reported));
         let faults = faults.collect::<PyResult<Vec<_>>>()?;
+        let first_error = recovered.first_error.as_ref();
+        let first_error = first_error.map(|first| fault(py, first)).transpose()?;
         let json = bytes(py, recovered.ast.json)?;
         Ok((
             json,
             recovered.ast.node_count,
             faults,
             recovered.fault_count,
+            first_error,
         ))
     })
 }

@@ -22,9 +22,11 @@ def parse_bytes(
 ) -> ParseOutcome:
     """Parse the content of a file; see `ck3parse.parser.parse_bytes`."""
     if dialect == "ck3":
-        from ck3parse.parser.ck3 import reference as ck3
+        from ck3parse.parser.ck3.source import is_windows_1252
 
-        return ck3.parse_bytes(data, name, max_depth=max_depth)
+        max_faults = MAX_DIAGNOSTICS + 1
+        parsed = _native.parse_ck3(data, is_windows_1252(name), max_depth, max_faults, False)
+        return _recovered(*parsed, max_depth)
     outcome = _outcome(*_native.parse_bytes(data, name, max_depth))
     if mode == "strict" or outcome.success:
         return outcome
@@ -100,8 +102,10 @@ def _recovered(
     node_count: int,
     faults: list[tuple[int, int, int, int, int, str, int]],
     fault_count: int,
+    first_error: tuple[int, int, int, int, int, str, int] | None,
     max_depth: int,
 ) -> ParseOutcome:
     reported = [ReportedFault(*fault) for fault in faults]
-    recovered = Recovered(ast_json, node_count, reported, fault_count, reported[0])
+    first = None if first_error is None else ReportedFault(*first_error)
+    recovered = Recovered(ast_json, node_count, reported, fault_count, first)
     return recovered_outcome(recovered, max_depth)

@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ck3parse.parser.grammar_tables import CK3
@@ -34,9 +34,9 @@ class Source(NamedTuple):
     offsets: list[int] | None = None
 
     def shown(self, start: int, end: int) -> str:
-        """Return a part of the text, with U+FFFD for each sequence that is not UTF-8."""
+        """Return a part of the text as a reader sees it."""
         part = self.text[start:end]
-        return part if part.isascii() else part.encode("latin-1").decode("utf-8", "replace")
+        return part if part.isascii() else part.encode("latin-1").decode()
 
 
 def read(data: bytes, name: str) -> Source:
@@ -56,7 +56,8 @@ def read(data: bytes, name: str) -> Source:
             if not start and is_windows_1252(name):
                 text = data.decode("latin-1").translate(_WINDOWS_1252)
                 return _recoded("windows-1252", text, range(len(data) + 1))
-            return Source("invalid", data.decode("latin-1"), start)
+            text = data.decode("utf-8", "replace")
+            return _recoded("invalid", text, _offsets_of(text, data), start)
     return Source("utf-8-bom" if start else "utf-8", data.decode("latin-1"), start)
 
 
@@ -68,6 +69,22 @@ def is_windows_1252(name: str) -> bool:
     """
     path = "/" + name.replace("\\", "/").lower()
     return any(f"/{folder}/" in path for folder in CK3.windows_1252)
+
+
+def _offsets_of(text: str, data: bytes) -> Iterator[int]:
+    """Yield the offset of each character of a text, and of its end, in the bytes it is from."""
+    offset = 0
+    for character in text:
+        yield offset
+        length = len(character.encode())
+        if character == "\ufffd":
+            try:
+                data[offset : offset + length + 1].decode()
+            except UnicodeDecodeError as error:
+                if error.start == 0:
+                    length = error.end
+        offset += length
+    yield offset
 
 
 def _utf_16(data: bytes, encoding: str) -> Source:
@@ -82,15 +99,16 @@ def _utf_16(data: bytes, encoding: str) -> Source:
     return _recoded("utf-16", text, offsets)
 
 
-def _recoded(encoding: str, text: str, offsets_of: Iterable[int]) -> Source:
+def _recoded(encoding: str, text: str, offsets_of: Iterable[int], start: int = 0) -> Source:
     """Return the source of a file in another encoding.
 
     Args:
         encoding: the `encoding` of the root node.
         text: its text.
         offsets_of: the offset in the file of each character of the text, and of its end.
+        start: where it starts, after a byte order mark.
     """
     offsets: list[int] = []
     for character, offset in zip(text + "\0", offsets_of, strict=True):
         offsets.extend([offset] * len(character.encode()))
-    return Source(encoding, text.encode().decode("latin-1"), 0, offsets)
+    return Source(encoding, text.encode().decode("latin-1"), start, offsets)

@@ -26,7 +26,7 @@ _TOKEN = re.compile(
   | ([<>!=?]++)
   | ([{{}}])
   | (;++)
-  | ([\x00-\x19\x1b-\x1f\x7f]++)
+  | ([\x00-\x08\x0b\x0c\x0e-\x19\x1b-\x1f\x7f]++)
   | (\x1a)
     """,
     re.VERBOSE,
@@ -86,20 +86,15 @@ class Ck3Tokens(TokenTable):
         """Return the value of a token, in UTF-8."""
         start, end, kind = self.start[index], self.end[index], self.kind[index]
         if kind == TokenKind.STRING:
-            return self._sound_utf_8(start + 1, end - 1)
+            return self.text[start + 1 : end - 1]
         if kind == TokenKind.CUT_STRING:
-            return self._sound_utf_8(start + 1, end)
-        return "=" if kind == TokenKind.EQUAL else self._sound_utf_8(start, end)
+            return self.text[start + 1 : end]
+        return "=" if kind == TokenKind.EQUAL else self.text[start:end]
 
     def place_of(self, offset: int) -> tuple[int, int]:
         """Return the line and column of an offset."""
         line, _ = super().place_of(offset)
         return line, len(self.shown(self.line_starts[line - 1], offset)) + 1
-
-    def _sound_utf_8(self, start: int, end: int) -> str:
-        if self.file.encoding == "invalid":
-            return self.shown(start, end).encode().decode("latin-1")
-        return self.text[start:end]
 
     def _read(self, at: int) -> int:
         """Read all tokens from an offset on, and return where the text ends."""

@@ -74,15 +74,9 @@ def word_of(text: str) -> Word:
 
 def _unusual_at(text: str) -> tuple[int, int] | None:
     """Return where the first unusual character of a word starts and ends, if there is one."""
-    data = text.encode("latin-1")
-    read = data.decode("utf-8", "replace")
+    read = text if text.isascii() else text.encode("latin-1").decode()
     usual = _USUAL.match(read)
     if not usual or usual.end() == len(read):
         return None
     start = len(read[: usual.end()].encode())
-    try:
-        data[start:].decode()
-    except UnicodeDecodeError as error:
-        if error.start == 0:
-            return start, start + error.end
     return start, start + len(read[usual.end()].encode())

@@ -161,9 +161,10 @@ impl<'s, 'b> Json<'s, 'b> {
     #[inline(never)]
     fn odd_key(&mut self, key: &Scalar) {
         self.out.raw(b"\"");
-        if key.kind != TokenKind::Identifier {
+        let kind = value_type(key.kind);
+        if kind != ValueType::Identifier {
             self.out.raw(br#","key_kind":""#);
-            self.out.raw(value_type(key.kind).name().as_bytes());
+            self.out.raw(kind.name().as_bytes());
             self.out.raw(b"\"");
         }
         if key.params {

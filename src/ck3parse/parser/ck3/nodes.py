@@ -3,7 +3,7 @@
 from json.encoder import encode_basestring as quoted
 
 from ck3parse.parser.ck3.words import Word
-from ck3parse.parser.grammar_tables import VALUE_TYPES, TokenKind
+from ck3parse.parser.grammar_tables import VALUE_TYPES, ValueType
 
 
 def key_members(text: str, word: Word) -> str:
@@ -13,7 +13,8 @@ def key_members(text: str, word: Word) -> str:
         text: its text.
         word: what it is.
     """
-    kind = "" if word.kind == TokenKind.IDENTIFIER else f'"key_kind":"{VALUE_TYPES[word.kind]}",'
+    value_type = VALUE_TYPES[word.kind]
+    kind = "" if value_type == ValueType.IDENTIFIER else f'"key_kind":"{value_type}",'
     params = f'"key_params":{_listed(word.params)},' if word.params else ""
     return f'"key":{quoted(text)},{kind}{params}"key_span":['
 

@@ -302,12 +302,6 @@ impl<'b> Writer<'b> {
         self.block(&digits.block, digits.length);
     }
 
-    /// Returns how many bytes are written.
-    #[inline(always)]
-    pub fn length(&self) -> usize {
-        self.at
-    }
-
     /// Leaves room for what [`Writer::overwrite`] or [`Writer::widen`] writes there later.
     #[inline(always)]
     pub fn leave(&mut self, length: usize) {

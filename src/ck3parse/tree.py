@@ -100,7 +100,7 @@ class Value(_Placed, frozen=True, gc=False, kw_only=True, tag="value"):
     Attributes:
         value: the scalar; of a string, what is between the quotes.
         kind: what it is.
-        params: the parameters (`$NAME$`) that it contains beside other text.
+        params: the names of the parameters that an identifier contains: `has_$NAME$`.
         span: its place in the file, with the quotes of a string.
         line: the line where it starts, from 1.
         column: the column where it starts, in code points from 1.
@@ -119,14 +119,14 @@ class Assign(_Placed, frozen=True, gc=False, kw_only=True, tag="assign"):
 
     Attributes:
         key: the key; of a string, what is between the quotes.
+        key_kind: what the key is.
+        key_params: as the `params` of a value.
         key_span: the place of the key in the file.
         op: the operator.
         value: the scalar; of a string, what is between the quotes.
         kind: what the value is.
-        params: the parameters (`$NAME$`) that the value contains beside other text.
-        value_span: the place of the value in the file.
-        key_kind: what the key is.
-        key_params: the parameters that the key contains beside other text.
+        params: the names of the parameters that an identifier contains: `has_$NAME$`.
+        value_span: the place of the value in the file, with the quotes of a string.
         span: the place from the key to the end of the value.
         line: the line of the key, from 1.
         column: the column of the key, in code points from 1.
@@ -135,14 +135,14 @@ class Assign(_Placed, frozen=True, gc=False, kw_only=True, tag="assign"):
     children: ClassVar[tuple[()]] = ()
 
     key: str
+    key_kind: Kind = "identifier"
+    key_params: list[str] = []
     key_span: Span
     op: str
     value: str
     kind: Kind
     params: list[str] = []
     value_span: Span
-    key_kind: Kind = "identifier"
-    key_params: list[str] = []
 
 
 class Block(_Placed, frozen=True, gc=False, kw_only=True, tag="block"):
@@ -150,6 +150,8 @@ class Block(_Placed, frozen=True, gc=False, kw_only=True, tag="block"):
 
     Attributes:
         key: the key; of a string, what is between the quotes.
+        key_kind: what the key is.
+        key_params: as the `params` of a value.
         key_span: the place of the key in the file.
         op: the operator.
         tag: the word right before the brace, such as `rgb`, or `None`.
@@ -162,11 +164,11 @@ class Block(_Placed, frozen=True, gc=False, kw_only=True, tag="block"):
     """
 
     key: str
+    key_kind: Kind = "identifier"
+    key_params: list[str] = []
     key_span: Span
     op: str
     tag: str | None = None
-    key_kind: Kind = "identifier"
-    key_params: list[str] = []
     children: "list[Element]"
 
 
@@ -186,25 +188,37 @@ class List(_Placed, frozen=True, gc=False, kw_only=True, tag="list"):
 
 
 class Directive(_Placed, frozen=True, gc=False, kw_only=True, tag="directive"):
-    """A word that begins with `@:`, such as `@:insert`, with what belongs to it.
+    """A word that begins with `@:`, such as `@:insert`, with the element after it on its line.
 
     Attributes:
-        word: the word, such as `@:insert`.
-        key: the key after it on its line, or `None`.
+        word: the word, with `@:`.
+        key: the key of that element, or `None`.
+        key_kind: what the key is.
+        key_params: as the `params` of a value.
+        key_span: the place of the key in the file, or `None`.
         op: the operator after the key, or `None`.
-        value: the scalar after it on its line, or after its key and operator, or `None`.
+        tag: as for a block.
+        value: the element if it is a scalar, or the value after the operator, or `None`.
         kind: what the value is, or `None`.
-        span: its place in the file.
+        params: as for a value.
+        value_span: the place of the value in the file, or `None`.
+        span: the place from the `@:` to the end of the element.
         line: the line where it starts, from 1.
         column: the column where it starts, in code points from 1.
-        children: the nodes between its braces, if it has any.
+        children: the nodes between the braces of the element.
     """
 
     word: str
     key: str | None = None
+    key_kind: Kind = "identifier"
+    key_params: list[str] = []
+    key_span: Span | None = None
     op: str | None = None
+    tag: str | None = None
     value: str | None = None
     kind: Kind | None = None
+    params: list[str] = []
+    value_span: Span | None = None
     children: "list[Element]" = []
 
 

@@ -8,17 +8,24 @@ from typing import Any
 import pytest
 import zstandard
 
-from ck3parse.messages import ParseResult
+from ck3parse.messages import DialectName, ParseResult
 from ck3parse.parser import parse_bytes
 from ck3parse.parser.outcome import ParseOutcome
 from ck3parse.tree import (
+    Assign,
+    Block,
+    Directive,
+    List,
     RavenAssign,
     RavenBlock,
     RavenList,
     RavenRoot,
     RavenValue,
+    Root,
     TreeError,
+    Value,
     decode,
+    source_text,
 )
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -31,8 +38,14 @@ def raven(script: bytes) -> RavenRoot:
     return tree
 
 
+def ck3(script: bytes) -> Root:
+    tree = parse_bytes(script, "a.txt", dialect="ck3").tree
+    assert isinstance(tree, Root)
+    return tree
+
+
 def nodes_in(json_node: Any) -> Iterator[Any]:
-    """Yield the nodes of an AST of contract 1, without the values of assignments."""
+    """Yield the nodes of an AST, without the values of assignments of contract 1."""
     yield json_node
     for child in json_node.get("children", []) + json_node.get("items", []):
         yield from nodes_in(child)
@@ -55,9 +68,51 @@ def test_each_node_of_contract_1_has_its_class() -> None:
     assert (variable.key, variable.op, variable.value) == ("@v", ">=", "2")
 
 
-def test_walk_yields_every_node_in_order() -> None:
+def test_each_node_of_contract_2_has_its_class() -> None:
+    tree = ck3(b'd = 867.1.1\n"x" >= "y"\na = hsv { $P$ has_$P$ }\n{ b }\n@:insert c = { d }')
+    date, text, colour, braces, directive = tree.children
+    assert isinstance(date, Assign)
+    assert (date.key, date.op, date.value, date.kind) == ("d", "=", "867.1.1", "date")
+    assert (date.span, date.key_span, date.value_span) == ((0, 11), (0, 1), (4, 11))
+    assert isinstance(text, Assign)
+    assert (text.key, text.key_kind, text.op, text.kind) == ("x", "string", ">=", "string")
+    assert isinstance(colour, Block)
+    assert (colour.key, colour.tag, colour.line, colour.column) == ("a", "hsv", 3, 1)
+    param, word = colour.children
+    assert isinstance(param, Value)
+    assert (param.kind, param.params) == ("param", [])
+    assert isinstance(word, Value)
+    assert (word.value, word.kind, word.params) == ("has_$P$", "identifier", ["P"])
+    assert isinstance(braces, List)
+    assert [child.key for child in braces.children] == [None]
+    assert isinstance(directive, Directive)
+    assert (directive.word, directive.key, directive.op) == ("@:insert", "c", "=")
+    assert len(directive.children) == 1
+    assert tree.encoding == "utf-8"
+    assert [node.key for node in tree.find("x")] == ["x"]
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_node_is_its_text_in_the_file(codec: str) -> None:
+    data = 'å = "ø"\r\nb = { å } # c\r\n'.encode(codec)
+    name, block = ck3(data).children
+    assert isinstance(name, Assign)
+    assert isinstance(block, Block)
+    assert (name.text(data), block.text(data)) == ('å = "ø"', "b = { å }")
+    assert source_text(data, name.value_span) == '"ø"'
+
+
+def test_a_text_can_have_another_encoding() -> None:
+    data = b"name = \xd8degard"
+    (name,) = ck3(data).children
+    assert name.text(data) == "name = \ufffddegard"
+    assert name.text(data, "cp1252") == "name = \u00d8degard"
+
+
+@pytest.mark.parametrize("dialect", ["ck3raven", "ck3"])
+def test_walk_yields_every_node_in_order(dialect: DialectName) -> None:
     scripts = [path.read_bytes() for path in EXAMPLES.rglob("*.txt")]
-    outcomes = [parse_bytes(script, "a.txt") for script in [*scripts, SCRIPT]]
+    outcomes = [parse_bytes(script, "a.txt", dialect=dialect) for script in [*scripts, SCRIPT]]
     trees = [(outcome.tree, outcome.ast_json) for outcome in outcomes if outcome.success]
     assert len(trees) > 10
     for tree, ast_json in trees:
@@ -78,6 +133,7 @@ def test_walk_yields_every_node_in_order() -> None:
 
 @pytest.mark.parametrize("key", ["a", "é", "a b", 'x"', "\\", "\n", "\U0001d538"])
 def test_find_yields_every_node_with_a_key(key: str) -> None:
+    """Contract 1 resolves escapes, so that its keys can have every character."""
     written = '"\n"' if key == "\n" else json.dumps(key, ensure_ascii=False)
     script = f"""
         {written} = 1

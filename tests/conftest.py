@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from ck3parse.config.cpus import usable_cpus
 from reliability import PROPERTY, Case, write_table
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("ck3parse", deadline=None)
+hypothesis.settings.load_profile("ck3parse")
 
 # Show the values of failed assertions in these helper modules, too.
 pytest.register_assert_rewrite("bridging", "embedded", "servers", "services", "trial")

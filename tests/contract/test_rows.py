@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ck3parse.extractors.qbuilder import symbol_type
 from contract.rows import compare, rows_of
 
 CASES = [
@@ -19,13 +20,13 @@ RECORDED = 4_284
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["about"])
 def test_rows(parser_name: str, case: dict[str, Any]) -> None:
-    relpath = case.get("path", "a.txt")
-    outcome, rows = rows_of(parser_name, case["source"].encode(), "a.txt", relpath)
+    outcome, rows = rows_of(parser_name, case["source"].encode(), "a.txt", case["path"])
 
-    assert outcome.success is case.get("ok", True)
+    assert outcome.success is ("symbols" in case)
     expected = {"symbols": case.get("symbols"), "refs": case.get("refs")}
     compact = json.dumps(expected, separators=(",", ":")).encode()
     assert rows == (compact if outcome.success else None)
+    assert symbol_type(case["path"]) == case["type"]
 
 
 @pytest.mark.parametrize("depth", [1_000, 9_999])

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use ck3parse_core::{Ast, Buffer, Dialect, Error, ErrorKind, Options, parse_bytes, parse_text};
+use ck3parse_core::{
+    Ast, Buffer, Dialect, Error, ErrorKind, Options, parse_bytes, parse_text, qbuilder_bytes,
+};
 use serde_json::Value;
 
 const OPTIONS: Options = to_depth(10_000);
@@ -46,6 +48,29 @@ fn from_hex(digits: &str) -> Vec<u8> {
     let pairs = digits.as_bytes().chunks(2);
     let byte = |pair| u8::from_str_radix(str::from_utf8(pair).expect("ASCII"), 16);
     pairs.map(|pair| byte(pair).expect("hexadecimal")).collect()
+}
+
+#[test]
+fn rows() {
+    let path = tests_folder().join("contract/rows.jsonl");
+    let lines = fs::read_to_string(path).expect("the cases are there");
+    let mut buffer = Buffer::new();
+    for line in lines.lines() {
+        let case: Value = serde_json::from_str(line).expect("a case is JSON");
+        let source = case["source"].as_str().expect("a source").as_bytes();
+        let symbol_type = case["type"].as_str().map(str::as_bytes);
+        let extracted = qbuilder_bytes(source, b"case.txt", OPTIONS, symbol_type, &mut buffer)
+            .map(|(ast, rows)| (owned(ast), rows));
+        match extracted {
+            Ok((ast, rows)) => {
+                let rows: Value = serde_json::from_slice(&rows).expect("rows are JSON");
+                assert_eq!(rows["symbols"], case["symbols"], "{line}");
+                assert_eq!(rows["refs"], case["refs"], "{line}");
+                assert_eq!(Ok(ast), content(source, &mut buffer), "{line}");
+            }
+            Err(_) => assert!(case["symbols"].is_null(), "{line}"),
+        }
+    }
 }
 
 #[test]

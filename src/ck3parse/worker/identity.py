@@ -26,7 +26,7 @@ class Identity(msgspec.Struct, omit_defaults=True):
 
     Attributes:
         version: version of ck3parse.
-        code: digest of the package's Python and SQL files.
+        code: digest of the package's Python, SQL and TOML files.
         changed: whether one of these files has changed since the process started.
         package: folder of the package.
         parser: `native`, `python` or `module:callable`.
@@ -89,7 +89,7 @@ def identity() -> Identity:
 def _code() -> tuple[str, float]:
     digest = hashlib.sha256()
     newest = 0.0
-    files = [*_PACKAGE.rglob("*.py"), *_PACKAGE.rglob("*.sql")]
+    files = [file for kind in ("py", "sql", "toml") for file in _PACKAGE.rglob(f"*.{kind}")]
     for file in sorted(files, key=lambda file: file.relative_to(_PACKAGE).parts):
         digest.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
         digest.update(file.read_bytes().replace(b"\r\n", b"\n") + b"\0")

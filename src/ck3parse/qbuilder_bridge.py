@@ -22,11 +22,17 @@ Faster calls, for many files at a time:
     result = await enqueue_parse(path)           # in asyncio
     prefetch(paths)                              # then call parse_file(path) one by one
 
+qbuilder's whole build, in place of its own function of the same name:
+
+    from ck3parse.qbuilder_bridge import run_build_worker
+
+    run_build_worker(conn)
+
 The environment variable `QBUILDER_PERSISTENT_PARSE` chooses how files are parsed:
 
 - 1, true, yes or on: all functions use the pipeline, that is, Celery workers.
-- unset: `parse_file` and `parse_text` start a new subprocess for each file; the faster calls use
-  the pipeline.
+- unset: `parse_file` and `parse_text` start a new subprocess for each file; the faster calls and
+  `run_build_worker` use the pipeline.
 - 0, false, no or off: all functions use subprocesses. No broker and no worker is started, and
   Celery is not imported.
 
@@ -44,6 +50,7 @@ file is sent again a few times. If no worker answers, the result has the error t
 import os
 from collections.abc import Iterable, Iterator
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from ck3parse.bridge import prefetch as prefetched
 from ck3parse.bridge import requests, subprocess_parser
@@ -69,6 +76,9 @@ from ck3parse.config import read_settings
 from ck3parse.event_log import event_log
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, DialectName, Mode, ParseRequest
 
+if TYPE_CHECKING:
+    from ck3parse.qbuilder.build import run_build_worker
+
 __all__ = [
     "DEFAULT_NUM_WORKERS",
     "DEFAULT_PARSE_TIMEOUT",
@@ -90,8 +100,18 @@ __all__ = [
     "parse_file",
     "parse_text",
     "prefetch",
+    "run_build_worker",
     "shutdown_pool",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Programs that only parse need none of the build's imports.
+    if name == "run_build_worker":
+        from ck3parse.qbuilder.build import run_build_worker
+
+        return run_build_worker
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def is_pool_enabled() -> bool:

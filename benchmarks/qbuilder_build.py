@@ -1,0 +1,284 @@
+"""qbuilder's build on the pipeline: `python benchmarks/qbuilder_build.py FOLDER [--files N]`.
+
+FOLDER holds mods. N of their script files are queued in a database with qbuilder's tables, triggers
+and full-text indexes. Then it measures, as medians of `--rounds` in one run:
+
+- the floor: SQLite alone writes the same rows in one transaction, with the triggers' work in bulk;
+- the build, from an empty database to its last commit, with broker and worker running;
+- the same queue item by item through the same bridge, as qbuilder's own worker does it
+  (`tests/qbuilder_worker.py`), on every tenth file.
+
+And beside further builds: the time from the insert of an item with a priority to its last commit;
+how long another writer waits for the lock; and the most memory that the client takes.
+
+Without FOLDER, synthetic files: `--files 25000 --megabytes 470`.
+"""
+
+import argparse
+import os
+import platform
+import random
+import resource
+import sqlite3
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+os.environ["QBUILDER_PERSISTENT_PARSE"] = "1"
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "stand_in"))
+
+from ck3parse.config.cpus import usable_cpus
+from ck3parse.parser import parser_in_use
+from ck3parse.qbuilder.build import Build
+from ck3parse.qbuilder.installed import Qbuilder
+from ck3parse.qbuilder.observers import Observers
+from ck3parse.qbuilder.schema import row_triggers
+from ck3parse.qbuilder_bridge import parse_text, shutdown_pool
+from qbuilder_database import Queued, connect, enqueue, make_database
+from qbuilder_worker import Worker
+
+URGENT = 100
+
+
+def corpus(folder: Path, count: int) -> tuple[Path, list[Queued]]:
+    """Return files of a folder, in an order that does not depend on their mods."""
+    files = sorted(path for path in folder.rglob("*.txt") if path.is_file())
+    random.Random(21).shuffle(files)
+    return folder, [Queued(str(path.relative_to(folder))) for path in files[:count]]
+
+
+def synthetic(folder: Path, count: int, megabytes: float) -> tuple[Path, list[Queued]]:
+    """Write files that together have a size, each with definitions and references."""
+    kinds = ("common/traits", "common/scripted_effects", "events", "common/decisions")
+    blocks = max(1, round(megabytes * 1e6 / count / 103))
+    items = []
+    for number in range(count):
+        relpath = f"{kinds[number % 4]}/{number // 500:03}/f{number:06}.txt"
+        path = folder / relpath
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            "".join(
+                f"thing_{number}_{block} = {{\n\tindex = {block}\n\tgood = yes\n"
+                f"\tadd = {{ value = {number} multiply = 0.25 }}\n"
+                + (f"\thas_trait = t{block}\n" if block % 4 == 0 else "\t# a comment\n")
+                + "}\n"
+                for block in range(blocks)
+            )
+        )
+        items.append(Queued(relpath))
+    return folder, items
+
+
+def build(path: Path, **options: Any) -> None:
+    """Build a database that has a queue."""
+    db = connect(path, timeout=30)
+    nobody = Observers(None, None)
+    Build(db, observers=nobody, qbuilder=Qbuilder(), say=lambda _: None, **options).run()
+    db.close()
+
+
+def floor(made: Path, path: Path) -> None:
+    """Write the rows of a database that was built to an empty one, in one transaction."""
+    source = connect(made)
+    source.row_factory = None
+    asts = source.execute(
+        "SELECT ast_id, file_id, content_hash, ast_blob, node_count FROM asts ORDER BY ast_id"
+    )
+    rows = {
+        table: source.execute(f"SELECT {columns} FROM {table} ORDER BY 1, rowid").fetchall()  # noqa: S608
+        for table, columns in (
+            ("symbols", "ast_id, name, symbol_type, line_number, column_number, node_hash_norm"),
+            ("refs", "ast_id, name, ref_type, line_number, column_number"),
+        )
+    }
+    trees = asts.fetchall()
+    db = connect(path)
+    db.row_factory = None
+    began = perf_counter()
+    db.execute("BEGIN IMMEDIATE")
+    triggers = row_triggers(db)
+    for trigger in triggers:
+        db.execute(f"DROP TRIGGER {trigger.name}")
+    db.executemany(
+        "INSERT INTO asts (ast_id, file_id, content_hash, parser_version_id, ast_blob, node_count)"
+        " VALUES (?, ?, ?, 1, ?, ?)",
+        trees,
+    )
+    db.executemany(
+        "INSERT INTO symbols (ast_id, name, symbol_type, line_number, column_number,"
+        " node_hash_norm, node_start_offset, node_end_offset) VALUES (?, ?, ?, ?, ?, ?, 0, 0)",
+        rows["symbols"],
+    )
+    db.executemany(
+        "INSERT INTO refs (ast_id, name, ref_type, line_number, column_number)"
+        " VALUES (?, ?, ?, ?, ?)",
+        rows["refs"],
+    )
+    for trigger in triggers:
+        if trigger.fill:
+            db.execute(trigger.fill, (0,))
+        db.execute(trigger.sql)
+    db.commit()
+    db.close()
+    _taken["floor"].append(perf_counter() - began)
+    source.close()
+
+
+_taken: dict[str, list[float]] = {"floor": [], "build": [], "client": [], "one by one": []}
+
+
+def fresh(folder: Path, name: str, root: Path, items: Sequence[Queued]) -> Path:
+    path = folder / f"{name}.db"
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    make_database(path, root, items).close()
+    return path
+
+
+def one_by_one(path: Path) -> float:
+    db = connect(path)
+    began = perf_counter()
+    Worker(db, Qbuilder()).run()
+    taken = perf_counter() - began
+    db.close()
+    return taken
+
+
+def beside(path: Path, work: Callable[[sqlite3.Connection, threading.Event], None]) -> None:
+    """Build in another thread while some work is done."""
+    over = threading.Event()
+
+    def run() -> None:
+        build(path)
+        over.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    db = connect(path, timeout=30)
+    work(db, over)
+    thread.join()
+    db.close()
+
+
+def waits_of_a_writer(path: Path) -> list[float]:
+    """Return how long another writer waited for the lock, each time, in seconds."""
+    waits: list[float] = []
+
+    def write(db: sqlite3.Connection, over: threading.Event) -> None:
+        while not over.is_set():
+            began = perf_counter()
+            db.execute("BEGIN IMMEDIATE")
+            waits.append(perf_counter() - began)
+            db.execute("INSERT OR REPLACE INTO db_metadata VALUES ('a writer', '1')")
+            db.commit()
+            time.sleep(random.Random(len(waits)).uniform(0.0, 0.05))
+
+    beside(path, write)
+    return waits
+
+
+def latencies(path: Path, root: Path, urgent: Sequence[Queued]) -> list[float]:
+    """Return the seconds from the commit of an urgent item to that of its rows, for each."""
+    taken: list[float] = []
+
+    def ask(db: sqlite3.Connection, over: threading.Event) -> None:
+        for item in urgent:
+            enqueue(db, root, [item])
+            began = perf_counter()
+            sql = "SELECT status FROM build_queue ORDER BY build_id DESC LIMIT 1"
+            while db.execute(sql).fetchone()[0] != "completed":
+                time.sleep(0.002)
+            if over.is_set():
+                break
+            taken.append(perf_counter() - began)
+
+    beside(path, ask)
+    return taken
+
+
+def show(what: str, seconds: list[float]) -> None:
+    cuts = statistics.quantiles(seconds, n=100) if len(seconds) > 1 else seconds * 99
+    print(
+        f"{what}: median {statistics.median(seconds) * 1000:.0f} ms, 99th percentile"
+        f" {cuts[98] * 1000:.0f} ms, longest {max(seconds) * 1000:.0f} ms, of {len(seconds)}"
+    )
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("folder", type=Path, nargs="?")
+    arguments.add_argument("--files", type=int, default=4000)
+    arguments.add_argument("--megabytes", type=float, default=75.0)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--part", type=int, default=10, help="one by one: every so many files")
+    options = arguments.parse_args()
+    print(
+        f"{platform.platform()}, {usable_cpus()} cores, Python {platform.python_version()},"
+        f" SQLite {sqlite3.sqlite_version}, parser {parser_in_use().name}"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if options.folder:
+            root, items = corpus(options.folder, options.files)
+        else:
+            root, items = synthetic(folder / "mod", options.files, options.megabytes)
+        size = sum((root / item.relpath).stat().st_size for item in items)
+        print(f"{len(items):,} files, {size / 1e6:,.1f} MB")
+        assert parse_text("a = b").success
+        part = items[:: options.part]
+        for _ in range(options.rounds):
+            path = fresh(folder, "build", root, items)
+            began, cpu = perf_counter(), process_time()
+            build(path)
+            _taken["build"].append(perf_counter() - began)
+            _taken["client"].append(process_time() - cpu)
+            floor(path, fresh(folder, "floor", root, items))
+            if options.part:
+                _taken["one by one"].append(one_by_one(fresh(folder, "single", root, part)))
+        report(path, items, part)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        show("another writer's wait", waits_of_a_writer(fresh(folder, "waits", root, items)))
+        urgent = [
+            Queued(item.relpath, "E_SCRIPT", 1, f"{n:064}")
+            for n, item in enumerate(items[: URGENT * 3])
+        ]
+        found = latencies(fresh(folder, "urgent", root, items), root, urgent)
+        if found:
+            show("an item with a priority", found[:URGENT])
+        print(f"the client's memory: {memory:,.0f} MB at most, with the benchmark's own")
+    shutdown_pool()
+
+
+def report(path: Path, items: Sequence[Queued], part: Sequence[Queued]) -> None:
+    db = connect(path)
+    counts = {
+        table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+        for table in ("asts", "symbols", "refs")
+    }
+    text = db.execute("SELECT sum(length(ast_blob)) FROM asts").fetchone()[0]
+    db.close()
+    median = {name: statistics.median(values) for name, values in _taken.items() if values}
+    print(
+        f"{counts['asts']:,} trees ({text / 1e6:,.0f} MB), {counts['symbols']:,} symbols,"
+        f" {counts['refs']:,} references"
+    )
+    for name, seconds in median.items():
+        print(f"  {name:12} {seconds:8.2f} s  ({', '.join(f'{s:.2f}' for s in _taken[name])})")
+    print(f"build / floor: {median['build'] / median['floor']:.2f} (to reach: at most 1.3)")
+    if "one by one" in median:
+        each = median["one by one"] / len(part), median["build"] / len(items)
+        print(
+            f"one by one: {each[0] * 1000:.2f} ms an item, build: {each[1] * 1000:.2f} ms;"
+            f" {each[0] / each[1]:.1f} times as fast (to reach: at least 5)"
+        )
+
+
+if __name__ == "__main__":
+    main()

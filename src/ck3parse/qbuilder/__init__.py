@@ -1,0 +1,1 @@
+"""qbuilder's build on the pipeline: its queue in, its rows out, many items to a transaction."""

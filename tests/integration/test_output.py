@@ -15,6 +15,7 @@ import pytest
 from ck3parse.parser import parser_in_use
 from ck3parse.store import Store
 from command import _ENV, ck3parse
+from qbuilder_database import Queued, make_database
 from services import free_port, server, valkey, worker
 
 NAME = "é☃.txt"
@@ -39,6 +40,9 @@ COMMANDS: dict[str, tuple[int, list[str]]] = {
     "diagnose": (0, ["diagnose", f"mod/{NAME}", "--broker", "URL"]),
     "diagnose --json": (0, ["diagnose", f"mod/{NAME}", "--broker", "URL", "--json"]),
     "bench": (0, ["bench", "mod", "--rounds", "1", "--sample", "1", "--workers", "1"]),
+    "qbuilder check": (0, ["qbuilder", "check", "--db", "q.db"]),
+    "qbuilder check --json": (0, ["qbuilder", "check", "--db", "q.db", "--json"]),
+    "qbuilder build": (0, ["qbuilder", "build", "--db", "q.db", "--broker", "URL"]),
     "explain": (0, ["explain", "E008"]),
     "help": (0, ["--help"]),
     "version": (0, ["--version"]),
@@ -63,6 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "mod").mkdir()
     for name, text in FILES.items():
         (folder / "mod" / name).write_text(text, encoding="utf-8")
+    make_database(folder / "q.db", folder / "mod", [Queued(NAME, "E_SKIP")]).close()
     return folder
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "explain": "Explain a code that check reports.",
     "show": "Show the syntax tree of one file.",
     "serve": "Keep a broker and a worker running for other commands.",
+    "qbuilder": "Check a database of qbuilder's, or run its build.",
     "status": "Show the queues and workers of a broker.",
     "bench": "Compare three ways to parse on this machine.",
     "diagnose": "Find out what is wrong with a setup, and where time goes.",

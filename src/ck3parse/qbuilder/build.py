@@ -141,6 +141,10 @@ class Build:
         outlast: called with what is wrong when nobody parses; returns to try again.
         timeout_ms: the time limit of a file in milliseconds.
 
+    Attributes:
+        done: what it has done so far.
+        interrupted: whether it ended by a `KeyboardInterrupt`.
+
     Raises:
         StoreError: it is not qbuilder's database.
         UsageError: qbuilder's routing table cannot be read.
@@ -185,7 +189,8 @@ class Build:
         """By content hash: the first of the items with it, in hand."""
         self._followers: dict[str, list[Item]] = {}
         """By content hash: the items that wait for their leader."""
-        self._done = Summary(items_processed=0, completed=0, errors=0)
+        self.interrupted = False
+        self.done = Summary(items_processed=0, completed=0, errors=0)
         self._idle_polls = 0
         self._renewed = self._recovered = self._written = 0.0
         self._limit_s = WRITE_S
@@ -212,7 +217,7 @@ class Build:
             finally:
                 self._give_back()
                 self._parsing.close()
-        return self._done
+        return self.done
 
     def _work(self) -> None:
         self._release_those_of_the_dead()
@@ -225,6 +230,7 @@ class Build:
                     self._exit("queue empty (non-continuous mode)")
                     return
             except KeyboardInterrupt:
+                self.interrupted = True
                 self._exit("keyboard interrupt")
                 return
             except sqlite3.Error as error:
@@ -236,7 +242,7 @@ class Build:
                     {
                         "error": f"{type(error).__name__}: {error}",
                         "traceback": traceback.format_exc(),
-                        "processed": self._done["items_processed"],
+                        "processed": self.done["items_processed"],
                     },
                 )
                 self._shutdown.wait(_PAUSE_S)
@@ -245,12 +251,12 @@ class Build:
         """Return why the build is over, or `None`."""
         if self._shutdown.is_set():
             return "shutdown signal received"
-        if self._max_items and self._done["items_processed"] >= self._max_items:
+        if self._max_items and self.done["items_processed"] >= self._max_items:
             return f"max_items limit reached ({self._max_items})"
         return None
 
     def _exit(self, reason: str) -> None:
-        processed = self._done["items_processed"]
+        processed = self.done["items_processed"]
         self._observers.event("worker_exit", {"reason": reason, "processed": processed})
         self._say(f"[Worker] Exiting: {reason} ({processed} processed)")
 
@@ -296,7 +302,7 @@ class Build:
             limit, above = self._most + MAX_URGENT - in_hand, 0
             limit = limit if self._queue.has_urgent() else 0
         if self._max_items:
-            limit = min(limit, self._max_items - self._done["items_processed"] - in_hand)
+            limit = min(limit, self._max_items - self.done["items_processed"] - in_hand)
         expired = False
         if now - self._recovered >= _RECOVER_S:
             self._recovered = now
@@ -510,7 +516,7 @@ class Build:
     def _report(self, completed: Sequence[Item], failed: Sequence[Failure]) -> None:
         for item in completed:
             self._say(f"Building: {item.relpath} [{item.envelope}]")
-            self._done["completed"] += 1
+            self.done["completed"] += 1
             self._count()
             self._observers.completed(item.file_id, item.relpath)
         for found in failed:
@@ -519,14 +525,14 @@ class Build:
                 continue
             self._say(f"Building: {item.relpath} [{item.envelope}]")
             self._say(f"  Error: {found.message}")
-            self._done["errors"] += 1
+            self.done["errors"] += 1
             self._count()
             self._observers.failed(item.file_id, item.relpath, found.message)
 
     def _count(self) -> None:
-        self._done["items_processed"] += 1
-        if (processed := self._done["items_processed"]) % _PROGRESS_ITEMS == 0:
-            completed, errors = self._done["completed"], self._done["errors"]
+        self.done["items_processed"] += 1
+        if (processed := self.done["items_processed"]) % _PROGRESS_ITEMS == 0:
+            completed, errors = self.done["completed"], self.done["errors"]
             self._observers.event(
                 "worker_progress",
                 {"processed": processed, "completed": completed, "errors": errors},
@@ -556,7 +562,7 @@ class Build:
         if self._poll_interval_s is None:
             return False
         if self._idle_polls % _IDLE_POLLS == 1:
-            processed = self._done["items_processed"]
+            processed = self.done["items_processed"]
             self._observers.event(
                 "worker_idle", {"polls": self._idle_polls, "processed": processed}
             )

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import json
 import sqlite3
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
@@ -38,10 +39,14 @@ class Qbuilder:
 
     Args:
         package: the name of its package.
+        search: a folder to look for it in first; it stays in the search path of this process, as
+            qbuilder imports more from there.
     """
 
-    def __init__(self, package: str = "qbuilder") -> None:
+    def __init__(self, package: str = "qbuilder", search: Path | None = None) -> None:
         self._package = package
+        if search is not None:
+            sys.path.insert(0, str(search.absolute()))
 
     @cached_property
     def folder(self) -> Path | None:

@@ -42,7 +42,7 @@ from ck3parse.qbuilder.outcome import (
 )
 from ck3parse.qbuilder.parsing import TIMEOUT_MS, Parsing, size_of
 from ck3parse.qbuilder.schema import read_schema
-from ck3parse.qbuilder.transaction import writing
+from ck3parse.qbuilder.transaction import CHECKPOINT_BYTES, checkpoint, tuned, writing
 from ck3parse.qbuilder.writer import StoredTree, Tree, Writer
 
 MAX_ITEMS = 1024
@@ -59,6 +59,9 @@ GAP_S = 0.025
 """Seconds between two transactions."""
 POLL_S = 0.02
 """Seconds to wait for results before looking for items with a priority."""
+_ROW_BYTES = 400
+_ITEM_BYTES = 400
+"""Rough bytes that a row and its index entries, or a queue row, add to the log."""
 _RECOVER_S = 1.0
 _PAUSE_S = 2.0
 _PROGRESS_ITEMS = 100
@@ -194,6 +197,8 @@ class Build:
         self._idle_polls = 0
         self._renewed = self._recovered = self._written = 0.0
         self._limit_s = WRITE_S
+        self._log_bytes = 0
+        """Bytes written since the last checkpoint, roughly."""
         self._not_before = 0.0
         """No more items are claimed until then: broker or workers are away."""
         self._told_unavailable = False
@@ -211,7 +216,7 @@ class Build:
             {"continuous": continuous, "max_items": self._max_items, "pid": os.getpid()},
         )
         self._say(f"[Worker] Starting (continuous={continuous}, max_items={self._max_items})")
-        with self._plain_rows():
+        with self._plain_rows(), tuned(self._db):
             try:
                 self._work()
             finally:
@@ -263,6 +268,8 @@ class Build:
     def _round(self) -> bool:
         """Claim, send, take and write once; return whether anything is in hand."""
         self._renew()
+        if self._log_bytes >= CHECKPOINT_BYTES:
+            self._checkpoint()
         self._claim()
         self._accept()
         self._send()
@@ -274,6 +281,10 @@ class Build:
         elif self._lookups:
             self._run_lookup(self._lookups.popleft())
         return True
+
+    def _checkpoint(self) -> None:
+        self._log_bytes = 0
+        checkpoint(self._db)
 
     @property
     def _in_hand(self) -> int:
@@ -439,6 +450,7 @@ class Build:
                 self._queue.release(released)
         self._written = monotonic()
         self._adapt(self._written - began, full=count < len(trees))
+        self._log_bytes += sum(map(_bytes_of, trees[:count])) + _ITEM_BYTES * len(ready)
         self._ready = list(trees[count:])
         for tree in trees[:count]:
             self._forget_leader(tree)
@@ -558,6 +570,8 @@ class Build:
             return True
         self._idle_polls += 1
         if self._idle_polls == 1:
+            if self._log_bytes:
+                self._checkpoint()
             self._observers.idle()
         if self._poll_interval_s is None:
             return False
@@ -625,6 +639,10 @@ class Build:
 
 def _item(entry: Tree | Failure | Unavailable | Item) -> Item:
     return entry if isinstance(entry, Item) else entry.item
+
+
+def _bytes_of(tree: Tree) -> int:
+    return len(tree.ast_json or "") + _ROW_BYTES * tree.row_count
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

@@ -23,7 +23,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TypedDict
 
@@ -125,9 +125,12 @@ def run_build_worker(
 
 
 def print_safely(line: str) -> None:
-    """Print a line, with `?` for what the encoding of the output lacks."""
+    """Print a line, with `?` for what the encoding of the output lacks; drop it if that fails."""
+    if sys.stdout is None:
+        return
     encoding = sys.stdout.encoding or "utf-8"
-    print(line.encode(encoding, "replace").decode(encoding))  # noqa: T201
+    with suppress(OSError, ValueError):  # its reader is gone, or it was closed
+        print(line.encode(encoding, "replace").decode(encoding))  # noqa: T201
 
 
 class Build:

@@ -43,6 +43,7 @@ class Item(msgspec.Struct, eq=False):
         cvid: the `content_version_id` of the file, or `None` if the row of the file is gone.
         relpath: the path of the file below its root.
         root: the root folder, or `None` if it is not known.
+        path: the absolute path of the file, as qbuilder builds it.
     """
 
     build_id: int
@@ -53,11 +54,7 @@ class Item(msgspec.Struct, eq=False):
     cvid: int | None = None
     relpath: str = ""
     root: str | None = None
-
-    @property
-    def path(self) -> str:
-        """The absolute path of the file, as qbuilder builds it."""
-        return str(Path(self.root or "") / self.relpath)
+    path: str = ""
 
 
 class BuildQueue:
@@ -169,6 +166,7 @@ class BuildQueue:
         for item in items:
             if place := places.get(item.file_id):
                 item.cvid, item.relpath, item.root = place
+                item.path = str(Path(item.root or "") / item.relpath)
 
     def has_urgent(self) -> bool:
         """Return whether an item with a priority above 0 is pending."""

@@ -26,7 +26,7 @@ from ck3parse.parser.outcome import fill_result
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.store import Store
 
-CHECK_VERSION = 1
+CHECK_VERSION = 2
 """Increase it when a rule's function changes what it finds: older diagnostics are then ignored."""
 
 _BATCH = 500
@@ -44,7 +44,7 @@ class Check:
     """Checks files.
 
     Args:
-        settings: for the limits.
+        settings: for the limits and the dialect; `ck3` if they name none.
         parser: the parser to use.
         codes: the codes to report.
     """
@@ -53,6 +53,7 @@ class Check:
         self._settings = settings
         self._parser = parser
         self._codes = codes
+        self._dialect = settings.dialect or parser.newest_dialect
         # Rules that are on by default are always run, so that selecting fewer of them later finds
         # their results in the cache.
         self._rules = [
@@ -62,7 +63,7 @@ class Check:
     @property
     def stored_version(self) -> str:
         """The version that diagnostics are stored under: the parser's, and the rules that run."""
-        version = self._settings.stored_version(self._parser.version)
+        version = self._settings.stored_version(self._parser.version_of(self._dialect))
         rules = ",".join(rule.code.removeprefix(PREFIX) for rule in self._rules)
         return f"{version};recover;check={CHECK_VERSION},{rules}"
 
@@ -126,7 +127,9 @@ class Check:
 
     def _parse(self, data: bytes, path: str) -> ParseResult:
         depth = self._settings.max_depth
-        outcome = self._parser.parse_bytes(data, path, mode="recover", max_depth=depth)
+        outcome = self._parser.parse(
+            data, path, mode="recover", max_depth=depth, dialect=self._dialect
+        )
         source = Source(data, outcome)
         diagnostics = _errors(outcome) + find_all(self._rules, source)
         diagnostics = without_suppressed(diagnostics, source.text)

@@ -22,7 +22,7 @@ from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode
 from ck3parse.files.names import printable_name
 from ck3parse.files.reading import CannotReadError, read_script
-from ck3parse.messages import DEFAULT_DIALECT, Diagnostic, DialectName, Mode
+from ck3parse.messages import Diagnostic, DialectName, Mode
 from ck3parse.parser import ParseOutcome, parser_in_use
 
 MAX_DRAWN = 2_000
@@ -105,9 +105,7 @@ def command(
     name = default_name if name is None else name
     settings = read_settings().given(dialect=dialect)
     parser = parser_in_use()
-    # A parser of the user's own has one dialect.
-    newest: DialectName = "ck3" if "ck3" in parser.versions else DEFAULT_DIALECT
-    dialect = settings.dialect or newest
+    dialect = settings.dialect or parser.newest_dialect
     parser.version_of(dialect)
     data = _read(file, settings.max_file_bytes)
     # The JSON of `ck3raven` is what qbuilder stores, which has none of a broken file.

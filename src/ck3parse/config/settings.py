@@ -98,8 +98,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         parser: `native`, `python`, or your own parser as `module:callable`. Empty: `native` if it
             was built, else `python`.
         dialect: dialect of the syntax trees that clients ask for: `ck3raven` or `ck3`. Empty:
-            `ck3` for `show`, otherwise `ck3raven`, which the bridge's `parse_file` and `parse_text`
-            give in any case.
+            `ck3` for `show` and `check`, otherwise `ck3raven`, which the bridge's `parse_file` and
+            `parse_text` give in any case.
         max_file_bytes: size of the largest file that is read, in bytes; larger ones fail with
             `FileTooLarge`.
         max_depth: how deep braces may nest.

@@ -61,6 +61,11 @@ class Parser(NamedTuple):
         """The version for the default dialect."""
         return self.versions[DEFAULT_DIALECT]
 
+    @property
+    def newest_dialect(self) -> DialectName:
+        """The dialect for tools: `ck3`, but for a parser of the user's own."""
+        return "ck3" if "ck3" in self.versions else DEFAULT_DIALECT
+
     def version_of(self, dialect: DialectName) -> str:
         """Return the version that its results in a dialect are stored under.
 

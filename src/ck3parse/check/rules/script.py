@@ -65,10 +65,13 @@ def _repeated_keys(source: Source) -> Iterator[Finding]:
 
 
 def _missing_operators(source: Source) -> Iterator[Finding]:
-    return chain(
+    # The parser of dialect `ck3` has its own warning about blocks.
+    reported = {(each.line, each.column) for each in source.outcome.diagnostics}
+    found = chain(
         _keys_without_operator(source.text, _KEY_BLOCK, "block"),
         _keys_without_operator(source.text, _KEY_VALUE, "value"),
     )
+    return (each for each in found if (each.line, each.column) not in reported)
 
 
 def _keys_without_operator(text: str, pattern: re.Pattern[str], what: str) -> Iterator[Finding]:
@@ -138,8 +141,8 @@ RULES = (
         help="add = after the key",
         why="A line holds a key and a value or block without an operator between them. The game"
         " reads them as two values.",
-        bad="nick_the_demon { is_bad = yes }",
-        good="nick_the_demon = { is_bad = yes }",
+        bad="a = {\n\tb = 1\n\tis_bad yes\n}",
+        good="a = {\n\tb = 1\n\tis_bad = yes\n}",
         find=_missing_operators,
     ),
 )

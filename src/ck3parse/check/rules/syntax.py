@@ -83,7 +83,7 @@ RULES = (
         "missing-name",
         help="write the name of a scripted value after @, without a space",
         why="An @ is followed by neither a name nor a [.",
-        bad="gold = @12",
+        bad="gold = @",
         good="gold = @twelve",
     ),
     Rule(

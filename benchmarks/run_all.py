@@ -31,6 +31,7 @@ SCRIPTS = {
     "hostile": ("Hostile texts", ["{playset}"]),
     "recovery": ("Recovering from errors", ["{playset}"]),
     "bridge": ("The bridge", []),
+    "qbuilder_build": ("qbuilder's build", []),
 }
 """Scripts that print their results: titles and arguments."""
 QUICK = {
@@ -39,6 +40,7 @@ QUICK = {
     "limits": ["{playset}", "--rounds", "1"],
     "hostile": ["{playset}", "--rounds", "1", "--size", "0.2"],
     "bridge": ["--files", "100", "--bulk", "500", "--rounds", "1"],
+    "qbuilder_build": ["--files", "200", "--megabytes", "4", "--rounds", "1"],
 }
 INTRODUCTION = """\
 # Performance

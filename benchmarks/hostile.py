@@ -55,6 +55,25 @@ HOSTILE = {
     "invalid UTF-8 in comments": b"#\xe5\x90\xff\xc3\n",
 }
 
+HOSTILE_TO_CK3 = {
+    "unclosed blocks": b"a={\n",
+    "unclosed blocks, indented": b"\ta = {\n b = 1\n",
+    "stray braces": b"\n } ",
+    "expressions, a line each": b"@[ a\n",
+    "expressions before braces": b"@[ {",
+    "expressions before braces, a line each": b"@[ }\n@[",
+    "unclosed strings": b'"a\n}\n',
+    "operators": b"= =>",
+    "no value": b"a =\n",
+    "directives": b"@:insert ",
+    "parameters": b"a$b",
+    "unusual characters": b"(a ",
+    "no-break spaces": b"a\xc2\xa0",
+    "CR": b"a\r",
+    "comment with CR": b"#\r",
+    "Windows-1252": b"\xe9 ",
+}
+
 HOSTILE_TO_CHECK = {
     "operators": b"= < > <= >= != == ?= ",
     "=": b"=",
@@ -87,6 +106,7 @@ def main() -> int:
     options = argparse.ArgumentParser(description="Compare times on hostile and real files.")
     options.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     options.add_argument("--parser", choices=["native", "python"], default="native")
+    options.add_argument("--dialect", choices=["ck3raven", "ck3"], default="ck3raven")
     options.add_argument("--size", type=float, default=10, help="size of each text in MB")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--check", action="store_true", help="time check instead of the parser")
@@ -94,10 +114,10 @@ def main() -> int:
 
     module = "ck3parse.parser.native" if given.parser == "native" else "ck3parse.parser.reference"
     parse_strictly: Callable[..., ParseOutcome] = importlib.import_module(module).parse_bytes
-    parse = parse_strictly
-    hostile = HOSTILE
+    parse: Callable[..., ParseOutcome] = partial(parse_strictly, dialect=given.dialect)
+    hostile = HOSTILE | (HOSTILE_TO_CK3 if given.dialect == "ck3" else {})
     if given.check:
-        parse = partial(check, parse)
+        parse = partial(check, parse_strictly)
         hostile = HOSTILE | HOSTILE_TO_CHECK
     size = int(given.size * MEGA)
     sound = joined(given.paths, parse_strictly, size)

@@ -52,6 +52,13 @@ impl Visitor for Spans {
 /// What one run did: bytes of output, nodes, and files in which nothing is to be reported.
 type Done = (usize, u64, usize);
 
+/// A way to parse all files, and the seconds that each run took.
+struct Way<'w> {
+    name: &'static str,
+    run: &'w mut dyn FnMut() -> Done,
+    seconds: Vec<f64>,
+}
+
 fn main() -> io::Result<()> {
     let mut arguments = env::args().skip(1);
     let Some(folder) = arguments.next() else {
@@ -113,24 +120,30 @@ fn main() -> io::Result<()> {
         }
         done
     };
-    let mut ways: [(&str, &mut dyn FnMut() -> Done, Vec<f64>); 3] = [
-        ("ck3raven", &mut ck3raven, Vec::new()),
-        ("ck3", &mut ck3, Vec::new()),
-        ("ck3, spans", &mut visited, Vec::new()),
+    let way = |name, run| Way {
+        name,
+        run,
+        seconds: Vec::new(),
+    };
+    let mut ways: [Way; 3] = [
+        way("ck3raven", &mut ck3raven),
+        way("ck3", &mut ck3),
+        way("ck3, spans", &mut visited),
     ];
     let mut done = [(0, 0, 0); 3];
     for _ in 0..runs.max(1) {
         for (way, done) in ways.iter_mut().zip(&mut done) {
             let start = Instant::now();
-            *done = (way.1)();
-            way.2.push(start.elapsed().as_secs_f64());
+            *done = (way.run)();
+            way.seconds.push(start.elapsed().as_secs_f64());
         }
     }
-    for ((name, _, times), (output, nodes, sound)) in ways.iter_mut().zip(done) {
-        times.sort_by(f64::total_cmp);
-        let (best, median) = (times[0], times[times.len() / 2]);
+    for (way, (output, nodes, sound)) in ways.iter_mut().zip(done) {
+        way.seconds.sort_by(f64::total_cmp);
+        let (best, median) = (way.seconds[0], way.seconds[way.seconds.len() / 2]);
         println!(
-            "{name:10} {:6.1} MB/s of source (best {:6.1}), {output} bytes, {nodes} nodes, {sound} sound",
+            "{:10} {:6.1} MB/s of source (best {:6.1}), {output} bytes, {nodes} nodes, {sound} sound",
+            way.name,
             source as f64 / median / 1e6,
             source as f64 / best / 1e6,
         );

@@ -123,6 +123,22 @@ const fn numbers() -> [([u8; 4], u8); 1000] {
     table
 }
 
+/// Numbers below 1000 as text of three digits, and a byte that does not count.
+static THREE_DIGITS: [[u8; 4]; 1000] = {
+    let mut table = [[0; 4]; 1000];
+    let mut number = 0;
+    while number < 1000 {
+        table[number] = [
+            b'0' + (number / 100) as u8,
+            b'0' + (number / 10 % 10) as u8,
+            b'0' + (number % 10) as u8,
+            0,
+        ];
+        number += 1;
+    }
+    table
+};
+
 static HEX: [[u8; 2]; 256] = hex();
 
 const fn hex() -> [[u8; 2]; 256] {
@@ -296,10 +312,40 @@ impl<'b> Writer<'b> {
         self.raw(digits.as_bytes());
     }
 
-    /// Writes a number.
+    /// Writes a number, in most cases one below a million.
     #[inline(always)]
-    pub fn digits(&mut self, digits: &Digits) {
-        self.block(&digits.block, digits.length);
+    pub fn offset(&mut self, number: usize) {
+        if number < 1000 {
+            let (digits, count) = &NUMBERS[number];
+            self.block(digits, *count as usize);
+        } else if number < 1_000_000 {
+            let (digits, count) = &NUMBERS[number / 1000];
+            self.block(digits, *count as usize);
+            self.block(&THREE_DIGITS[number % 1000], 3);
+        } else {
+            self.large_number(number);
+        }
+    }
+
+    /// Returns a cursor at the end of the output, for at most [`MARGIN`] bytes, which knows the place of
+    /// a line. What it writes counts after [`Writer::advance`].
+    #[inline(always)]
+    pub fn cursor(&mut self, line: usize) -> Option<Cursor<'_>> {
+        if line != self.line {
+            self.set_line(line);
+        }
+        Some(Cursor {
+            room: self.bytes[self.at..].first_chunk_mut()?,
+            at: 0,
+            line_piece: &self.line_piece,
+            line_length: self.line_length,
+        })
+    }
+
+    /// Makes what a cursor has written part of the output.
+    #[inline(always)]
+    pub fn advance(&mut self, length: usize) {
+        self.at += length;
     }
 
     /// Leaves room for what [`Writer::overwrite`] or [`Writer::widen`] writes there later.
@@ -308,10 +354,13 @@ impl<'b> Writer<'b> {
         self.at += length;
     }
 
-    /// Writes a number into room that was left for it.
+    /// Writes a number into the room that was left for its `length` digits.
     #[inline(always)]
-    pub fn overwrite(&mut self, at: usize, digits: &Digits) {
-        self.bytes[at..at + digits.length].copy_from_slice(&digits.block[..digits.length]);
+    pub fn overwrite(&mut self, at: usize, length: usize, mut number: usize) {
+        for digit in self.bytes[at..at + length].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
     }
 
     /// Writes numbers that are longer than the room that was left for each.
@@ -319,7 +368,8 @@ impl<'b> Writer<'b> {
     #[inline(never)]
     pub fn widen(&mut self, mut gaps: Vec<Gap>) {
         gaps.sort_unstable_by_key(|gap| gap.at);
-        let missing = |gap: &Gap| gap.digits.length - gap.length;
+        let digits = |gap: &Gap| gap.number.max(1).ilog10() as usize + 1;
+        let missing = |gap: &Gap| digits(gap) - gap.length;
         let total: usize = gaps.iter().map(missing).sum();
         self.reserve(total);
         let mut end = self.at;
@@ -329,8 +379,8 @@ impl<'b> Writer<'b> {
             let after = gap.at + gap.length;
             to -= end - after;
             self.bytes.copy_within(after..end, to);
-            to -= gap.digits.length;
-            self.overwrite(to, &gap.digits);
+            to -= digits(gap);
+            self.overwrite(to, digits(gap), gap.number);
             end = gap.at;
         }
     }
@@ -452,33 +502,77 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// A number as text.
+/// Writes an element whose length is bounded. Its position is a local variable of the caller, which the
+/// processor need not read from memory after each piece.
+pub(crate) struct Cursor<'w> {
+    room: &'w mut [u8; MARGIN],
+    pub at: usize,
+    line_piece: &'w [u8; 48],
+    line_length: usize,
+}
+
+impl Cursor<'_> {
+    #[inline(always)]
+    pub fn block<const N: usize>(&mut self, block: &[u8; N], length: usize) {
+        self.room[self.at..self.at + N].copy_from_slice(block);
+        self.at += length;
+    }
+
+    #[inline(always)]
+    pub fn piece<const N: usize>(&mut self, piece: &Piece<N>) {
+        self.block(&piece.block, piece.length);
+    }
+
+    #[inline(always)]
+    pub fn digits(&mut self, digits: Digits) {
+        self.block(&digits.word.to_le_bytes(), digits.length);
+    }
+
+    /// Writes two numbers with a comma.
+    #[inline(always)]
+    pub fn span(&mut self, start: Digits, end: Digits) {
+        self.digits(start);
+        self.room[self.at] = b',';
+        self.at += 1;
+        self.digits(end);
+    }
+
+    /// Writes `],"line":…,"column":…`.
+    #[inline(always)]
+    pub fn place(&mut self, column: Digits) {
+        self.room[self.at] = b']';
+        self.at += 1;
+        self.block(self.line_piece, self.line_length);
+        self.digits(column);
+    }
+}
+
+/// The digits of a number below [`Digits::LIMIT`].
 #[derive(Clone, Copy)]
 pub(crate) struct Digits {
-    block: [u8; 24],
+    word: u64,
     pub length: usize,
 }
 
 impl Digits {
+    pub const LIMIT: usize = 1_000_000;
+
     #[inline(always)]
     pub fn of(number: usize) -> Self {
-        let mut block = [0; 24];
-        let mut length = 0;
-        if number < 1000 {
+        let high = number / 1000;
+        if high == 0 {
             let (digits, count) = NUMBERS[number];
-            block[..4].copy_from_slice(&digits);
-            length += count as usize;
-        } else if number < 1_000_000 {
-            let (digits, count) = NUMBERS[number / 1000];
-            block[..4].copy_from_slice(&digits);
-            length += count as usize;
-            length += three_digits(&mut block[length..], number % 1000);
-        } else {
-            let digits = number.to_string();
-            block[..digits.len()].copy_from_slice(digits.as_bytes());
-            length = digits.len();
+            return Digits {
+                word: u32::from_le_bytes(digits).into(),
+                length: count as usize,
+            };
         }
-        Digits { block, length }
+        let (digits, count) = NUMBERS[high];
+        let low = u32::from_le_bytes(THREE_DIGITS[number % 1000]);
+        Digits {
+            word: u64::from(u32::from_le_bytes(digits)) | u64::from(low) << (8 * count),
+            length: count as usize + 3,
+        }
     }
 }
 
@@ -486,7 +580,7 @@ impl Digits {
 pub(crate) struct Gap {
     pub at: usize,
     pub length: usize,
-    pub digits: Digits,
+    pub number: usize,
 }
 
 /// Writes a number below 1000 with three digits, and returns the number of digits.

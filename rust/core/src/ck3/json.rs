@@ -60,15 +60,39 @@ macro_rules! operators {
     };
 }
 
+/// Texts up to this length are copied as one block, in bytes.
+const SHORT: usize = 32;
+
 /// An open block whose end is to be written.
 struct Open {
     at: usize,
+    /// How many digits there is room for.
     room: usize,
+    /// The first number that does not fit.
+    limit: usize,
 }
+
+/// The first number that has more digits than each index.
+const LIMITS: [usize; 10] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    1_000_000_000,
+];
 
 /// Writes nodes as JSON into a buffer.
 pub(crate) struct Json<'s, 'b> {
-    source: &'s Source<'s>,
+    text: &'s [u8],
+    /// See [`Source`].
+    offsets: Option<&'s [usize]>,
+    /// Whether all offsets have [`Digits`].
+    small: bool,
     out: Writer<'b>,
     open: Vec<Open>,
     gaps: Vec<Gap>,
@@ -82,7 +106,9 @@ impl<'s, 'b> Json<'s, 'b> {
         out.raw(source.encoding.as_bytes());
         out.raw(br#"","children":["#);
         Json {
-            source,
+            text: &source.text,
+            offsets: source.offsets.as_deref(),
+            small: source.offsets.is_none() && source.text.len() < Digits::LIMIT,
             out,
             open: Vec::new(),
             gaps: Vec::new(),
@@ -117,28 +143,43 @@ impl<'s, 'b> Json<'s, 'b> {
     /// Makes room for an element.
     #[inline(always)]
     fn begin(&mut self, start: usize) {
-        self.out.reserve_element(start, self.source.text.len());
+        self.out.reserve_element(start, self.text.len());
         self.node_count += 1;
     }
 
+    /// Returns the offset in the file of an offset in the text.
     #[inline(always)]
-    fn offset(&self, at: usize) -> Digits {
-        Digits::of(self.source.offset(at))
+    fn in_file(&self, at: usize) -> usize {
+        match self.offsets {
+            None => at,
+            Some(offsets) => offsets[at],
+        }
     }
 
     #[inline(always)]
     fn offsets(&mut self, start: usize, end: usize) {
-        let digits = self.offset(start);
-        self.out.digits(&digits);
+        let (start, end) = (self.in_file(start), self.in_file(end));
+        self.out.offset(start);
         self.out.byte(b',');
-        let digits = self.offset(end);
-        self.out.digits(&digits);
+        self.out.offset(end);
+    }
+
+    /// Returns a block that starts with the text of a scalar and its length, if the text is short,
+    /// needs no escaping and has no parameters.
+    #[inline(always)]
+    fn short(&self, scalar: &Scalar) -> Option<(&'s [u8; SHORT], usize)> {
+        let (start, end) = scalar.inner();
+        if !self.small || !scalar.plain || scalar.params || end - start > SHORT {
+            return None;
+        }
+        let text = self.text;
+        Some((text[start..].first_chunk()?, end - start))
     }
 
     /// Writes the text of a scalar.
     #[inline(always)]
     fn text(&mut self, scalar: &Scalar) {
-        let text = &self.source.text[..];
+        let text = self.text;
         let (start, end) = scalar.inner();
         if scalar.plain {
             self.out.plain(text, start, end);
@@ -176,7 +217,7 @@ impl<'s, 'b> Json<'s, 'b> {
     }
 
     fn params(&mut self, scalar: &Scalar) {
-        let text = &self.source.text[scalar.start..scalar.end];
+        let text = &self.text[scalar.start..scalar.end];
         for name in params_of(text) {
             self.out.raw(b"\"");
             self.out.escaped_utf_8(name);
@@ -189,13 +230,7 @@ impl<'s, 'b> Json<'s, 'b> {
     #[inline(always)]
     fn value_members(&mut self, value: &Scalar) {
         self.text(value);
-        self.out.piece(match value.kind {
-            TokenKind::Identifier => const { &kind(ValueType::Identifier) },
-            TokenKind::Number => const { &kind(ValueType::Number) },
-            TokenKind::Bool => const { &kind(ValueType::Bool) },
-            TokenKind::String => const { &kind(ValueType::String) },
-            _ => other_kind(value.kind),
-        });
+        self.out.piece(kind_piece(value.kind));
         if value.params {
             self.value_params(value);
         }
@@ -211,17 +246,22 @@ impl<'s, 'b> Json<'s, 'b> {
     /// Writes the span of a node whose end is not known yet, and its place.
     #[inline(always)]
     fn opening(&mut self, start: &Scalar) {
-        let digits = self.offset(start.start);
-        self.out.digits(&digits);
+        let before = self.out.length();
+        self.out.offset(self.in_file(start.start));
+        let room = self.out.length() - before;
         self.out.byte(b',');
-        self.open.push(Open {
-            at: self.out.length(),
-            room: digits.length,
-        });
-        self.out.leave(digits.length);
+        self.leave(self.out.length(), room);
+        self.out.leave(room);
         self.out.byte(b']');
         self.out.place(start.line, start.column);
         self.out.piece(&CHILDREN);
+    }
+
+    /// Remembers where the end of a block is to be written.
+    #[inline(always)]
+    fn leave(&mut self, at: usize, room: usize) {
+        let limit = LIMITS[room.min(LIMITS.len() - 1)];
+        self.open.push(Open { at, room, limit });
     }
 
     /// Writes an element of any form.
@@ -302,6 +342,20 @@ impl Nodes for Json<'_, '_> {
     #[inline(always)]
     fn value(&mut self, value: &Scalar) {
         self.begin(value.start);
+        if let Some((text, length)) = self.short(value)
+            && let Some(mut cursor) = self.out.cursor(value.line)
+        {
+            cursor.piece(&VALUE);
+            cursor.block(text, length);
+            cursor.piece(kind_piece(value.kind));
+            cursor.piece(&SPAN);
+            cursor.span(Digits::of(value.start), Digits::of(value.end));
+            cursor.place(Digits::of(value.column));
+            cursor.piece(&END);
+            let length = cursor.at;
+            self.out.advance(length);
+            return;
+        }
         self.out.piece(&VALUE);
         self.value_members(value);
         self.out.piece(&SPAN);
@@ -314,25 +368,38 @@ impl Nodes for Json<'_, '_> {
     #[inline(always)]
     fn assign(&mut self, key: &Scalar, operator: TokenKind, value: &Scalar) {
         self.begin(key.start);
+        if key.kind == TokenKind::Identifier
+            && let Some((key_text, key_length)) = self.short(key)
+            && let Some((text, length)) = self.short(value)
+            && let Some(mut cursor) = self.out.cursor(key.line)
+        {
+            let (start, end) = (Digits::of(key.start), Digits::of(value.end));
+            cursor.piece(&ASSIGN);
+            cursor.block(key_text, key_length);
+            cursor.piece(&KEY_SPAN);
+            cursor.span(start, Digits::of(key.end));
+            cursor.piece(operators!(assigned, operator));
+            cursor.block(text, length);
+            cursor.piece(kind_piece(value.kind));
+            cursor.piece(&VALUE_SPAN);
+            cursor.span(Digits::of(value.start), end);
+            cursor.piece(&SPAN_AFTER);
+            cursor.span(start, end);
+            cursor.place(Digits::of(key.column));
+            cursor.piece(&END);
+            let length = cursor.at;
+            self.out.advance(length);
+            return;
+        }
         self.out.piece(&ASSIGN);
         self.key(key);
-        let start = self.offset(key.start);
-        self.out.digits(&start);
-        self.out.byte(b',');
-        let digits = self.offset(key.end);
-        self.out.digits(&digits);
+        self.offsets(key.start, key.end);
         self.out.piece(operators!(assigned, operator));
         self.value_members(value);
         self.out.piece(&VALUE_SPAN);
-        let digits = self.offset(value.start);
-        self.out.digits(&digits);
-        self.out.byte(b',');
-        let end = self.offset(value.end);
-        self.out.digits(&end);
+        self.offsets(value.start, value.end);
         self.out.piece(&SPAN_AFTER);
-        self.out.digits(&start);
-        self.out.byte(b',');
-        self.out.digits(&end);
+        self.offsets(key.start, value.end);
         self.out.byte(b']');
         self.out.place(key.line, key.column);
         self.out.piece(&END);
@@ -341,6 +408,27 @@ impl Nodes for Json<'_, '_> {
     #[inline(always)]
     fn block(&mut self, key: &Scalar, operator: TokenKind) {
         self.begin(key.start);
+        if key.kind == TokenKind::Identifier
+            && let Some((text, length)) = self.short(key)
+            && let before = self.out.length()
+            && let Some(mut cursor) = self.out.cursor(key.line)
+        {
+            let start = Digits::of(key.start);
+            cursor.piece(&BLOCK);
+            cursor.block(text, length);
+            cursor.piece(&KEY_SPAN);
+            cursor.span(start, Digits::of(key.end));
+            cursor.piece(operators!(opened, operator));
+            // Its end is written over the second of these.
+            cursor.span(start, start);
+            let at = before + cursor.at - start.length;
+            cursor.place(Digits::of(key.column));
+            cursor.piece(&CHILDREN);
+            let length = cursor.at;
+            self.out.advance(length);
+            self.leave(at, start.length);
+            return;
+        }
         self.out.piece(&BLOCK);
         self.key(key);
         self.offsets(key.start, key.end);
@@ -366,17 +454,14 @@ impl Nodes for Json<'_, '_> {
 
     #[inline(always)]
     fn close(&mut self, end: usize) {
-        self.out.reserve_element(end, self.source.text.len());
-        if let Some(Open { at, room }) = self.open.pop() {
-            let digits = self.offset(end);
-            if digits.length == room {
-                self.out.overwrite(at, &digits);
+        self.out.reserve_element(end, self.text.len());
+        let number = self.in_file(end);
+        if let Some(Open { at, room, limit }) = self.open.pop() {
+            if number < limit {
+                self.out.overwrite(at, room, number);
             } else {
-                self.gaps.push(Gap {
-                    at,
-                    length: room,
-                    digits,
-                });
+                let length = room;
+                self.gaps.push(Gap { at, length, number });
             }
         }
         self.out.drop_comma();
@@ -386,6 +471,17 @@ impl Nodes for Json<'_, '_> {
 
 fn value_type(kind: TokenKind) -> ValueType {
     kind.value_type().unwrap_or(ValueType::Identifier)
+}
+
+#[inline(always)]
+fn kind_piece(token: TokenKind) -> &'static Piece<32> {
+    match token {
+        TokenKind::Identifier => const { &kind(ValueType::Identifier) },
+        TokenKind::Number => const { &kind(ValueType::Number) },
+        TokenKind::Bool => const { &kind(ValueType::Bool) },
+        TokenKind::String => const { &kind(ValueType::String) },
+        _ => other_kind(token),
+    }
 }
 
 fn other_kind(token: TokenKind) -> &'static Piece<32> {

@@ -158,7 +158,7 @@ const fn start(byte: u8) -> Start {
 }
 
 /// Whether a word ends before each byte.
-static STOPS: [bool; 256] = {
+pub(crate) static STOPS: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 256 {

@@ -23,11 +23,6 @@ impl Source<'_> {
         let lone = memchr_iter(b'\r', text).any(|at| text.get(at + 1) != Some(&b'\n'));
         (!lone).then_some(text)
     }
-
-    /// Returns the offset in the file of an offset in the text.
-    pub fn offset(&self, at: usize) -> usize {
-        self.offsets.as_ref().map_or(at, |offsets| offsets[at])
-    }
 }
 
 /// Returns a file's text. `windows_1252` says what it is read as if it is not UTF-8.

@@ -6,10 +6,10 @@ use std::collections::HashSet;
 
 use memchr::{memchr, memchr2_iter};
 
-use crate::chars::decode;
+use crate::chars::{blank_run, decode, name_run};
+use crate::ck3::parser::STOPS;
 use crate::ck3::source::Source;
 use crate::ck3::words::word_of;
-use crate::dialect::contains;
 use crate::grammar_tables::{CK3, ErrorKind, TokenKind};
 use crate::recovery_tokens::{RecoveryTokens, StringEnd, Table};
 use crate::text::is_continuation;
@@ -77,7 +77,7 @@ impl Reader<'_> {
         while let Some(&byte) = self.text.get(self.at) {
             let start = self.at;
             match byte {
-                b' ' | b'\t' | b'\r' | b'\n' => self.at += 1,
+                b' ' | b'\t' | b'\r' | b'\n' => self.at = blank_run(self.text, start + 1),
                 b'#' => self.comment(),
                 b'"' => self.string(),
                 b'@' if self.text.get(start + 1) == Some(&b'[') => self.expression(),
@@ -167,13 +167,10 @@ impl Reader<'_> {
         let start = self.at;
         let mut end = start;
         while let Some(&byte) = self.text.get(end) {
-            if byte <= 0x20 || byte == 0x7f || contains(CK3.word_stops, byte) {
+            if STOPS[byte as usize] || byte >= 0x80 && self.separator(end) > 0 {
                 break;
             }
-            if byte >= 0x80 && self.separator(end) > 0 {
-                break;
-            }
-            end += 1;
+            end = name_run(self.text, end + 1);
         }
         let text = &self.text[start..end];
         let word = word_of(text);
@@ -195,14 +192,21 @@ impl Reader<'_> {
         let is_sign = |byte: &&u8| matches!(byte, b'=' | b'<' | b'>' | b'!' | b'?');
         let end = start + self.text[start..].iter().take_while(is_sign).count();
         let text = &self.text[start..end];
-        let is_written = |kind: &&TokenKind| {
-            kind.is_operator() && kind.texts().iter().any(|each| each.as_bytes() == text)
+        let kind = match text {
+            b"=" => TokenKind::Equal,
+            b"==" => TokenKind::EqualEqual,
+            b"?=" => TokenKind::MaybeEqual,
+            b"!=" => TokenKind::NotEqual,
+            b"<" => TokenKind::Less,
+            b"<=" => TokenKind::LessEqual,
+            b">" => TokenKind::Greater,
+            b">=" => TokenKind::GreaterEqual,
+            _ => {
+                self.table.fault(ErrorKind::UnknownOperator, start, end);
+                TokenKind::Equal
+            }
         };
-        let kind = TokenKind::ALL.iter().find(is_written);
-        if kind.is_none() {
-            self.table.fault(ErrorKind::UnknownOperator, start, end);
-        }
-        self.add(kind.copied().unwrap_or(TokenKind::Equal), start, end);
+        self.add(kind, start, end);
     }
 
     fn expression(&mut self) {

@@ -2,6 +2,8 @@
 //!
 //! `ck3parse/parser/ck3/words.py` is the same in Python.
 
+use memchr::memchr_iter;
+
 use crate::chars::{Class, wide_at};
 use crate::dialect::contains;
 use crate::grammar_tables::{CK3, ErrorKind, TokenKind};
@@ -19,7 +21,7 @@ pub(crate) struct Word {
 /// Returns what a word is.
 pub(crate) fn word_of(text: &[u8]) -> Word {
     let kind = kind_of(text);
-    let dollars = text.iter().filter(|&&byte| byte == b'$').count();
+    let dollars = memchr_iter(b'$', text).count();
     let params = dollars > 1 && kind == TokenKind::Identifier && params_of(text).next().is_some();
     let fault = if text == b"@" {
         Some((ErrorKind::ExpectedName, 0, 1))
@@ -103,12 +105,23 @@ pub(crate) const fn is_usual(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || contains(CK3.word_signs, byte)
 }
 
+/// Whether each ASCII character is usual in a word.
+static USUAL: [bool; 128] = {
+    let mut table = [false; 128];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = is_usual(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
 /// Returns where the first unusual character of a word starts and ends.
 fn unusual_in(text: &[u8]) -> Option<(usize, usize)> {
     let mut at = 0;
     while at < text.len() {
         if text[at].is_ascii() {
-            if !is_usual(text[at]) {
+            if !USUAL[text[at] as usize] {
                 return Some((at, at + 1));
             }
             at += 1;

@@ -1,4 +1,4 @@
-"""The speed of typed nodes: `python benchmarks/tree.py PATH... [--rounds 5]`.
+"""The speed of typed nodes: `python benchmarks/tree.py PATH... [--rounds 5] [--dialect ck3]`.
 
 Parses every `*.txt` file below the paths. Then it times, on one core and in MB of source a second,
 how trees are decoded from their JSON: `open` decodes a root, `find` also each of its children that
@@ -12,7 +12,9 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
+from ck3parse.messages import DialectName
 from ck3parse.parser import parse_bytes
 from ck3parse.tree import Tree, decode
 
@@ -39,10 +41,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description="Measure the speed of typed nodes on one core.")
     options.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--dialect", choices=get_args(DialectName), default="ck3")
     given = options.parse_args()
 
     sources = [file.read_bytes() for path in given.paths for file in sorted(path.rglob("*.txt"))]
-    parsed = [(len(data), parse_bytes(data, "a.txt").ast_json) for data in sources]
+    parsed = [
+        (len(data), parse_bytes(data, "a.txt", dialect=given.dialect).ast_json) for data in sources
+    ]
     trees = [(size, ast_json) for size, ast_json in parsed if ast_json is not None]
     if not trees:
         options.error("there are no *.txt files that parse")

@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from ck3parse.config import Settings
-from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messages import DialectName, ParseRequest, ParseResult
 from ck3parse.messaging.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
 from ck3parse.parser import parse_bytes
 
@@ -264,3 +264,16 @@ def test_a_worker_that_does_not_know_extractors_is_named() -> None:
     """One of an earlier version ignores the field."""
     with pytest.raises(OtherOriginError, match="does not have the extractor"):
         OURS.results([EXTRACT], answer(b"a = 1"))
+
+
+@pytest.mark.parametrize("piece", [b'a""', b"a ", b'""', b"{}"])
+@pytest.mark.parametrize("dialect", ["ck3raven", "ck3"])
+def test_the_densest_trees_are_accepted(piece: bytes, dialect: DialectName) -> None:
+    content = piece * (1_000_000 // len(piece))
+    outcome = parse_bytes(content, "0.txt", dialect=dialect)
+    assert outcome.ast_json
+    # In a file of 64 MB, offsets and columns have one or two more digits.
+    longer = b"0" * (outcome.ast_json.count(b'"line"') * 6)
+    frame = zstandard.compress(outcome.ast_json[:-1] + longer + b"}")
+    told = answer(content, ast=frame, parser_version="" if dialect == "ck3raven" else "ck3/7")
+    assert CK3.results([ParseRequest("0", "0.txt", dialect=dialect)], told)

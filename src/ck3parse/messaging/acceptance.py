@@ -17,8 +17,8 @@ from ck3parse.files.reading import too_large
 from ck3parse.messages import DEFAULT_DIALECT, Origin, ParseRequest, ParseResult
 from ck3parse.parser.outcome import is_object
 
-_MAX_EXPANSION = 64
-"""Bytes of AST for each byte of script: values of one letter each have 48, in a file of 64 MB."""
+_MAX_EXPANSION = 80
+"""Bytes of AST for each byte of script: `a""` without end has 68 in `ck3`, in a file of 64 MB."""
 _MAX_HEAD_BYTES = 64 * 1024
 """Bytes of AST that an empty file may have: the AST contains the file's name."""
 _DEFAULT_MAX_FILE_BYTES = Settings().max_file_bytes

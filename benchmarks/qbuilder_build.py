@@ -45,6 +45,8 @@ from qbuilder_database import Queued, connect, enqueue, make_database
 from qbuilder_worker import Worker
 
 URGENT = 100
+MOST_BUILDS = 20
+"""Builds beside which the latency of `URGENT` items is measured, at most."""
 
 
 def corpus(folder: Path, count: int) -> tuple[Path, list[Queued]]:
@@ -101,7 +103,7 @@ def floor(made: Path, path: Path) -> None:
     trees = asts.fetchall()
     db = connect(path)
     db.row_factory = None
-    began = perf_counter()
+    began, cpu = perf_counter(), process_time()
     db.execute("BEGIN IMMEDIATE")
     triggers = row_triggers(db)
     for trigger in triggers:
@@ -128,10 +130,14 @@ def floor(made: Path, path: Path) -> None:
     db.commit()
     db.close()
     _taken["floor"].append(perf_counter() - began)
+    _taken["floor, CPU"].append(process_time() - cpu)
     source.close()
 
 
-_taken: dict[str, list[float]] = {"floor": [], "build": [], "client": [], "one by one": []}
+_taken: dict[str, list[float]] = {
+    name: [] for name in ("floor", "floor, CPU", "build", "client, CPU", "one by one")
+}
+"""Seconds by what was measured. The processor time is the client's alone, without its workers."""
 
 
 def fresh(folder: Path, name: str, root: Path, items: Sequence[Queued]) -> Path:
@@ -194,9 +200,9 @@ def latencies(path: Path, root: Path, urgent: Sequence[Queued]) -> list[float]:
             began = perf_counter()
             sql = "SELECT status FROM build_queue ORDER BY build_id DESC LIMIT 1"
             while db.execute(sql).fetchone()[0] != "completed":
+                if over.is_set():
+                    return
                 time.sleep(0.002)
-            if over.is_set():
-                break
             taken.append(perf_counter() - began)
 
     beside(path, ask)
@@ -238,18 +244,23 @@ def main() -> None:
             began, cpu = perf_counter(), process_time()
             build(path)
             _taken["build"].append(perf_counter() - began)
-            _taken["client"].append(process_time() - cpu)
+            _taken["client, CPU"].append(process_time() - cpu)
             floor(path, fresh(folder, "floor", root, items))
             if options.part:
                 _taken["one by one"].append(one_by_one(fresh(folder, "single", root, part)))
         report(path, items, part)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         show("another writer's wait", waits_of_a_writer(fresh(folder, "waits", root, items)))
+        # A hash of its own for each, so that it has to be parsed.
         urgent = [
-            Queued(item.relpath, "E_SCRIPT", 1, f"{n:064}")
-            for n, item in enumerate(items[: URGENT * 3])
+            Queued(item.relpath, "E_SCRIPT", 1, f"{number:064}")
+            for number, item in enumerate(items[:URGENT])
         ]
-        found = latencies(fresh(folder, "urgent", root, items), root, urgent)
+        found: list[float] = []
+        for _ in range(MOST_BUILDS):
+            found += latencies(fresh(folder, "urgent", root, items), root, urgent)
+            if len(found) >= URGENT:
+                break
         if found:
             show("an item with a priority", found[:URGENT])
         print(f"the client's memory: {memory:,.0f} MB at most, with the benchmark's own")
@@ -271,7 +282,10 @@ def report(path: Path, items: Sequence[Queued], part: Sequence[Queued]) -> None:
     )
     for name, seconds in median.items():
         print(f"  {name:12} {seconds:8.2f} s  ({', '.join(f'{s:.2f}' for s in _taken[name])})")
-    print(f"build / floor: {median['build'] / median['floor']:.2f} (to reach: at most 1.3)")
+    print(
+        f"build / floor: {median['build'] / median['floor']:.2f} (to reach: at most 1.3);"
+        f" in processor time {median['client, CPU'] / median['floor, CPU']:.2f}"
+    )
     if "one by one" in median:
         each = median["one by one"] / len(part), median["build"] / len(items)
         print(

@@ -23,7 +23,15 @@ import msgspec
 from ck3parse.errors import Ck3parseError
 
 Kind = Literal[
-    "identifier", "string", "number", "date", "bool", "param", "variable", "expression", "operator"
+    "identifier",
+    "string",
+    "number",
+    "date",
+    "bool",
+    "param",
+    "variable",
+    "expression",
+    "operator",
 ]
 """What a key or a value of dialect `ck3` is."""
 
@@ -71,17 +79,9 @@ class Ck3Node(Node, frozen=True, gc=False):
 
 
 class _Placed(Ck3Node, frozen=True, gc=False, kw_only=True):
-    """A node of dialect `ck3` that is a part of the file.
+    """A node of dialect `ck3` that is a part of the file."""
 
-    Attributes:
-        span: its place in the file.
-        line: the line where it starts, from 1.
-        column: the column where it starts, in code points from 1.
-    """
-
-    span: Span
-    line: int
-    column: int
+    # Each node lists all its fields in the order of its JSON, in which they decode fastest.
 
     def text(self, data: bytes, encoding: str | None = None) -> str:
         """Return the text of this node as it stands in the file.
@@ -91,7 +91,7 @@ class _Placed(Ck3Node, frozen=True, gc=False, kw_only=True):
             encoding: a codec of Python. Default: UTF-16 if the file begins with its byte order
                 mark, otherwise UTF-8. Invalid bytes become U+FFFD.
         """
-        return source_text(data, self.span, encoding)
+        return source_text(data, cast("Element", self).span, encoding)
 
 
 class Value(_Placed, frozen=True, gc=False, kw_only=True, tag="value"):
@@ -111,7 +111,10 @@ class Value(_Placed, frozen=True, gc=False, kw_only=True, tag="value"):
 
     value: str
     kind: Kind
-    params: list[str] = []
+    params: tuple[str, ...] = ()
+    span: Span
+    line: int
+    column: int
 
 
 class Assign(_Placed, frozen=True, gc=False, kw_only=True, tag="assign"):
@@ -136,13 +139,16 @@ class Assign(_Placed, frozen=True, gc=False, kw_only=True, tag="assign"):
 
     key: str
     key_kind: Kind = "identifier"
-    key_params: list[str] = []
+    key_params: tuple[str, ...] = ()
     key_span: Span
     op: str
     value: str
     kind: Kind
-    params: list[str] = []
+    params: tuple[str, ...] = ()
     value_span: Span
+    span: Span
+    line: int
+    column: int
 
 
 class Block(_Placed, frozen=True, gc=False, kw_only=True, tag="block"):
@@ -165,10 +171,13 @@ class Block(_Placed, frozen=True, gc=False, kw_only=True, tag="block"):
 
     key: str
     key_kind: Kind = "identifier"
-    key_params: list[str] = []
+    key_params: tuple[str, ...] = ()
     key_span: Span
     op: str
     tag: str | None = None
+    span: Span
+    line: int
+    column: int
     children: "list[Element]"
 
 
@@ -184,6 +193,9 @@ class List(_Placed, frozen=True, gc=False, kw_only=True, tag="list"):
 
     key: ClassVar[None] = None
 
+    span: Span
+    line: int
+    column: int
     children: "list[Element]"
 
 
@@ -211,14 +223,17 @@ class Directive(_Placed, frozen=True, gc=False, kw_only=True, tag="directive"):
     word: str
     key: str | None = None
     key_kind: Kind = "identifier"
-    key_params: list[str] = []
+    key_params: tuple[str, ...] = ()
     key_span: Span | None = None
     op: str | None = None
     tag: str | None = None
     value: str | None = None
     kind: Kind | None = None
-    params: list[str] = []
+    params: tuple[str, ...] = ()
     value_span: Span | None = None
+    span: Span
+    line: int
+    column: int
     children: "list[Element]" = []
 
 
@@ -282,7 +297,11 @@ class RavenValue(RavenNode, frozen=True, gc=False, tag="value", rename={"kind": 
 
 
 class RavenAssign(
-    RavenNode, frozen=True, gc=False, tag="assignment", rename={"op": "operator", "node": "value"}
+    RavenNode,
+    frozen=True,
+    gc=False,
+    tag="assignment",
+    rename={"op": "operator", "node": "value"},
 ):
     """A key with an operator and a scalar: `key = value`.
 
@@ -314,7 +333,11 @@ class RavenAssign(
 
 
 class RavenBlock(
-    RavenNode, frozen=True, gc=False, tag="block", rename={"key": "name", "op": "operator"}
+    RavenNode,
+    frozen=True,
+    gc=False,
+    tag="block",
+    rename={"key": "name", "op": "operator"},
 ):
     """A key with an operator and braces: `key = { … }`.
 

@@ -80,9 +80,9 @@ def test_each_node_of_contract_2_has_its_class() -> None:
     assert (colour.key, colour.tag, colour.line, colour.column) == ("a", "hsv", 3, 1)
     param, word = colour.children
     assert isinstance(param, Value)
-    assert (param.kind, param.params) == ("param", [])
+    assert (param.kind, param.params) == ("param", ())
     assert isinstance(word, Value)
-    assert (word.value, word.kind, word.params) == ("has_$P$", "identifier", ["P"])
+    assert (word.value, word.kind, word.params) == ("has_$P$", "identifier", ("P",))
     assert isinstance(braces, List)
     assert [child.key for child in braces.children] == [None]
     assert isinstance(directive, Directive)

@@ -49,12 +49,15 @@ class Parser(NamedTuple):
         mode: Mode,
         max_depth: int,
         dialect: DialectName = DEFAULT_DIALECT,
+        comments: bool = False,
     ) -> ParseOutcome:
         """Parse the content of a file (`bytes`) or a text (`str`)."""
         parse = self.parse_bytes if isinstance(source, bytes) else self.parse_text
         if dialect == DEFAULT_DIALECT:
             return parse(source, name, mode=mode, max_depth=max_depth)
-        return parse(source, name, mode=mode, max_depth=max_depth, dialect=dialect)
+        return parse(
+            source, name, mode=mode, max_depth=max_depth, dialect=dialect, comments=comments
+        )
 
     @property
     def version(self) -> str:
@@ -90,6 +93,7 @@ def parse_bytes(
     mode: Mode = "strict",
     max_depth: int = DEFAULT_MAX_DEPTH,
     dialect: DialectName = DEFAULT_DIALECT,
+    comments: bool = False,
 ) -> ParseOutcome:
     """Parse the content of a file.
 
@@ -101,13 +105,16 @@ def parse_bytes(
             Dialect `ck3` always recovers.
         max_depth: how deep braces may nest.
         dialect: how to read the script.
+        comments: whether the root lists the spans of comments, which only dialect `ck3` can.
 
     Raises:
         UsageError: the parser that `CK3PARSE_PARSER` selects does not parse this dialect.
     """
     parser = _parser(read_setting("parser"))
     parser.version_of(dialect)
-    return parser.parse(data, name, mode=mode, max_depth=max_depth, dialect=dialect)
+    return parser.parse(
+        data, name, mode=mode, max_depth=max_depth, dialect=dialect, comments=comments
+    )
 
 
 def parse_text(
@@ -117,6 +124,7 @@ def parse_text(
     mode: Mode = "strict",
     max_depth: int = DEFAULT_MAX_DEPTH,
     dialect: DialectName = DEFAULT_DIALECT,
+    comments: bool = False,
 ) -> ParseOutcome:
     """Parse a text. In `ck3raven`, a byte order mark is an error, and line ends are kept.
 
@@ -127,13 +135,16 @@ def parse_text(
         mode: as for `parse_bytes`.
         max_depth: how deep braces may nest.
         dialect: how to read the script.
+        comments: whether the root lists the spans of comments, which only dialect `ck3` can.
 
     Raises:
         UsageError: the parser that `CK3PARSE_PARSER` selects does not parse this dialect.
     """
     parser = _parser(read_setting("parser"))
     parser.version_of(dialect)
-    return parser.parse(text, name, mode=mode, max_depth=max_depth, dialect=dialect)
+    return parser.parse(
+        text, name, mode=mode, max_depth=max_depth, dialect=dialect, comments=comments
+    )
 
 
 def parser_in_use() -> Parser:

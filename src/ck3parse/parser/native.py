@@ -19,13 +19,14 @@ def parse_bytes(
     mode: Mode = "strict",
     max_depth: int = DEFAULT_MAX_DEPTH,
     dialect: DialectName = DEFAULT_DIALECT,
+    comments: bool = False,
 ) -> ParseOutcome:
     """Parse the content of a file; see `ck3parse.parser.parse_bytes`."""
     if dialect == "ck3":
         from ck3parse.parser.ck3.source import is_windows_1252
 
         max_faults = MAX_DIAGNOSTICS + 1
-        parsed = _native.parse_ck3(data, is_windows_1252(name), max_depth, max_faults, False)
+        parsed = _native.parse_ck3(data, is_windows_1252(name), max_depth, max_faults, comments)
         return _recovered(*parsed, max_depth)
     outcome = _outcome(*_native.parse_bytes(data, name, max_depth))
     if mode == "strict" or outcome.success:
@@ -41,11 +42,12 @@ def parse_text(
     mode: Mode = "strict",
     max_depth: int = DEFAULT_MAX_DEPTH,
     dialect: DialectName = DEFAULT_DIALECT,
+    comments: bool = False,
 ) -> ParseOutcome:
     """Parse a text; see `ck3parse.parser.parse_text`."""
     if dialect == "ck3":
         data = text.encode("utf-8", "surrogatepass")
-        return parse_bytes(data, name, max_depth=max_depth, dialect=dialect)
+        return parse_bytes(data, name, max_depth=max_depth, dialect=dialect, comments=comments)
     outcome = _outcome(*_native.parse_text(text, name, max_depth))
     if mode == "strict" or outcome.success:
         return outcome

@@ -57,12 +57,13 @@ def parse_bytes(
     mode: Mode = "strict",
     max_depth: int = DEFAULT_MAX_DEPTH,
     dialect: DialectName = DEFAULT_DIALECT,
+    comments: bool = False,
 ) -> ParseOutcome:
     """Parse the content of a file; see `ck3parse.parser.parse_bytes`."""
     if dialect == "ck3":
         from ck3parse.parser.ck3 import reference as ck3
 
-        return ck3.parse_bytes(data, name, max_depth=max_depth)
+        return ck3.parse_bytes(data, name, max_depth=max_depth, comments=comments)
     text = data.decode("utf-8-sig", "replace")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -76,11 +77,12 @@ def parse_text(
     mode: Mode = "strict",
     max_depth: int = DEFAULT_MAX_DEPTH,
     dialect: DialectName = DEFAULT_DIALECT,
+    comments: bool = False,
 ) -> ParseOutcome:
     """Parse a text; see `ck3parse.parser.parse_text`."""
     if dialect == "ck3":
         data = text.encode("utf-8", "surrogatepass")
-        return parse_bytes(data, name, max_depth=max_depth, dialect=dialect)
+        return parse_bytes(data, name, max_depth=max_depth, dialect=dialect, comments=comments)
     parse = _Parse(text, CK3RAVEN, max_depth)
     try:
         parse.run()

@@ -139,9 +139,19 @@ class Queued(NamedTuple):
     has_root: bool = True
 
 
+_opened: list[sqlite3.Connection] = []
+
+
+def close_all() -> None:
+    """Close the connections that `connect` opened: from 3.13 on, Python reports those left open."""
+    while _opened:
+        _opened.pop().close()
+
+
 def connect(path: Path, timeout: float = 5.0) -> sqlite3.Connection:
     """Return a connection like qbuilder's."""
     db = sqlite3.connect(path, timeout=timeout, check_same_thread=False)
+    _opened.append(db)
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA foreign_keys = ON")
     db.execute("PRAGMA journal_mode = WAL")

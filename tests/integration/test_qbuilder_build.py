@@ -1,5 +1,6 @@
 """Builds leave the database that a worker like qbuilder's own leaves, item by item."""
 
+import contextlib
 import hashlib
 import sqlite3
 import sys
@@ -19,7 +20,7 @@ from ck3parse.qbuilder.observers import Observers
 from ck3parse.qbuilder_bridge import run_build_worker
 from command import FAULTY
 from polling import wait_until
-from qbuilder_database import SCHEMAS, Queued, connect, content, enqueue, make_database
+from qbuilder_database import SCHEMAS, Queued, close_all, connect, content, enqueue, make_database
 from qbuilder_worker import Worker
 
 STAND_IN = Path(__file__).parents[1] / "stand_in"
@@ -94,6 +95,12 @@ QUEUE = [
     Queued("events/first.txt", "E_GUI", content_hash=HASH),
 ]
 DIES, HANGS = Queued("crash/dies.txt"), Queued("crash/hangs.txt")
+
+
+@pytest.fixture(autouse=True)
+def connections() -> Iterator[None]:
+    yield
+    close_all()
 
 
 @pytest.fixture
@@ -309,16 +316,22 @@ def test_another_or_no_schema_is_refused_in_one_sentence(
     with pytest.raises(StoreError, match="the table refs is missing"):
         run_build_worker(db)
     (tmp_path / "text.db").write_text("not a database at all" * 100)
-    with pytest.raises(StoreError, match="cannot be read"):
-        run_build_worker(sqlite3.connect(tmp_path / "text.db"))
+    with (
+        contextlib.closing(sqlite3.connect(tmp_path / "text.db")) as text,
+        pytest.raises(StoreError, match="cannot be read"),
+    ):
+        run_build_worker(text)
 
 
 def test_a_read_only_database_is_refused_in_one_sentence(
     root: Path, tmp_path: Path, qbuilder: Qbuilder
 ) -> None:
     make_database(tmp_path / "q.db", root, QUEUE).close()
-    db = sqlite3.connect(f"file:{tmp_path / 'q.db'}?mode=ro", uri=True)
-    with bridge({SWITCH: "1"}), pytest.raises(StoreError, match=r"cannot be written .*readonly"):
+    with (
+        contextlib.closing(sqlite3.connect(f"file:{tmp_path / 'q.db'}?mode=ro", uri=True)) as db,
+        bridge({SWITCH: "1"}),
+        pytest.raises(StoreError, match=r"cannot be written .*readonly"),
+    ):
         build(db, qbuilder)
 
 

@@ -105,6 +105,7 @@ def test_build_without_a_broker_gives_the_items_back(database: Path) -> None:
     assert "3 left in the queue" in done.stdout
     db = connect(database)
     rows = db.execute("SELECT status, retry_count, reclaim_count FROM build_queue").fetchall()
+    db.close()
     assert [tuple(row) for row in rows] == [("pending", 0, 0)] * 3
 
 

@@ -71,7 +71,9 @@ def expected(
         sys.path.remove(str(STAND_IN))
         for name in [name for name in sys.modules if name.partition(".")[0] == "qbuilder"]:
             del sys.modules[name]
-    return content(db)
+    found = content(db)
+    db.close()
+    return found
 
 
 def run_build(path: Path, kill_after_s: float | None, role: str = "") -> int:

@@ -115,6 +115,8 @@ def test_the_database_is_the_same_after_a_kill(
         run_build(path, instants.uniform(0.3, LONGEST_S), role)
     assert run_build(path, None) in (0, 1)
     db = connect(path)
+    # A lookup in hand when its build was killed may have killed it: it counts, as qbuilder's do.
+    db.execute("UPDATE build_queue SET reclaim_count = 0 WHERE envelope LIKE 'E_LOOKUP_%'")
     found = content(db)
     db.close()
     for table in expected:

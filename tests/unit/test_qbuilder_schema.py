@@ -1,4 +1,6 @@
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ from qbuilder_database import SCHEMAS, make_database
 
 
 @pytest.fixture(params=SCHEMAS)
-def db(request: pytest.FixtureRequest, tmp_path: Path) -> sqlite3.Connection:
-    return make_database(tmp_path / "q.db", tmp_path, [], request.param)
+def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(make_database(tmp_path / "q.db", tmp_path, [], request.param)) as made:
+        yield made
 
 
 def test_both_variants_fit(db: sqlite3.Connection) -> None:
@@ -87,5 +90,8 @@ def test_a_database_that_does_not_fit_is_refused_with_the_reason(
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "q.db").write_text("text " * 1000)
-    with pytest.raises(StoreError, match="check that the file is qbuilder's database"):
-        read_schema(sqlite3.connect(tmp_path / "q.db"))
+    with (
+        closing(sqlite3.connect(tmp_path / "q.db")) as text,
+        pytest.raises(StoreError, match="check that the file is qbuilder's database"),
+    ):
+        read_schema(text)

@@ -161,8 +161,6 @@ class Block(_Placed, frozen=True, gc=False, kw_only=True, tag="block"):
         key_span: the place of the key in the file.
         op: the operator.
         tag: the word right before the brace, such as `rgb`, or `None`.
-        key_kind: what the key is.
-        key_params: the parameters that the key contains beside other text.
         span: the place from the key to the closing brace.
         line: the line of the key, from 1.
         column: the column of the key, in code points from 1.

@@ -6,7 +6,7 @@ import os
 import queue
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
-from typing import cast, get_args
+from typing import TypeVar, get_args
 
 from ck3parse.bridge import engine as engines
 from ck3parse.bridge.future import ParseFuture, endless_wait
@@ -26,6 +26,9 @@ StrPath = str | os.PathLike[str]
 MANY_IN_FLIGHT = 4096
 """Files that `enqueue_many` has in flight ahead of the caller that takes its results."""
 
+_DIALECTS: tuple[DialectName, ...] = get_args(DialectName)
+_MODES: tuple[Mode, ...] = get_args(Mode)
+_Name = TypeVar("_Name", bound=str)
 
 _MAX_NAME = 32_767
 """Characters: Windows has the longest paths. A batch of such names still fits into a message."""
@@ -66,7 +69,7 @@ def file_request(
     name = _str(
         os.fspath(path), "a path must be a str or os.PathLike[str]: use os.fsdecode for bytes"
     )
-    limit, mode, depth = checked_timeout_ms(timeout_ms), _mode(mode), max_braces()
+    limit, mode, depth = checked_timeout_ms(timeout_ms), _known(mode, _MODES, "mode"), max_braces()
     return ParseRequest(
         "",
         full_path(name),
@@ -115,7 +118,7 @@ def text_request(
     for text in (content, filename):
         if not is_utf8(text):
             raise UsageError("a text or name with lone surrogates cannot be sent to a worker")
-    limit, mode, depth = checked_timeout_ms(timeout_ms), _mode(mode), max_braces()
+    limit, mode, depth = checked_timeout_ms(timeout_ms), _known(mode, _MODES, "mode"), max_braces()
     return ParseRequest(
         "",
         text=content,
@@ -329,19 +332,16 @@ def _str(given: object, remedy: str) -> str:
     raise UsageError(remedy)
 
 
-def _mode(mode: str) -> Mode:
-    for known in get_args(Mode):
-        if mode == known:
-            return cast("Mode", known)
-    raise UsageError(f"there is no such mode: it is one of {', '.join(get_args(Mode))}")
+def _known(given: str, names: tuple[_Name, ...], what: str) -> _Name:
+    """Return a known name, which is a plain `str`, if it equals the given one."""
+    for name in names:
+        if given == name:
+            return name
+    raise UsageError(f"there is no such {what}: it is one of {', '.join(names)}")
 
 
 def _dialect(dialect: str | None) -> DialectName:
-    dialect = dialect or read_setting("dialect") or DEFAULT_DIALECT
-    for known in get_args(DialectName):
-        if dialect == known:
-            return cast("DialectName", known)
-    raise UsageError(f"there is no such dialect: it is one of {', '.join(get_args(DialectName))}")
+    return _known(dialect or read_setting("dialect") or DEFAULT_DIALECT, _DIALECTS, "dialect")
 
 
 def _printable(name: str) -> str:

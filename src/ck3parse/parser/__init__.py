@@ -51,10 +51,15 @@ class Parser(NamedTuple):
         dialect: DialectName = DEFAULT_DIALECT,
         comments: bool = False,
     ) -> ParseOutcome:
-        """Parse the content of a file (`bytes`) or a text (`str`)."""
+        """Parse the content of a file (`bytes`) or a text (`str`).
+
+        Raises:
+            UsageError: it does not parse that dialect.
+        """
         parse = self.parse_bytes if isinstance(source, bytes) else self.parse_text
-        if dialect == DEFAULT_DIALECT:
+        if dialect == DEFAULT_DIALECT:  # a parser of the user's own takes no other
             return parse(source, name, mode=mode, max_depth=max_depth)
+        self.version_of(dialect)
         return parse(
             source, name, mode=mode, max_depth=max_depth, dialect=dialect, comments=comments
         )
@@ -110,9 +115,7 @@ def parse_bytes(
     Raises:
         UsageError: the parser that `CK3PARSE_PARSER` selects does not parse this dialect.
     """
-    parser = _parser(read_setting("parser"))
-    parser.version_of(dialect)
-    return parser.parse(
+    return parser_in_use().parse(
         data, name, mode=mode, max_depth=max_depth, dialect=dialect, comments=comments
     )
 
@@ -140,9 +143,7 @@ def parse_text(
     Raises:
         UsageError: the parser that `CK3PARSE_PARSER` selects does not parse this dialect.
     """
-    parser = _parser(read_setting("parser"))
-    parser.version_of(dialect)
-    return parser.parse(
+    return parser_in_use().parse(
         text, name, mode=mode, max_depth=max_depth, dialect=dialect, comments=comments
     )
 

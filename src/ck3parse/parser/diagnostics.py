@@ -22,6 +22,9 @@ from ck3parse.parser.grammar_tables import (
 MAX_DIAGNOSTICS = 100
 """How many errors of one file are reported. One more diagnostic counts the others."""
 
+MAX_FAULTS = MAX_DIAGNOSTICS + 1
+"""How many errors a parser passes on: those that are reported, and the place of the next one."""
+
 _FOUND_LIMIT = 40
 
 
@@ -54,7 +57,7 @@ class Recovered(NamedTuple):
     Attributes:
         ast_json: the AST of the sound parts.
         node_count: the number of nodes in it, with the root.
-        faults: the first errors and warnings, at most `MAX_DIAGNOSTICS` + 1, in order of place.
+        faults: the first errors and warnings, at most `MAX_FAULTS`, in order of place.
         fault_count: the number of all of them.
         first_error: the first one that is an error, or `None`.
     """

@@ -3,7 +3,7 @@
 import ck3parse.parser._native as _native  # "from" would hide which module is missing
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, DialectName, Mode
 from ck3parse.parser.diagnostics import (
-    MAX_DIAGNOSTICS,
+    MAX_FAULTS,
     Recovered,
     ReportedFault,
     message_of,
@@ -25,14 +25,12 @@ def parse_bytes(
     if dialect == "ck3":
         from ck3parse.parser.ck3.source import is_windows_1252
 
-        max_faults = MAX_DIAGNOSTICS + 1
-        parsed = _native.parse_ck3(data, is_windows_1252(name), max_depth, max_faults, comments)
+        parsed = _native.parse_ck3(data, is_windows_1252(name), max_depth, MAX_FAULTS, comments)
         return _recovered(*parsed, max_depth)
     outcome = _outcome(*_native.parse_bytes(data, name, max_depth))
     if mode == "strict" or outcome.success:
         return outcome
-    max_faults = MAX_DIAGNOSTICS + 1
-    return _recovered(*_native.recover_bytes(data, name, max_depth, max_faults), max_depth)
+    return _recovered(*_native.recover_bytes(data, name, max_depth, MAX_FAULTS), max_depth)
 
 
 def parse_text(
@@ -51,8 +49,7 @@ def parse_text(
     outcome = _outcome(*_native.parse_text(text, name, max_depth))
     if mode == "strict" or outcome.success:
         return outcome
-    max_faults = MAX_DIAGNOSTICS + 1
-    return _recovered(*_native.recover_text(text, name, max_depth, max_faults), max_depth)
+    return _recovered(*_native.recover_text(text, name, max_depth, MAX_FAULTS), max_depth)
 
 
 def qbuilder_rows(

@@ -7,7 +7,7 @@ skipped with all that follows it up to the next brace or line.
 from json.encoder import encode_basestring_ascii as quoted
 
 from ck3parse.parser.braces import repairs_of
-from ck3parse.parser.diagnostics import MAX_DIAGNOSTICS, Recovered
+from ck3parse.parser.diagnostics import MAX_FAULTS, Recovered
 from ck3parse.parser.dialect import Dialect
 from ck3parse.parser.grammar_tables import VALUE_TYPES, ErrorKind, TokenKind, ValueType
 from ck3parse.parser.recovery_tokens import RecoveryTokens
@@ -29,7 +29,7 @@ def recover(text: str, name: str, dialect: Dialect, max_depth: int) -> Recovered
     head = f'{{"_type":"root","filename":{quoted(name)},"children":['
     ast_json = "".join((head, *parse.pieces, "]}")).encode("ascii")
     faults = tokens.sorted_faults()
-    shown = [tokens.reported(fault) for fault in faults[: MAX_DIAGNOSTICS + 1]]
+    shown = [tokens.reported(fault) for fault in faults[:MAX_FAULTS]]
     return Recovered(ast_json, parse.node_count, shown, len(faults), shown[0] if shown else None)
 
 

@@ -12,7 +12,7 @@ from ck3parse.parser.ck3.nodes import key_members, value_members
 from ck3parse.parser.ck3.source import Source
 from ck3parse.parser.ck3.tokens import Ck3Tokens
 from ck3parse.parser.ck3.words import Word
-from ck3parse.parser.diagnostics import MAX_DIAGNOSTICS, Recovered, is_error
+from ck3parse.parser.diagnostics import MAX_FAULTS, Recovered, is_error
 from ck3parse.parser.grammar_tables import CK3, VALUE_TYPES, ErrorKind, TokenKind
 from ck3parse.parser.token_table import Fault, Span
 
@@ -46,7 +46,7 @@ def recover(source: Source, max_depth: int, *, comments: bool = False) -> Recove
     return Recovered(
         tree.encode("latin-1"),
         parse.node_count,
-        [tokens.reported(fault) for fault in faults[: MAX_DIAGNOSTICS + 1]],
+        [tokens.reported(fault) for fault in faults[:MAX_FAULTS]],
         len(faults),
         None if first_error is None else tokens.reported(first_error),
     )

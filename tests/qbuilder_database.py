@@ -6,6 +6,7 @@ Written from what is known of qbuilder's schema. Tables that a build does not to
 import hashlib
 import sqlite3
 from collections.abc import Iterable
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -225,7 +226,8 @@ _COMPARED = {
     "build_queue": (
         "SELECT build_id, file_id, envelope, priority, work_file_hash, status,"
         " lease_expires_at IS NULL, lease_holder IS NULL, started_at IS NULL,"
-        " completed_at IS NULL, retry_count, reclaim_count, error_message, error_step"
+        " completed_at IS NULL, retry_count, reclaim_count, CASE WHEN error_message LIKE"
+        " 'ParseSubprocessError: %' THEN 'ParseSubprocessError' ELSE error_message END, error_step"
         " FROM build_queue ORDER BY build_id"
     ),
     "files": "SELECT * FROM files ORDER BY file_id",
@@ -261,14 +263,33 @@ _COMPARED = {
 
 
 def content(db: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """Return all that two builds of the same queue must leave alike; times and keys are not.
+    """Return all that two builds of the same queue must leave alike.
 
-    The full-text indexes are also compared with the tables that they belong to.
+    Times, keys and how a process died are not. The full-text indexes are also compared with the
+    tables that they belong to.
     """
+    check(db)
+    return {name: list(map(tuple, db.execute(sql))) for name, sql in _COMPARED.items()}
+
+
+def differences(found: sqlite3.Connection, expected: sqlite3.Connection) -> list[str]:
+    """Return the first rows of each table in which a database differs from the expected one.
+
+    Like comparing what `content` returns, without having it all in memory.
+    """
+    check(found)
+    differing = []
+    for name, sql in _COMPARED.items():
+        pairs = zip_longest(map(tuple, found.execute(sql)), map(tuple, expected.execute(sql)))
+        unequal = (f"{name}: {a!s:.1000} instead of {b!s:.1000}" for a, b in pairs if a != b)
+        differing += list(islice(unequal, 5))
+    return differing
+
+
+def check(db: sqlite3.Connection) -> None:
+    """Check that a database is sound, and its full-text indexes equal to their tables."""
     for index in ("symbols_fts", "refs_fts"):
         sql = f"INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)"  # noqa: S608
         db.execute(sql)
     db.commit()
-    found = {name: list(map(tuple, db.execute(sql))) for name, sql in _COMPARED.items()}
     assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    return found

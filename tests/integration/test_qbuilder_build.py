@@ -3,9 +3,8 @@
 import contextlib
 import hashlib
 import sqlite3
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,16 @@ import pytest
 from bridging import bridge
 from ck3parse.bridge.engine import SWITCH
 from ck3parse.errors import StoreError
-from ck3parse.qbuilder.build import Build, Summary
+from ck3parse.qbuilder.build import Summary
 from ck3parse.qbuilder.installed import Qbuilder
 from ck3parse.qbuilder.observers import Observers
 from ck3parse.qbuilder_bridge import run_build_worker
 from command import FAULTY
 from polling import wait_until
-from qbuilder_database import SCHEMAS, Queued, close_all, connect, content, enqueue, make_database
+from qbuilder_database import SCHEMAS, Queued, connect, content, enqueue, make_database
 from qbuilder_worker import Worker
+from stand_in_qbuilder import build
 
-STAND_IN = Path(__file__).parents[1] / "stand_in"
 EVENT = "namespace = test\ntest.1 = {\n\ttrigger = { has_trait = brave }\n}\n"
 TRAIT = "brave = {\n\tindex = 1\n\topposites = { craven }\n}\ncraven = { index = 2 }\n"
 FILES = {
@@ -97,12 +96,6 @@ QUEUE = [
 DIES, HANGS = Queued("crash/dies.txt"), Queued("crash/hangs.txt")
 
 
-@pytest.fixture(autouse=True)
-def connections() -> Iterator[None]:
-    yield
-    close_all()
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "mod"
@@ -110,19 +103,6 @@ def root(tmp_path: Path) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(text.encode("latin-1" if "\xe9" in text else "utf-8"))
     return root
-
-
-@pytest.fixture
-def qbuilder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Qbuilder]:
-    monkeypatch.syspath_prepend(str(STAND_IN))
-    yield Qbuilder()
-    for name in [name for name in sys.modules if name.partition(".")[0] == "qbuilder"]:
-        del sys.modules[name]
-
-
-def build(db: sqlite3.Connection, qbuilder: Qbuilder, **options: Any) -> Summary:
-    nobody = Observers(None, None)
-    return Build(db, observers=nobody, qbuilder=qbuilder, say=lambda _: None, **options).run()
 
 
 def one_by_one(db: sqlite3.Connection, qbuilder: Qbuilder, timeout_s: int = 30) -> dict[str, int]:
@@ -151,20 +131,6 @@ def prepared(path: Path, root: Path, items: list[Queued], schema: int) -> sqlite
     return db
 
 
-def comparable(db: sqlite3.Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """Return the content of a database without the details of how a process died."""
-    found = content(db)
-    found["build_queue"] = [
-        tuple(
-            value.partition("ParseSubprocessError")[1] or value if isinstance(value, str) else value
-            for value in row
-        )
-        for row in found["build_queue"]
-    ]
-    db.close()
-    return found
-
-
 @pytest.mark.parametrize("schema", SCHEMAS)
 @pytest.mark.parametrize("switch", ["1", "0"])
 def test_bulk_leaves_what_one_by_one_leaves(
@@ -179,7 +145,7 @@ def test_bulk_leaves_what_one_by_one_leaves(
         done = build(bulk, qbuilder, timeout_ms=timeout_s * 1000)
         assert done == one_by_one(single, qbuilder, timeout_s)
         status = dict(bulk.execute("SELECT status, count(*) FROM build_queue GROUP BY 1"))
-    found, expected = comparable(bulk), comparable(single)
+    found, expected = content(bulk), content(single)
     for table in expected:
         assert found[table] == expected[table], table
     assert status["completed"] > 20
@@ -233,9 +199,9 @@ def test_observers_that_raise_lose_no_item(
     bulk = make_database(tmp_path / "bulk.db", root, QUEUE)
     single = make_database(tmp_path / "single.db", root, QUEUE)
     with bridge({SWITCH: "1"}):
-        Build(bulk, observers=Observers(Raising(), Raising()), say=lambda _: None).run()
+        build(bulk, qbuilder, observers=Observers(Raising(), Raising()))
         one_by_one(single, qbuilder)
-    assert comparable(bulk) == comparable(single)
+    assert content(bulk) == content(single)
     assert "the build goes on" in caplog.text
 
 
@@ -248,7 +214,7 @@ def test_a_number_of_items_is_kept(root: Path, tmp_path: Path, qbuilder: Qbuilde
         build(db, qbuilder)
         single = make_database(tmp_path / "single.db", root, QUEUE)
         one_by_one(single, qbuilder)
-    assert comparable(db) == comparable(single)
+    assert content(db) == content(single)
 
 
 def test_a_daemon_takes_new_items_until_it_is_shut_down(
@@ -348,7 +314,7 @@ def test_a_full_disk_stops_the_build_and_loses_nothing(
         db.execute("PRAGMA max_page_count = 1000000")
         build(db, qbuilder)
         one_by_one(single, qbuilder)
-    assert comparable(db) == comparable(single)
+    assert content(db) == content(single)
 
 
 def test_a_lock_of_another_writer_is_waited_for(
@@ -363,11 +329,11 @@ def test_a_lock_of_another_writer_is_waited_for(
         other.execute("BEGIN IMMEDIATE")
         releasing = threading.Timer(1.0, other.rollback)
         releasing.start()
-        Build(db, observers=Observers(None, None), qbuilder=qbuilder, say=said.append).run()
+        build(db, qbuilder, say=said.append)
         releasing.join()
         one_by_one(single, qbuilder)
     assert any("database is locked" in line for line in said)
-    assert comparable(db) == comparable(single)
+    assert content(db) == content(single)
 
 
 def test_a_broken_routing_table_is_refused_in_one_sentence(

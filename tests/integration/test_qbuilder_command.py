@@ -8,8 +8,8 @@ import pytest
 
 from command import ck3parse
 from qbuilder_database import Queued, connect, make_database
+from stand_in_qbuilder import STAND_IN
 
-STAND_IN = Path(__file__).parents[1] / "stand_in"
 FILES = {
     "events/a.txt": "a = { has_trait = brave }",
     "events/b.txt": "b = {",

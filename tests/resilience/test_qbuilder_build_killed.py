@@ -7,7 +7,6 @@ import contextlib
 import os
 import random
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,17 +15,16 @@ import pytest
 
 from bridging import bridge
 from ck3parse.bridge.engine import SWITCH
-from ck3parse.qbuilder.installed import Qbuilder
 from command import start
 from embedded import Family, broker_directory, wait_until_gone
 from qbuilder_database import Queued, connect, content, make_database
 from qbuilder_worker import Worker
+from stand_in_qbuilder import STAND_IN, installed
 
 FILES = 400
 LIMIT_S = 120
 LONGEST_S = 2.5
 """Seconds after which the last kill comes: about as long as a build takes on a quiet machine."""
-STAND_IN = Path(__file__).parents[1] / "stand_in"
 
 
 def text_of(number: int) -> str:
@@ -63,14 +61,8 @@ def expected(
 ) -> dict[str, list[tuple[Any, ...]]]:
     """What a build that nothing disturbs leaves."""
     db = make_database(tmp_path_factory.mktemp("expected") / "q.db", root, items())
-    sys.path.insert(0, str(STAND_IN))
-    try:
-        with bridge({SWITCH: "1"}):
-            Worker(db, Qbuilder()).run()
-    finally:
-        sys.path.remove(str(STAND_IN))
-        for name in [name for name in sys.modules if name.partition(".")[0] == "qbuilder"]:
-            del sys.modules[name]
+    with installed() as qbuilder, bridge({SWITCH: "1"}):
+        Worker(db, qbuilder).run()
     found = content(db)
     db.close()
     return found

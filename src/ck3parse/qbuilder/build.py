@@ -38,7 +38,7 @@ from ck3parse.qbuilder.outcome import (
     Unavailable,
     failure,
     outcome_of,
-    rows_of,
+    rows_of_stored,
 )
 from ck3parse.qbuilder.parsing import TIMEOUT_MS, Parsing, size_of
 from ck3parse.qbuilder.schema import read_schema
@@ -282,7 +282,7 @@ class Build:
         if self._ready:
             self._write()
         elif self._lookups:
-            self._run_lookup(self._lookups.popleft())
+            self._run_lookup()
         return True
 
     def _checkpoint(self) -> None:
@@ -391,7 +391,7 @@ class Build:
             self._after_script(item, steps)
             return
         try:
-            rows = rows_of(self._writer.blob(stored.ast_id), item.relpath)
+            rows = rows_of_stored(self._writer.blob(stored.ast_id), item.relpath)
         except sqlite3.Error:
             raise
         except Exception as error:  # noqa: BLE001 - the tree may be anything
@@ -471,8 +471,13 @@ class Build:
         return self._followers.get(item.content_hash, [])
 
     def _ends_with(self, tree: Tree, item: Item) -> bool:
-        """Return whether an item ends with the writing of its own or its leader's tree."""
+        """Return whether an item ends with the writing of its own or its leader's tree.
+
+        A tree without symbols where the leader is may have some where another file is.
+        """
         steps = self._steps.get(item.envelope, ())
+        if SYMBOLS in steps and not tree.rows.symbols and item.relpath != tree.item.relpath:
+            return False
         if any(step in self._qbuilder.lookups for step in steps):
             return False
         return all(step in tree.steps for step in steps if step in (SYMBOLS, REFS))
@@ -505,7 +510,9 @@ class Build:
         elif full:
             self._limit_s = min(WRITE_S, self._limit_s * 1.25)
 
-    def _run_lookup(self, item: Item) -> None:
+    def _run_lookup(self) -> None:
+        """Run the first lookup; it stays in hand if the lock is not to be had."""
+        item = self._lookups[0]
         steps = self._steps.get(item.envelope, ())
         error: Exception | None = None
         found: Failure | None = None
@@ -516,7 +523,6 @@ class Build:
                 except Exception as raised:  # noqa: BLE001 - it is qbuilder's function
                     error = raised
             if isinstance(error, sqlite3.Error) and not self._db.in_transaction:
-                self._lookups.appendleft(item)
                 raise error
             if error is None:
                 ended = bool(self._queue.complete([item]))
@@ -524,6 +530,12 @@ class Build:
                 # What it wrote until then stays, as with qbuilder's own worker.
                 found = failure(item, error)
                 ended = self._fail(found)
+                # It comes next again, and the others after it: they may write the same rows.
+                self._queue.release(self._lookups)
+        if error is None:
+            self._lookups.popleft()
+        else:
+            self._lookups.clear()
         self._written = monotonic()
         if ended:
             self._report([item] if found is None else [], [found] if found else [])

@@ -1,5 +1,6 @@
 """What comes of an item: rows to write, or a failure as qbuilder words it."""
 
+import json
 from typing import NamedTuple
 
 import msgspec
@@ -97,3 +98,16 @@ def rows_of(ast_json: bytes, relpath: str) -> QbuilderRows:
         relpath: the path of its file relative to its root.
     """
     return msgspec.convert(extract(tree_of(ast_json), relpath), QbuilderRows)
+
+
+def rows_of_stored(ast_json: bytes, relpath: str) -> QbuilderRows:
+    """Return the symbols and references of a tree that the database has.
+
+    Args:
+        ast_json: the tree as JSON; it may be anything.
+        relpath: the path of its file relative to its root.
+
+    Raises:
+        Exception: what qbuilder's own worker raises if it is no tree.
+    """
+    return msgspec.convert(extract(json.loads(ast_json), relpath), QbuilderRows)

@@ -74,8 +74,8 @@ class Writer:
         db: a connection to the database.
 
     Attributes:
-        extracted: the keys of the trees whose symbols and references it wrote, so that those
-            without any are not taken for trees that still lack them.
+        extracted: the keys of the trees whose references it wrote, so that those without any are
+            not taken for trees that still lack them. Symbols depend on the place of a file, too.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -118,7 +118,7 @@ class Writer:
         return {
             content_hash: StoredTree(
                 ast_id,
-                bool(has_symbols) or ast_id in self.extracted,
+                bool(has_symbols),
                 bool(has_refs) or ast_id in self.extracted,
             )
             for content_hash, ast_id, has_symbols, has_refs in rows
@@ -153,7 +153,7 @@ class Writer:
             " VALUES (?, ?, ?, ?, ?)",
             ((ast_id, *row) for row in refs),
         )
-        if SYMBOLS in tree.steps and REFS in tree.steps:
+        if REFS in tree.steps:
             self.extracted.add(ast_id)
 
     def _insert(self, tree: Tree) -> int | None:

@@ -1,6 +1,8 @@
 import os
 import sqlite3
+import string
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from ck3parse.messages import Diagnostic, ParseResult
 from ck3parse.store import SCHEMA_VERSION, Store, Vanished
 
 VERSION = "test/1"
+OLD_SCHEMAS = Path(__file__).parents[1] / "fixtures" / "stores"
 
 
 def found(name: str, size: int = 3, mtime_ns: int = 1, root: str = "/mod") -> Found:
@@ -330,49 +333,61 @@ def test_a_broken_file_has_its_recovered_tree_and_its_diagnostics(path: Path) ->
         assert not list(store.asts(recovered=True))
 
 
-def test_a_store_of_version_1_is_upgraded(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_store_of_an_older_version_is_upgraded(path: Path, tmp_path: Path, version: int) -> None:
     fresh = tmp_path / "fresh.sqlite"
-    for each in (path, fresh):
-        with Store(each, VERSION) as store:
-            store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), failed())])
-    with sqlite3.connect(path) as db:
-        db.executescript(_TO_VERSION_1)
-    db.close()
+    with Store(fresh, VERSION) as store:
+        store.record([(found("a.txt"), parsed("a.txt")), (found("b.txt"), failed())])
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript((OLD_SCHEMAS / f"version_{version}.sql").read_text())
+        db.execute("ATTACH ? AS fresh", [str(fresh)])
+        for table in ("roots", "files", "parser_versions", "asts", "diagnostics"):
+            columns = ", ".join(row[1] for row in db.execute(f"PRAGMA main.table_info({table})"))
+            db.execute(f"INSERT INTO main.{table} SELECT {columns} FROM fresh.{table}")  # noqa: S608
+        db.execute(f"PRAGMA user_version = {version}")
+        db.commit()
     with Store(path, VERSION) as store:
         assert store.files_of(["/mod"])["/mod"]["a.txt"].settled
         assert store.ast_json("/mod", "a.txt") == ast_of("a.txt")
+    tables = [name for (name,) in rows(path, "SELECT name FROM sqlite_schema WHERE sql NOT NULL")]
     for query in (
         "SELECT * FROM roots",
         "SELECT * FROM files",
         "SELECT * FROM parser_versions",
-        *(f"PRAGMA table_info({table})" for table in ("files", "asts", "diagnostics")),
+        "SELECT * FROM asts",
+        "SELECT * FROM diagnostics",
+        *(f"PRAGMA table_info({table})" for table in tables),
         *(f"PRAGMA {what}(files)" for what in ("index_list", "foreign_key_list")),
         "PRAGMA foreign_key_list(asts)",
         "PRAGMA user_version",
         "SELECT name FROM sqlite_schema ORDER BY name",
+        "SELECT name, sql FROM sqlite_schema WHERE type <> 'table' ORDER BY name",
     ):
         assert rows(path, query) == rows(fresh, query), query
 
 
-_TO_VERSION_1 = """
-CREATE TABLE files_1 (
-    file_id INTEGER PRIMARY KEY,
-    root_id INTEGER NOT NULL REFERENCES roots,
-    name TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    mtime_ns INTEGER NOT NULL,
-    content_hash TEXT,
-    parser_version_id INTEGER NOT NULL REFERENCES parser_versions,
-    state TEXT NOT NULL CHECK (state IN ('parsed', 'failed')),
-    error_type TEXT,
-    error TEXT,
-    line INTEGER,
-    column INTEGER,
-    UNIQUE (root_id, name)
-);
-INSERT INTO files_1 SELECT file_id, root_id, name, size, mtime_ns, content_hash, parser_version_id,
-    state, error_type, error, line, column FROM files;
-DROP TABLE files;
-ALTER TABLE files_1 RENAME TO files;
-PRAGMA user_version = 1;
-"""
+VIEWS = (
+    "definitions",
+    "uses",
+    "files_in_effect",
+    "replaced_files",
+    "winners",
+    "overlaps",
+    "conflicts",
+)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_new_store_has_empty_views(path: Path, view: str) -> None:
+    Store(path, VERSION).close()
+    assert rows(path, f"SELECT * FROM {view}") == []  # noqa: S608
+
+
+def test_a_word_of_the_index_may_have_any_ascii_punctuation(path: Path) -> None:
+    Store(path, VERSION).close()
+    words = [f"A{mark}b" for mark in string.punctuation] + ["é!É", "--x"]
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("INSERT INTO words (rowid, word) VALUES (1, ?)", [" ".join(words)])
+        stored = [term for (term,) in db.execute("SELECT term FROM word_contents")]
+    ascii_lower = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+    assert sorted(stored) == sorted(word.translate(ascii_lower) for word in words)

@@ -12,7 +12,7 @@ from typing import Self
 from ck3parse.errors import StoreError
 from ck3parse.messages import DEFAULT_DIALECT, DialectName
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """The version of `store.sql`, kept in SQLite's `user_version`."""
 
 PAGE_BYTES = 64 * 1024
@@ -31,9 +31,21 @@ def dialect_of(parser_version: str) -> DialectName:
     return "ck3" if parser_version.startswith("ck3/") else DEFAULT_DIALECT
 
 
+_OF_VERSION_2 = re.compile(
+    r"^CREATE (TABLE|INDEX) (roots|files|parser_versions|asts|diagnostics|diagnostics_ast|runs) ",
+    re.MULTILINE,
+)
+
+
 def _statements() -> list[str]:
     schema = package_files("ck3parse.store").joinpath("store.sql").read_text("utf-8")
-    return re.sub(r"--.*", "", schema).split(";")
+    statements, statement = [], ""
+    for line in schema.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):  # a trigger has semicolons inside
+            statements.append(statement)
+            statement = ""
+    return statements
 
 
 class Database:
@@ -83,8 +95,8 @@ class Database:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             self._create()
-        elif version == 1:
-            self._upgrade()
+        elif version < SCHEMA_VERSION:
+            self._upgrade(version)
         self._db.execute(
             "INSERT OR IGNORE INTO parser_versions (version) VALUES (?)", [parser_version]
         )
@@ -103,14 +115,19 @@ class Database:
             self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    def _upgrade(self) -> None:
-        """Upgrade a store of version 1, whose files had one dialect."""
-        (create_files,) = (each for each in _statements() if "CREATE TABLE files " in each)
-        # In this order, as a table that refers to one that is renamed refers to it afterwards.
-        self._db.execute(create_files.replace("files", "files_2", 1))
-        self._db.execute("INSERT INTO files_2 SELECT *, ? FROM files", [DEFAULT_DIALECT])
-        self._db.execute("DROP TABLE files")
-        self._db.execute("ALTER TABLE files_2 RENAME TO files")
+    def _upgrade(self, version: int) -> None:
+        """Upgrade a store of an earlier version."""
+        if version == 1:  # its files had one dialect
+            (create_files,) = (each for each in _statements() if "CREATE TABLE files " in each)
+            # In this order, as a table that refers to one that is renamed refers to it afterwards.
+            self._db.execute(create_files.replace("TABLE files", "TABLE files_2", 1))
+            self._db.execute("INSERT INTO files_2 SELECT *, ? FROM files", [DEFAULT_DIALECT])
+            self._db.execute("DROP TABLE files")
+            self._db.execute("ALTER TABLE files_2 RENAME TO files")
+        # Versions 1 and 2 had no index.
+        for statement in _statements():
+            if not _OF_VERSION_2.search(statement):
+                self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
--- The store, version 2 (PRAGMA user_version). Only records.py writes to it.
+-- The store, version 3 (PRAGMA user_version). Only records.py and index_records.py write to it.
 --
 -- `asts` has the columns of qbuilder's own table of that name, so that qbuilder can read it. A row
 -- is the outcome of one content under one parser version; several files may have the content. Its
@@ -71,3 +71,228 @@ CREATE TABLE runs (
     failed INTEGER NOT NULL DEFAULT 0,
     exit_code INTEGER
 );
+
+-- The index: what files define and use, and which of them the game reads. `ck3parse run` writes it,
+-- unless it is told not to. Its tables may change; docs/reference/store.md describes the views below.
+
+CREATE TABLE index_rules (
+    rule_id INTEGER PRIMARY KEY,
+    extractor TEXT NOT NULL,              -- name and version, such as ck3/1
+    rule TEXT NOT NULL,                   -- the extractor's id of the rule
+    UNIQUE (extractor, rule)
+);
+
+CREATE TABLE definition_kinds (
+    kind_id INTEGER PRIMARY KEY,
+    rule_id INTEGER NOT NULL REFERENCES index_rules,
+    kind TEXT NOT NULL,                   -- such as trait
+    wins TEXT NOT NULL,                   -- which of two definitions: last, first, priority, merge
+                                          -- (both), error or file (neither overrides), or local
+                                          -- (each in its own file)
+    certainty TEXT NOT NULL,              -- of `wins`: high, medium or low
+    since TEXT NOT NULL,                  -- version of the game, or empty
+    source TEXT NOT NULL,                 -- where the rule is known from
+    note TEXT NOT NULL,
+    UNIQUE (rule_id, kind)
+);
+
+-- A content that was read under a rule: a path decides the rule. Keys are not used again, as `words`
+-- keeps those of contents that are gone.
+CREATE TABLE index_contents (
+    content_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    content_hash TEXT NOT NULL,           -- as in `files`
+    rule_id INTEGER NOT NULL REFERENCES index_rules,
+    error TEXT,                           -- why the extractor made no rows, or NULL
+    UNIQUE (content_hash, rule_id)
+);
+
+CREATE TABLE definition_rows (
+    content_id INTEGER NOT NULL REFERENCES index_contents,
+    start_byte INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    kind_id INTEGER NOT NULL REFERENCES definition_kinds,
+    end_byte INTEGER NOT NULL,
+    line INTEGER NOT NULL,                -- from 1
+    hash INTEGER NOT NULL,                -- of its text without comments and blanks
+    priority INTEGER,                     -- id_override_priority or history_override_priority
+    PRIMARY KEY (content_id, start_byte, name)
+) WITHOUT ROWID;
+CREATE INDEX definition_names ON definition_rows (name, kind_id);
+
+-- At least the names that have more than one definition, so that `overlaps` need not look for them.
+CREATE TABLE repeated_names (name TEXT PRIMARY KEY) WITHOUT ROWID;
+
+-- Which contents use a word, in lower case: a document is a content.
+CREATE VIRTUAL TABLE words USING fts5 (
+    word, content = '', columnsize = 0, detail = none,
+    tokenize = "ascii tokenchars '!""#$%&''()*+,-./:;<=>?@[\]^_`{|}~'"
+);
+CREATE VIRTUAL TABLE word_contents USING fts5vocab (words, instance);
+
+CREATE TABLE indexed_files (
+    file_id INTEGER PRIMARY KEY REFERENCES files,
+    content_id INTEGER NOT NULL REFERENCES index_contents
+);
+CREATE INDEX indexed_files_content ON indexed_files (content_id);
+
+CREATE TRIGGER file_changed AFTER UPDATE OF content_hash ON files
+WHEN new.content_hash IS NOT old.content_hash
+BEGIN
+    DELETE FROM indexed_files WHERE file_id = old.file_id;
+END;
+CREATE TRIGGER file_removed AFTER DELETE ON files
+BEGIN
+    DELETE FROM indexed_files WHERE file_id = old.file_id;
+    DELETE FROM playset_files WHERE file_id = old.file_id;
+END;
+
+-- The playset of the last run that wrote the index.
+CREATE TABLE playset_sources (
+    position INTEGER PRIMARY KEY,         -- in load order, from 0
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,                   -- game, mod or folder
+    path TEXT NOT NULL                    -- absolute
+);
+
+CREATE TABLE replaced_folders (
+    position INTEGER NOT NULL REFERENCES playset_sources,
+    folder TEXT NOT NULL,                 -- of a replace_path
+    PRIMARY KEY (position, folder)
+) WITHOUT ROWID;
+
+CREATE TABLE playset_files (
+    file_id INTEGER PRIMARY KEY REFERENCES files,
+    position INTEGER NOT NULL REFERENCES playset_sources,
+    relpath TEXT NOT NULL,                -- relative to its mod, with /
+    read_order INTEGER,                   -- when the game reads it, from 0; NULL: not at all
+    replaced_by INTEGER REFERENCES files, -- the file of a later source in the same place
+    dropped_by INTEGER REFERENCES playset_sources  -- a later source with a replace_path
+);
+
+CREATE VIEW files_in_effect AS
+SELECT read_order, position, playset_sources.name AS source, relpath,
+    roots.path || '/' || files.name AS file, file_id
+FROM playset_files
+JOIN playset_sources USING (position)
+JOIN files USING (file_id)
+JOIN roots USING (root_id)
+WHERE read_order NOT NULL;
+
+CREATE VIEW replaced_files AS
+SELECT old.relpath, lost.name AS source, roots.path || '/' || files.name AS file,
+    won.name AS by_source, by_roots.path || '/' || by_files.name AS by_file,
+    files.content_hash IS by_files.content_hash AS equal
+FROM playset_files AS old
+JOIN playset_sources AS lost ON lost.position = old.position
+JOIN files ON files.file_id = old.file_id
+JOIN roots ON roots.root_id = files.root_id
+LEFT JOIN files AS by_files ON by_files.file_id = old.replaced_by
+LEFT JOIN roots AS by_roots ON by_roots.root_id = by_files.root_id
+LEFT JOIN playset_files AS new ON new.file_id = old.replaced_by
+LEFT JOIN playset_sources AS won ON won.position = coalesce(new.position, old.dropped_by)
+WHERE old.read_order IS NULL;
+
+CREATE VIEW definitions AS
+SELECT d.name, definition_kinds.kind, playset_sources.name AS source, roots.path || '/' || files.name AS file, d.line,
+    start_byte, end_byte, hash, priority, read_order NOT NULL AS in_effect, read_order, position,
+    relpath, rule, wins, certainty, file_id
+FROM definition_rows AS d
+JOIN definition_kinds USING (kind_id)
+JOIN index_rules USING (rule_id)
+JOIN indexed_files USING (content_id)
+JOIN playset_files USING (file_id)
+JOIN playset_sources USING (position)
+JOIN files USING (file_id)
+JOIN roots USING (root_id);
+
+CREATE VIEW uses AS
+SELECT term AS name, playset_sources.name AS source, roots.path || '/' || files.name AS file,
+    read_order NOT NULL AS in_effect, relpath, file_id
+FROM word_contents
+JOIN indexed_files ON content_id = doc
+JOIN playset_files USING (file_id)
+JOIN playset_sources USING (position)
+JOIN files USING (file_id)
+JOIN roots USING (root_id);
+
+-- The definitions of a name and kind in effect, one row each: the one that the game uses. `decided`
+-- is 0 if the rule names none; the row is then the definition that is read first.
+CREATE VIEW winners AS
+SELECT ranked.name, ranked.kind, playset_sources.name AS source, roots.path || '/' || files.name AS file,
+    ranked.line, start_byte, end_byte, hash, rule, wins, certainty,
+    number = 1 OR CASE wins WHEN 'priority' THEN priority IS NOT next_priority
+        ELSE wins NOT IN ('error', 'file') END AS decided,
+    number AS definitions, relpath, file_id
+FROM (
+    SELECT d.name, kind, rule, wins, certainty, file_id, position, relpath, line, start_byte,
+        end_byte, hash, priority, row_number() OVER best AS place,
+        lead(priority) OVER best AS next_priority,
+        count(*) OVER (PARTITION BY d.name, kind, CASE wins WHEN 'local' THEN file_id END) AS number
+    FROM definition_rows AS d
+    JOIN definition_kinds USING (kind_id)
+    JOIN index_rules USING (rule_id)
+    JOIN indexed_files USING (content_id)
+    JOIN playset_files USING (file_id)
+    WHERE read_order NOT NULL
+    WINDOW best AS (
+        PARTITION BY d.name, kind, CASE wins WHEN 'local' THEN file_id END
+        ORDER BY CASE wins WHEN 'priority' THEN priority END DESC,
+            CASE WHEN wins IN ('last', 'local', 'merge') THEN -read_order ELSE read_order END,
+            CASE WHEN wins IN ('last', 'local', 'merge') THEN -start_byte ELSE start_byte END
+    )
+) AS ranked
+JOIN playset_sources USING (position)
+JOIN files USING (file_id)
+JOIN roots USING (root_id)
+WHERE place = 1;
+
+-- Each definition in effect that another one of its name and kind is used instead of, or merged with.
+CREATE VIEW overlaps AS
+WITH places AS MATERIALIZED (
+    -- In the order of the table: it is read once, from start to end.
+    SELECT content_id, start_byte, d.name
+    FROM repeated_names CROSS JOIN definition_rows AS d USING (name)
+    ORDER BY content_id, start_byte
+),
+found AS MATERIALIZED (
+    SELECT d.name, kind, rule_id, wins, certainty, file_id, position, read_order, d.line,
+        start_byte, hash, priority
+    FROM places CROSS JOIN definition_rows AS d USING (content_id, start_byte, name)
+    JOIN definition_kinds USING (kind_id)
+    JOIN indexed_files USING (content_id)
+    JOIN playset_files USING (file_id)
+    WHERE read_order NOT NULL AND wins <> 'local'
+),
+ranked AS MATERIALIZED (
+    SELECT *, row_number() OVER best AS place, first_value(file_id) OVER best AS best_file_id,
+        first_value(position) OVER best AS best_position, first_value(line) OVER best AS best_line,
+        first_value(start_byte) OVER best AS best_start_byte,
+        first_value(hash) OVER best AS best_hash, first_value(priority) OVER best AS best_priority,
+        nth_value(priority, 2) OVER best AS next_priority
+    FROM found
+    WINDOW best AS (
+        PARTITION BY name, kind
+        ORDER BY CASE wins WHEN 'priority' THEN priority END DESC,
+            CASE WHEN wins IN ('last', 'merge') THEN -read_order ELSE read_order END,
+            CASE WHEN wins IN ('last', 'merge') THEN -start_byte ELSE start_byte END
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    )
+)
+SELECT ranked.name, ranked.kind, rule, wins, certainty,
+    CASE wins WHEN 'priority' THEN best_priority IS NOT next_priority
+        ELSE wins NOT IN ('error', 'file') END AS decided,
+    won.name AS winner_source, won_roots.path || '/' || won_files.name AS winner_file,
+    best_line AS winner_line, best_start_byte AS winner_start_byte, lost.name AS loser_source,
+    roots.path || '/' || files.name AS loser_file, ranked.line AS loser_line,
+    start_byte AS loser_start_byte, hash = best_hash AS equal
+FROM ranked
+JOIN index_rules USING (rule_id)
+JOIN playset_sources AS lost USING (position)
+JOIN files USING (file_id)
+JOIN roots USING (root_id)
+JOIN playset_sources AS won ON won.position = best_position
+JOIN files AS won_files ON won_files.file_id = best_file_id
+JOIN roots AS won_roots ON won_roots.root_id = won_files.root_id
+WHERE place > 1;
+
+CREATE VIEW conflicts AS SELECT * FROM overlaps WHERE wins <> 'merge';

@@ -107,7 +107,24 @@ def test_deeper_blocks_are_left_out(parser: ModuleType, depth: int) -> None:
     assert json.loads(outcome.ast_json)["children"][-1]["value"] == "e"
 
 
-@pytest.mark.parametrize("length", [1, 9, 10, 99, 100, 999, 1_000, 99_999, 999_999, 1_000_000])
+@pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 63, 64, 65, 200])
+@pytest.mark.parametrize("letter", ["a", "1"])
+def test_words_have_any_length(parser: ModuleType, length: int, letter: str) -> None:
+    # The native parser copies words of up to 64 bytes in blocks of a fixed size.
+    word = letter * length
+    text = f'{word} = {word}\n{word} = {{ {word} "{word}" }}'
+    outcome = parser.parse_bytes(f"{text}\n#{'#' * 80}".encode(), "", dialect="ck3")
+    at_the_end = parser.parse_bytes(text.encode(), "", dialect="ck3")
+
+    assert outcome.ast_json == at_the_end.ast_json
+    assign, block = json.loads(outcome.ast_json)["children"]
+    assert (assign["key"], assign["value"], block["key"]) == (word, word, word)
+    assert [node["value"] for node in block["children"]] == [word, word]
+
+
+@pytest.mark.parametrize(
+    "length", [1, 9, 10, 99, 100, 999, 1_000, 99_999, 999_999, 1_000_000, 10_000_000]
+)
 def test_spans_have_any_length(parser: ModuleType, length: int) -> None:
     # The end of a block is written after its children, and may have more digits than its start.
     data = b"a={b={" + b" " * length + b"c={}}}\nd={}"

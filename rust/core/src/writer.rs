@@ -17,7 +17,7 @@ const FIRST: usize = 64 << 10;
 const LARGE: usize = 8 << 20;
 
 /// Texts up to this length are copied as one block, in bytes.
-const SHORT: usize = 32;
+pub(crate) const SHORT: usize = 32;
 
 /// The panic payload of a parse that has no memory for its output, which can be fifty times its input.
 ///
@@ -327,18 +327,13 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Returns a cursor at the end of the output, for at most [`MARGIN`] bytes, which knows the place of
-    /// a line. What it writes counts after [`Writer::advance`].
+    /// Returns a cursor at the end of the output, for at most [`MARGIN`] bytes. What it writes counts
+    /// after [`Writer::advance`].
     #[inline(always)]
-    pub fn cursor(&mut self, line: usize) -> Option<Cursor<'_>> {
-        if line != self.line {
-            self.set_line(line);
-        }
+    pub fn cursor(&mut self) -> Option<Cursor<'_>> {
         Some(Cursor {
             room: self.bytes[self.at..].first_chunk_mut()?,
             at: 0,
-            line_piece: &self.line_piece,
-            line_length: self.line_length,
         })
     }
 
@@ -388,16 +383,21 @@ impl<'b> Writer<'b> {
     /// Writes a text, escaped for JSON in UTF-8.
     #[inline(never)]
     pub fn escaped_utf_8(&mut self, text: &[u8]) {
-        let mut from = 0;
-        for (at, &byte) in text.iter().enumerate() {
-            if byte >= b' ' && byte != b'"' && byte != b'\\' {
-                continue;
+        let (mut from, mut at) = (0, 0);
+        loop {
+            at = plain_run(text, at, b'"');
+            match text.get(at) {
+                None => break,
+                Some(0x7f..) => at += 1,
+                Some(_) => {
+                    if at > from {
+                        self.raw(&text[from..at]);
+                    }
+                    self.escape(text, at);
+                    at += 1;
+                    from = at;
+                }
             }
-            if at > from {
-                self.raw(&text[from..at]);
-            }
-            self.escape(text, at);
-            from = at + 1;
         }
         self.raw(&text[from..]);
     }
@@ -502,13 +502,14 @@ impl<'b> Writer<'b> {
     }
 }
 
+const LINE: Piece<16> = Piece::new(br#"],"line":"#);
+const COLUMN: Piece<16> = Piece::new(br#","column":"#);
+
 /// Writes an element whose length is bounded. Its position is a local variable of the caller, which the
 /// processor need not read from memory after each piece.
 pub(crate) struct Cursor<'w> {
     room: &'w mut [u8; MARGIN],
     pub at: usize,
-    line_piece: &'w [u8; 48],
-    line_length: usize,
 }
 
 impl Cursor<'_> {
@@ -521,6 +522,17 @@ impl Cursor<'_> {
     #[inline(always)]
     pub fn piece<const N: usize>(&mut self, piece: &Piece<N>) {
         self.block(&piece.block, piece.length);
+    }
+
+    /// Writes the first bytes of a block, which are seldom more than half of it.
+    #[inline(always)]
+    pub fn text(&mut self, block: &[u8; 2 * SHORT], length: usize) {
+        let (first, second) = block.split_at(SHORT);
+        self.room[self.at..self.at + SHORT].copy_from_slice(first);
+        if length > SHORT {
+            self.room[self.at + SHORT..self.at + 2 * SHORT].copy_from_slice(second);
+        }
+        self.at += length;
     }
 
     #[inline(always)]
@@ -539,10 +551,10 @@ impl Cursor<'_> {
 
     /// Writes `],"line":…,"column":…`.
     #[inline(always)]
-    pub fn place(&mut self, column: Digits) {
-        self.room[self.at] = b']';
-        self.at += 1;
-        self.block(self.line_piece, self.line_length);
+    pub fn place(&mut self, line: Digits, column: Digits) {
+        self.piece(&LINE);
+        self.digits(line);
+        self.piece(&COLUMN);
         self.digits(column);
     }
 }
@@ -555,23 +567,33 @@ pub(crate) struct Digits {
 }
 
 impl Digits {
-    pub const LIMIT: usize = 1_000_000;
+    pub const LIMIT: usize = 100_000_000;
 
     #[inline(always)]
     pub fn of(number: usize) -> Self {
-        let high = number / 1000;
-        if high == 0 {
-            let (digits, count) = NUMBERS[number];
-            return Digits {
-                word: u32::from_le_bytes(digits).into(),
-                length: count as usize,
-            };
+        match number / 1000 {
+            0 => Digits::first(number),
+            high @ 1..1000 => Digits::first(high).and_three(number),
+            high => Digits::first(high / 1000).and_three(high).and_three(number),
         }
-        let (digits, count) = NUMBERS[high];
-        let low = u32::from_le_bytes(THREE_DIGITS[number % 1000]);
+    }
+
+    #[inline(always)]
+    fn first(number: usize) -> Self {
+        let (digits, count) = NUMBERS[number];
         Digits {
-            word: u64::from(u32::from_le_bytes(digits)) | u64::from(low) << (8 * count),
-            length: count as usize + 3,
+            word: u32::from_le_bytes(digits).into(),
+            length: count as usize,
+        }
+    }
+
+    /// Appends the last three digits of a number.
+    #[inline(always)]
+    fn and_three(self, number: usize) -> Self {
+        let digits = u32::from_le_bytes(THREE_DIGITS[number % 1000]);
+        Digits {
+            word: self.word | u64::from(digits) << (8 * self.length),
+            length: self.length + 3,
         }
     }
 }

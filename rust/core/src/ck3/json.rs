@@ -5,7 +5,7 @@ use crate::ck3::parser::{Nodes, Scalar};
 use crate::ck3::source::Source;
 use crate::ck3::words::params_of;
 use crate::grammar_tables::{TokenKind, ValueType};
-use crate::writer::{Buffer, Digits, Gap, Piece, Writer};
+use crate::writer::{Buffer, Digits, Gap, Piece, SHORT, Writer};
 
 /// The JSON of a real file is seldom longer than this many times its source.
 const EXPECTED_GROWTH: usize = 8;
@@ -22,46 +22,70 @@ const CHILDREN: Piece<16> = Piece::new(br#","children":["#);
 const CLOSE: Piece<4> = Piece::new(b"]},");
 const END: Piece<2> = Piece::new(b"},");
 
-type Operator = Piece<32>;
+/// A piece for each kind of token.
+type Pieces<const N: usize> = [Piece<N>; TokenKind::ALL.len()];
 
-const fn assigned(operator: TokenKind) -> Operator {
-    Piece::joined(&[
-        br#"],"op":""#,
-        operator.texts()[0].as_bytes(),
-        br#"","value":""#,
-    ])
+/// What follows the span of a key, by the operator of an assignment. A table takes the same time for
+/// every operator, where the processor would have to guess a branch.
+static ASSIGNED: Pieces<32> = {
+    let mut pieces = [const { Piece::new(b"") }; TokenKind::ALL.len()];
+    let mut at = 0;
+    while at < pieces.len() {
+        pieces[at] = Piece::joined(&[br#"],"op":""#, text_of(at), br#"","value":""#]);
+        at += 1;
+    }
+    pieces
+};
+
+/// What follows the span of a key, by the operator of a block.
+static OPENED: Pieces<32> = {
+    let mut pieces = [const { Piece::new(b"") }; TokenKind::ALL.len()];
+    let mut at = 0;
+    while at < pieces.len() {
+        pieces[at] = Piece::joined(&[br#"],"op":""#, text_of(at), br#"","span":["#]);
+        at += 1;
+    }
+    pieces
+};
+
+/// What follows the text of a key that is no identifier, by its kind.
+static KEY_KINDS: Pieces<64> = {
+    let mut pieces = [const { Piece::new(b"") }; TokenKind::ALL.len()];
+    let mut at = 0;
+    while at < pieces.len() {
+        let kind = value_type(TokenKind::ALL[at]).name();
+        pieces[at] = Piece::joined(&[br#"","key_kind":""#, kind.as_bytes(), br#"","key_span":["#]);
+        at += 1;
+    }
+    pieces
+};
+
+/// What follows the text of a value, by its kind.
+static KINDS: Pieces<32> = {
+    let mut pieces = [const { Piece::new(b"") }; TokenKind::ALL.len()];
+    let mut at = 0;
+    while at < pieces.len() {
+        let kind = value_type(TokenKind::ALL[at]).name();
+        pieces[at] = Piece::joined(&[br#"","kind":""#, kind.as_bytes(), b"\""]);
+        at += 1;
+    }
+    pieces
+};
+
+/// Returns the text of an operator.
+const fn text_of(kind: usize) -> &'static [u8] {
+    match TokenKind::ALL[kind].texts() {
+        [text] => text.as_bytes(),
+        _ => b"",
+    }
 }
 
-const fn opened(operator: TokenKind) -> Operator {
-    Piece::joined(&[
-        br#"],"op":""#,
-        operator.texts()[0].as_bytes(),
-        br#"","span":["#,
-    ])
+const fn value_type(kind: TokenKind) -> ValueType {
+    match kind.value_type() {
+        Some(value_type) => value_type,
+        None => ValueType::Identifier,
+    }
 }
-
-/// What follows the text of a value.
-const fn kind(value_type: ValueType) -> Piece<32> {
-    Piece::joined(&[br#"","kind":""#, value_type.name().as_bytes(), b"\""])
-}
-
-macro_rules! operators {
-    ($of:ident, $operator:expr) => {
-        match $operator {
-            TokenKind::EqualEqual => const { &$of(TokenKind::EqualEqual) },
-            TokenKind::MaybeEqual => const { &$of(TokenKind::MaybeEqual) },
-            TokenKind::NotEqual => const { &$of(TokenKind::NotEqual) },
-            TokenKind::Less => const { &$of(TokenKind::Less) },
-            TokenKind::LessEqual => const { &$of(TokenKind::LessEqual) },
-            TokenKind::Greater => const { &$of(TokenKind::Greater) },
-            TokenKind::GreaterEqual => const { &$of(TokenKind::GreaterEqual) },
-            _ => const { &$of(TokenKind::Equal) },
-        }
-    };
-}
-
-/// Texts up to this length are copied as one block, in bytes.
-const SHORT: usize = 32;
 
 /// An open block whose end is to be written.
 struct Open {
@@ -164,12 +188,12 @@ impl<'s, 'b> Json<'s, 'b> {
         self.out.offset(end);
     }
 
-    /// Returns a block that starts with the text of a scalar and its length, if the text is short,
+    /// Returns a block that starts with the text of a scalar and its length, if the text is not long,
     /// needs no escaping and has no parameters.
     #[inline(always)]
-    fn short(&self, scalar: &Scalar) -> Option<(&'s [u8; SHORT], usize)> {
+    fn short(&self, scalar: &Scalar) -> Option<(&'s [u8; 2 * SHORT], usize)> {
         let (start, end) = scalar.inner();
-        if !self.small || !scalar.plain || scalar.params || end - start > SHORT {
+        if !self.small || !scalar.plain || scalar.params || end - start > 2 * SHORT {
             return None;
         }
         let text = self.text;
@@ -195,12 +219,12 @@ impl<'s, 'b> Json<'s, 'b> {
         if key.kind == TokenKind::Identifier && !key.params {
             self.out.piece(&KEY_SPAN);
         } else {
-            self.odd_key(key);
+            self.odd_key(*key);
         }
     }
 
     #[inline(never)]
-    fn odd_key(&mut self, key: &Scalar) {
+    fn odd_key(&mut self, key: Scalar) {
         self.out.raw(b"\"");
         let kind = value_type(key.kind);
         if kind != ValueType::Identifier {
@@ -210,7 +234,7 @@ impl<'s, 'b> Json<'s, 'b> {
         }
         if key.params {
             self.out.raw(br#","key_params":["#);
-            self.params(key);
+            self.params(&key);
             self.out.raw(b"]");
         }
         self.out.raw(br#","key_span":["#);
@@ -230,16 +254,16 @@ impl<'s, 'b> Json<'s, 'b> {
     #[inline(always)]
     fn value_members(&mut self, value: &Scalar) {
         self.text(value);
-        self.out.piece(kind_piece(value.kind));
+        self.out.piece(&KINDS[value.kind as usize]);
         if value.params {
-            self.value_params(value);
+            self.value_params(*value);
         }
     }
 
     #[inline(never)]
-    fn value_params(&mut self, value: &Scalar) {
+    fn value_params(&mut self, value: Scalar) {
         self.out.raw(br#","params":["#);
-        self.params(value);
+        self.params(&value);
         self.out.raw(b"]");
     }
 
@@ -343,14 +367,14 @@ impl Nodes for Json<'_, '_> {
     fn value(&mut self, value: &Scalar) {
         self.begin(value.start);
         if let Some((text, length)) = self.short(value)
-            && let Some(mut cursor) = self.out.cursor(value.line)
+            && let Some(mut cursor) = self.out.cursor()
         {
             cursor.piece(&VALUE);
-            cursor.block(text, length);
-            cursor.piece(kind_piece(value.kind));
+            cursor.text(text, length);
+            cursor.piece(&KINDS[value.kind as usize]);
             cursor.piece(&SPAN);
             cursor.span(Digits::of(value.start), Digits::of(value.end));
-            cursor.place(Digits::of(value.column));
+            cursor.place(Digits::of(value.line), Digits::of(value.column));
             cursor.piece(&END);
             let length = cursor.at;
             self.out.advance(length);
@@ -368,24 +392,27 @@ impl Nodes for Json<'_, '_> {
     #[inline(always)]
     fn assign(&mut self, key: &Scalar, operator: TokenKind, value: &Scalar) {
         self.begin(key.start);
-        if key.kind == TokenKind::Identifier
-            && let Some((key_text, key_length)) = self.short(key)
+        if let Some((key_text, key_length)) = self.short(key)
             && let Some((text, length)) = self.short(value)
-            && let Some(mut cursor) = self.out.cursor(key.line)
+            && let Some(mut cursor) = self.out.cursor()
         {
             let (start, end) = (Digits::of(key.start), Digits::of(value.end));
             cursor.piece(&ASSIGN);
-            cursor.block(key_text, key_length);
-            cursor.piece(&KEY_SPAN);
+            cursor.text(key_text, key_length);
+            if key.kind == TokenKind::Identifier {
+                cursor.piece(&KEY_SPAN);
+            } else {
+                cursor.piece(&KEY_KINDS[key.kind as usize]);
+            }
             cursor.span(start, Digits::of(key.end));
-            cursor.piece(operators!(assigned, operator));
-            cursor.block(text, length);
-            cursor.piece(kind_piece(value.kind));
+            cursor.piece(&ASSIGNED[operator as usize]);
+            cursor.text(text, length);
+            cursor.piece(&KINDS[value.kind as usize]);
             cursor.piece(&VALUE_SPAN);
             cursor.span(Digits::of(value.start), end);
             cursor.piece(&SPAN_AFTER);
             cursor.span(start, end);
-            cursor.place(Digits::of(key.column));
+            cursor.place(Digits::of(key.line), Digits::of(key.column));
             cursor.piece(&END);
             let length = cursor.at;
             self.out.advance(length);
@@ -394,7 +421,7 @@ impl Nodes for Json<'_, '_> {
         self.out.piece(&ASSIGN);
         self.key(key);
         self.offsets(key.start, key.end);
-        self.out.piece(operators!(assigned, operator));
+        self.out.piece(&ASSIGNED[operator as usize]);
         self.value_members(value);
         self.out.piece(&VALUE_SPAN);
         self.offsets(value.start, value.end);
@@ -408,21 +435,24 @@ impl Nodes for Json<'_, '_> {
     #[inline(always)]
     fn block(&mut self, key: &Scalar, operator: TokenKind) {
         self.begin(key.start);
-        if key.kind == TokenKind::Identifier
-            && let Some((text, length)) = self.short(key)
+        if let Some((text, length)) = self.short(key)
             && let before = self.out.length()
-            && let Some(mut cursor) = self.out.cursor(key.line)
+            && let Some(mut cursor) = self.out.cursor()
         {
             let start = Digits::of(key.start);
             cursor.piece(&BLOCK);
-            cursor.block(text, length);
-            cursor.piece(&KEY_SPAN);
+            cursor.text(text, length);
+            if key.kind == TokenKind::Identifier {
+                cursor.piece(&KEY_SPAN);
+            } else {
+                cursor.piece(&KEY_KINDS[key.kind as usize]);
+            }
             cursor.span(start, Digits::of(key.end));
-            cursor.piece(operators!(opened, operator));
+            cursor.piece(&OPENED[operator as usize]);
             // Its end is written over the second of these.
             cursor.span(start, start);
             let at = before + cursor.at - start.length;
-            cursor.place(Digits::of(key.column));
+            cursor.place(Digits::of(key.line), Digits::of(key.column));
             cursor.piece(&CHILDREN);
             let length = cursor.at;
             self.out.advance(length);
@@ -432,7 +462,7 @@ impl Nodes for Json<'_, '_> {
         self.out.piece(&BLOCK);
         self.key(key);
         self.offsets(key.start, key.end);
-        self.out.piece(operators!(opened, operator));
+        self.out.piece(&OPENED[operator as usize]);
         self.opening(key);
     }
 
@@ -466,32 +496,5 @@ impl Nodes for Json<'_, '_> {
         }
         self.out.drop_comma();
         self.out.piece(&CLOSE);
-    }
-}
-
-fn value_type(kind: TokenKind) -> ValueType {
-    kind.value_type().unwrap_or(ValueType::Identifier)
-}
-
-#[inline(always)]
-fn kind_piece(token: TokenKind) -> &'static Piece<32> {
-    match token {
-        TokenKind::Identifier => const { &kind(ValueType::Identifier) },
-        TokenKind::Number => const { &kind(ValueType::Number) },
-        TokenKind::Bool => const { &kind(ValueType::Bool) },
-        TokenKind::String => const { &kind(ValueType::String) },
-        _ => other_kind(token),
-    }
-}
-
-fn other_kind(token: TokenKind) -> &'static Piece<32> {
-    match value_type(token) {
-        ValueType::Param => const { &kind(ValueType::Param) },
-        ValueType::Date => const { &kind(ValueType::Date) },
-        ValueType::Variable => const { &kind(ValueType::Variable) },
-        ValueType::Expression => const { &kind(ValueType::Expression) },
-        ValueType::Operator => const { &kind(ValueType::Operator) },
-        ValueType::String => const { &kind(ValueType::String) },
-        _ => const { &kind(ValueType::Identifier) },
     }
 }

@@ -58,6 +58,15 @@ impl Scalar {
     }
 }
 
+/// What a scalar is, apart from its place. It fits into a register, which a [`Scalar`] that a function
+/// returns through memory does not: reading back its short fields at once stalls the processor.
+#[derive(Clone, Copy)]
+struct Form {
+    kind: TokenKind,
+    plain: bool,
+    params: bool,
+}
+
 /// What is done with each element of a text.
 pub(crate) trait Nodes {
     fn value(&mut self, value: &Scalar);
@@ -228,7 +237,7 @@ impl Parser<'_> {
                             start = self.skip();
                             if start == Some(Start::Open)
                                 && value.is_word()
-                                && (self.line == value_line || self.is_tag(&value))
+                                && (self.line == value_line || self.is_tag(value.start, value.end))
                             {
                                 if depth >= max_depth {
                                     return Err(Odd);
@@ -261,8 +270,15 @@ impl Parser<'_> {
                         return Err(Odd);
                     }
                     depth += 1;
-                    let brace = self.ending(TokenKind::OpenBrace, self.at + 1);
-                    nodes.list(&brace);
+                    nodes.list(&Scalar {
+                        start: self.at,
+                        end: self.at + 1,
+                        kind: TokenKind::OpenBrace,
+                        line: self.line,
+                        column: self.at - self.line_start + 1,
+                        ..Scalar::default()
+                    });
+                    self.at += 1;
                     start = self.skip();
                 }
                 None if depth == 0 => return Ok(()),
@@ -302,42 +318,46 @@ impl Parser<'_> {
 
     #[inline(always)]
     fn scalar(&mut self, start: Option<Start>) -> Result<Scalar, Odd> {
-        match start {
+        let (at, line, column) = (self.at, self.line, self.at - self.line_start + 1);
+        let form = match start {
             Some(Start::Word) => self.word(),
             Some(Start::Quote) => self.string(),
             _ => self.any_word(self.at),
-        }
+        }?;
+        Ok(Scalar {
+            start: at,
+            end: self.at,
+            kind: form.kind,
+            plain: form.plain,
+            params: form.params,
+            line,
+            column,
+        })
     }
 
-    /// Ends a token of ASCII characters without a line end.
+    /// Ends a scalar of ASCII characters without a line end.
     #[inline(always)]
-    fn ending(&mut self, kind: TokenKind, end: usize) -> Scalar {
-        let start = self.at;
+    fn ending(&mut self, kind: TokenKind, end: usize) -> Form {
         self.at = end;
-        Scalar {
-            start,
-            end,
+        Form {
             kind,
             plain: true,
             params: false,
-            line: self.line,
-            column: start - self.line_start + 1,
         }
     }
 
-    /// Ends a token of any characters without a line end.
-    fn ending_wide(&mut self, kind: TokenKind, end: usize) -> Scalar {
-        let scalar = Scalar {
+    /// Ends a scalar of any characters without a line end.
+    fn ending_wide(&mut self, kind: TokenKind, end: usize) -> Form {
+        let text = &self.text[self.at..end];
+        self.line_start += text.iter().filter(|&&byte| is_continuation(byte)).count();
+        Form {
             plain: false,
             ..self.ending(kind, end)
-        };
-        let text = &self.text[scalar.start..end];
-        self.line_start += text.iter().filter(|&&byte| is_continuation(byte)).count();
-        scalar
+        }
     }
 
     #[inline(always)]
-    fn word(&mut self) -> Result<Scalar, Odd> {
+    fn word(&mut self) -> Result<Form, Odd> {
         let text = self.text;
         let end = name_run(text, self.at + 1);
         if text.get(end).is_some_and(|&byte| !STOPS[byte as usize]) {
@@ -354,7 +374,7 @@ impl Parser<'_> {
 
     /// Reads a word of any characters, usual up to `end`.
     #[inline(never)]
-    fn any_word(&mut self, mut end: usize) -> Result<Scalar, Odd> {
+    fn any_word(&mut self, mut end: usize) -> Result<Form, Odd> {
         let text = self.text;
         if text[self.at..].starts_with(b"@[") {
             return self.expression();
@@ -379,19 +399,19 @@ impl Parser<'_> {
         if word.fault.is_some() || word.kind == TokenKind::Directive {
             return Err(Odd);
         }
-        let scalar = if wide {
+        let form = if wide {
             self.ending_wide(word.kind, end)
         } else {
             self.ending(word.kind, end)
         };
-        Ok(Scalar {
+        Ok(Form {
             params: word.params,
-            ..scalar
+            ..form
         })
     }
 
     #[cold]
-    fn expression(&mut self) -> Result<Scalar, Odd> {
+    fn expression(&mut self) -> Result<Form, Odd> {
         let mut depth = 0usize;
         let rest = &self.text[self.at..];
         for (length, &byte) in rest.iter().enumerate() {
@@ -411,7 +431,7 @@ impl Parser<'_> {
     }
 
     #[inline(always)]
-    fn string(&mut self) -> Result<Scalar, Odd> {
+    fn string(&mut self) -> Result<Form, Odd> {
         let end = plain_run(self.text, self.at + 1, b'"');
         if self.text.get(end) == Some(&b'"') {
             return Ok(self.ending(TokenKind::String, end + 1));
@@ -421,17 +441,15 @@ impl Parser<'_> {
 
     /// Reads a string with characters that are not plain, the first of them at `end`.
     #[inline(never)]
-    fn long_string(&mut self, mut end: usize) -> Result<Scalar, Odd> {
-        let scalar = Scalar {
-            plain: false,
-            ..self.ending(TokenKind::String, self.at)
-        };
+    fn long_string(&mut self, mut end: usize) -> Result<Form, Odd> {
         while let Some(&byte) = self.text.get(end) {
             end += 1;
             match byte {
                 b'"' => {
-                    self.at = end;
-                    return Ok(Scalar { end, ..scalar });
+                    return Ok(Form {
+                        plain: false,
+                        ..self.ending(TokenKind::String, end)
+                    });
                 }
                 b'\n' => {
                     self.line += 1;
@@ -471,8 +489,8 @@ impl Parser<'_> {
     }
 
     #[cold]
-    fn is_tag(&self, word: &Scalar) -> bool {
-        is_tag(&self.text[word.start..word.end])
+    fn is_tag(&self, start: usize, end: usize) -> bool {
+        is_tag(&self.text[start..end])
     }
 }
 

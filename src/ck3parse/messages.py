@@ -124,8 +124,8 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
         duration_ms: milliseconds from reading the file to compressing the AST.
         origin: the origin of all results of an answer; only its first result has one.
         rows: by extractor, the rows of a file that parsed, as JSON in a zstd frame. See
-            `rows_json`.
-        extract_errors: by extractor that made no rows of a file that parsed, why, in one sentence.
+            `rows_json`. `ck3/1` makes them of a file with syntax errors, too.
+        extract_errors: by extractor that made no rows of such a file, why, in one sentence.
         parser_version: the version of the parser for the request's dialect, such as `ck3/2`; empty
             for `ck3raven`, whose version is in the origin.
     """

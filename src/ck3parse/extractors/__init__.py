@@ -1,6 +1,6 @@
 """Extractors: what a worker makes of a file's syntax tree, beside it or instead of it.
 
-`qbuilder/1` is built in. Others come from installed packages, by the entry point group
+`qbuilder/1` and `ck3/1` are built in. Others come from installed packages, by the entry point group
 `ck3parse.extractors`: each entry point names an `Extractor`. `docs/extractors.md` has an example.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ck3parse.errors import UsageError
 from ck3parse.extractors.extractor import Extractor, Rows, Tree
 
-__all__ = ["ENTRY_POINTS", "QBUILDER", "Extractor", "Rows", "Tree", "extractor", "is_known"]
+__all__ = ["CK3", "ENTRY_POINTS", "QBUILDER", "Extractor", "Rows", "Tree", "extractor", "is_known"]
 
 ENTRY_POINTS = "ck3parse.extractors"
 """The entry point group of extractors in other packages."""
@@ -19,7 +19,10 @@ ENTRY_POINTS = "ck3parse.extractors"
 QBUILDER = "qbuilder/1"
 """The full name of the extractor that makes qbuilder's symbols and references."""
 
-_BUILT_IN = {QBUILDER: "ck3parse.extractors.qbuilder"}
+CK3 = "ck3/1"
+"""The full name of the extractor that makes the rows of the index. It takes broken files, too."""
+
+_BUILT_IN = {QBUILDER: "ck3parse.extractors.qbuilder", CK3: "ck3parse.extractors.ck3_tree"}
 """Modules of built-in extractors, which have an `EXTRACTOR` and are imported on first use."""
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ck3parse.errors import UsageError
-from ck3parse.extractors import QBUILDER, extractor
+from ck3parse.extractors import CK3, QBUILDER, extractor
 from ck3parse.extractors.ast_decoding import tree_of
-from ck3parse.messages import ParseRequest, ParseResult
+from ck3parse.messages import DEFAULT_MAX_DEPTH, ParseRequest, ParseResult
 from ck3parse.parser import ParseOutcome, Parser
 
 _MAX_ERROR = 1000
@@ -38,10 +38,16 @@ def parse_and_extract(
         max_depth: how deep braces may nest.
 
     Returns:
-        The outcome, and the rows of a file that parses; of others there are none.
+        The outcome, and the rows of a file that parses. Of others there are those of `ck3/1` only.
     """
     names, relpath = request.extract, request.relpath or request.name
     made = Extraction({}, {})
+    if CK3 in names:
+        names = [name for name in names if name != CK3]
+        try:
+            made.rows[CK3] = index_rows(source, relpath, max_depth=max_depth)
+        except Exception as error:  # noqa: BLE001 - a bug must not cost the tree
+            made.errors[CK3] = _failure(CK3, error)
     if parser.name == "native" and QBUILDER in names:
         from ck3parse.extractors import qbuilder  # its tables take milliseconds
 
@@ -58,10 +64,29 @@ def parse_and_extract(
         elif request.mode == "recover":
             outcome = parser.parse(source, request.name, mode="recover", max_depth=max_depth)
     else:
-        outcome = parser.parse(source, request.name, mode=request.mode, max_depth=max_depth)
+        outcome = parser.parse(
+            source,
+            request.name,
+            mode=request.mode,
+            max_depth=max_depth,
+            dialect=request.dialect,
+        )
     if outcome.success and outcome.ast_json is not None:
         extract(names, outcome.ast_json, relpath, made)
     return outcome, made
+
+
+def index_rows(source: bytes | str, relpath: str, *, max_depth: int = DEFAULT_MAX_DEPTH) -> bytes:
+    """Return the rows of `ck3/1` of a file, whether it parses or not, as compact ASCII JSON.
+
+    Args:
+        source: the content of a file, or a text.
+        relpath: the path of the file relative to the root of its mod.
+        max_depth: how deep braces may nest. Anything deeper is left out.
+    """
+    from ck3parse.extractors import ck3_tree  # its rules take milliseconds
+
+    return encoded(ck3_tree.rows_of(source, relpath, max_depth=max_depth))
 
 
 def fill_rows(
@@ -107,9 +132,11 @@ def extract(names: Sequence[str], ast_json: bytes, relpath: str, made: Extractio
         except UsageError as error:
             made.errors[name] = _printable(error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - it may come from anywhere
-            made.errors[name] = (
-                f"the extractor {name} failed with {type(error).__name__}: {_printable(error)}"
-            )
+            made.errors[name] = _failure(name, error)
+
+
+def _failure(name: str, error: BaseException) -> str:
+    return f"the extractor {name} failed with {type(error).__name__}: {_printable(error)}"
 
 
 def _printable(error: BaseException) -> str:

@@ -13,6 +13,7 @@ import zstandard
 
 from ck3parse.config import Settings
 from ck3parse.errors import Ck3parseError, ErrorType
+from ck3parse.extractors import CK3
 from ck3parse.files.reading import too_large
 from ck3parse.messages import DEFAULT_DIALECT, Origin, ParseRequest, ParseResult
 from ck3parse.parser.outcome import is_object
@@ -170,7 +171,7 @@ class Acceptance(msgspec.Struct, frozen=True):
                 return "a parsed file has an error type"
         elif result.error_type is None:
             return "a failed file has no error type"
-        elif result.rows or result.extract_errors:
+        elif {*result.rows, *result.extract_errors} - {CK3}:
             return "a failed file has rows"
         # The result of a text has no size.
         source = result.size or (self.origin.max_file_bytes if self.origin else 0)
@@ -225,7 +226,10 @@ def _limit_size(result: ParseResult, theirs: Origin, limit: int) -> None:
 
 
 def _extractors_of(request: ParseRequest, result: ParseResult) -> list[str]:
-    return sorted(set(request.extract)) if result.ok else []
+    asked = set(request.extract)
+    if result.ok:
+        return sorted(asked)
+    return [CK3] if CK3 in asked and result.of_the_content else []
 
 
 def _mismatch(request: ParseRequest, result: ParseResult) -> str | None:

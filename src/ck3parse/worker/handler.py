@@ -8,6 +8,7 @@ from time import perf_counter
 from ck3parse import parser
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType, UsageError
+from ck3parse.extractors import CK3
 from ck3parse.extractors.stage import fill_rows, parse_and_extract
 from ck3parse.files.reading import (
     CannotReadError,
@@ -86,11 +87,11 @@ def _version(request: ParseRequest, in_use: parser.Parser) -> str:
         CannotReadError: the worker's parser does not have the dialect, or extractors do not.
     """
     unavailable = ErrorType.WORKER_UNAVAILABLE
-    if request.extract:
+    if any(name != CK3 for name in request.extract):
         raise CannotReadError(
             unavailable,
-            f"extractors read trees of the dialect {DEFAULT_DIALECT!a}: leave out the dialect or"
-            " the extractors",
+            f"all extractors but {CK3} read trees of the dialect {DEFAULT_DIALECT!a}: leave out the"
+            " dialect or the extractors",
         )
     try:
         return in_use.version_of(request.dialect)

@@ -9,7 +9,7 @@ from ck3parse.check.checker import Check, Checked
 from ck3parse.check.formats import github
 from ck3parse.check.rules import RULES, select_codes
 from ck3parse.check.rules.encoding import wants_bom
-from ck3parse.check.rules.rule import Finding, Rule, Source
+from ck3parse.check.rules.rule import Finding, Place, Rule, Source
 from ck3parse.cli import check, explain
 from ck3parse.config import Settings
 from ck3parse.messages import Diagnostic
@@ -46,15 +46,18 @@ def test_an_example_has_what_it_is_for_and_is_set_right(code: str) -> None:
 @pytest.mark.parametrize(
     ("path", "wanted"),
     [
-        ("mod/events/a.txt", True),
-        ("mod\\common\\traits\\a.txt", True),
+        ("events/a.txt", True),
+        ("Common/traits/a.txt", True),
         ("common/coat_of_arms/coat_of_arms/a.txt", False),
-        ("history/common.txt", False),
+        ("common/bookmark_portraits/a.txt", False),
+        ("history/common/a.txt", False),
+        ("gfx/events/a.txt", False),
         ("events", False),
     ],
 )
 def test_wants_bom(path: str, wanted: bool) -> None:
-    assert wants_bom(path) is wanted
+    assert wants_bom(Place(path)) is wanted
+    assert not wants_bom(Place(path, of_ck2=True))
 
 
 def test_github_properties_are_escaped() -> None:
@@ -77,7 +80,7 @@ def find_tabs(source: Source) -> Iterator[Finding]:
 def new_rule(monkeypatch: pytest.MonkeyPatch) -> Rule:
     rule = Rule(
         "CK3-W900", "warning", "tab", help="use spaces", why="There is a tab.", bad="\ta",
-        find=find_tabs, applies_to=lambda path: "history" not in path, on=False,
+        find=find_tabs, applies_to=lambda place: "history" not in place.path, on=False,
     )  # fmt: skip
     monkeypatch.setitem(RULES, rule.code, rule)
     return rule

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ck3parse.check.rules import RULES
-from ck3parse.check.rules.rule import MAX_FINDINGS, PREFIX, Finding, Rule, Source
+from ck3parse.check.rules.prose import NOT_SCRIPT
+from ck3parse.check.rules.rule import MAX_FINDINGS, PREFIX, Finding, Place, Rule, Source
 from ck3parse.check.rules.syntax import SYNTAX_ERROR, UNREADABLE
-from ck3parse.check.suppression import without_suppressed
+from ck3parse.check.suppression import without_false, without_suppressed
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType, StoreError
+from ck3parse.files.mod_root import ModRoots, top_for_file
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found
 from ck3parse.messages import Diagnostic, ParseResult
@@ -26,7 +28,7 @@ from ck3parse.parser.outcome import fill_result
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.store import Store
 
-CHECK_VERSION = 2
+CHECK_VERSION = 3
 """Increase it when a rule's function changes what it finds: older diagnostics are then ignored."""
 
 _BATCH = 500
@@ -74,7 +76,8 @@ class Check:
             data: the bytes.
             path: where they are, or would be.
         """
-        return self._selected(path, self._parse(data, path).diagnostics)
+        place = _Places().of(os.path.abspath(path))
+        return self._selected(path, place, self._parse(data, place.path).diagnostics)
 
     def check_paths(
         self, paths: Sequence[str], *, include: Sequence[str], exclude: Sequence[str], store: Store
@@ -97,56 +100,96 @@ class Check:
         limit = self._settings.max_file_bytes
         plan = make_plan(paths, store, include=include, exclude=exclude, max_bytes=limit)
         plan.record_known(store)
+        places = _Places(paths)
         checked = [
-            self._selected(problem.path, [_unreadable(problem.message)])
+            self._selected(problem.path, Place(""), [_unreadable(problem.message)])
             for problem in plan.problems
         ]
         for batch in _batches(plan.to_parse):
-            results = [(found, self._read_and_parse(found)) for found in batch]
+            results = [
+                (found, self._read_and_parse(found.path, places.of(found.path).path))
+                for found in batch
+            ]
             store.record(results)
             checked += [
-                self._selected(found.path, _with_failure(result)) for found, result in results
+                self._selected(found.path, places.of(found.path), _with_failure(result))
+                for found, result in results
             ]
         if plan.to_parse or plan.vanished:
             store.tidy()
         settled = [found for found, _ in plan.unchanged] + [found for found, _ in plan.known]
         known = {root: store.diagnostics_of(root) for root in {found.root for found in settled}}
         checked += [
-            self._selected(found.path, known[found.root].get(found.name, [])) for found in settled
+            self._selected(found.path, places.of(found.path), known[found.root].get(found.name, []))
+            for found in settled
         ]
         return sorted(checked, key=lambda each: each.path.split(os.sep))
 
-    def _read_and_parse(self, found: Found) -> ParseResult:
+    def _read_and_parse(self, path: str, name: str) -> ParseResult:
         try:
-            data = read_script(found.path, max_bytes=self._settings.max_file_bytes)
+            data = read_script(path, max_bytes=self._settings.max_file_bytes)
         except CannotReadError as reason:
-            result = ParseResult("", found.path, error=reason.message)
+            result = ParseResult("", path, error=reason.message)
             result.error_type = reason.error_type
             return result
-        return self._parse(data, found.path)
+        return self._parse(data, name)
 
-    def _parse(self, data: bytes, path: str) -> ParseResult:
+    def _parse(self, data: bytes, name: str) -> ParseResult:
+        """Return the diagnostics of a file.
+
+        Args:
+            data: its content.
+            name: its path in its mod.
+        """
         depth = self._settings.max_depth
         outcome = self._parser.parse(
-            data, path, mode="recover", max_depth=depth, dialect=self._dialect
+            data, name, mode="recover", max_depth=depth, dialect=self._dialect
         )
         source = Source(data, outcome)
-        diagnostics = _errors(outcome) + find_all(self._rules, source)
+        diagnostics = without_false(_errors(outcome), source)
+        diagnostics += find_all(self._rules, source)
+        if any(each.code == NOT_SCRIPT for each in diagnostics):
+            diagnostics = [each for each in diagnostics if each.code == NOT_SCRIPT]
         diagnostics = without_suppressed(diagnostics, source.text)
         result = ParseResult(
-            "", path, content_hash=hashlib.sha256(data).hexdigest(), size=len(data)
+            "", name, content_hash=hashlib.sha256(data).hexdigest(), size=len(data)
         )
         fill_result(result, outcome, None)
         result.diagnostics = sorted(diagnostics, key=lambda each: (each.line, each.column))
         return result
 
-    def _selected(self, path: str, diagnostics: list[Diagnostic]) -> Checked:
+    def _selected(self, path: str, place: Place, diagnostics: list[Diagnostic]) -> Checked:
         selected = [
             diagnostic
             for diagnostic in diagnostics
-            if diagnostic.code in self._codes and RULES[diagnostic.code].applies_to(path)
+            if diagnostic.code in self._codes and RULES[diagnostic.code].applies_to(place)
         ]
         return Checked(path, selected)
+
+
+class _Places:
+    """Where files are in their mods.
+
+    Args:
+        paths: the folders and files that were given.
+    """
+
+    def __init__(self, paths: Sequence[str] = ()) -> None:
+        self._tops = [
+            os.path.join(os.path.abspath(path), "") for path in paths if os.path.isdir(path)
+        ]
+        self._roots = ModRoots()
+
+    def of(self, path: str) -> Place:
+        """Return where a file is.
+
+        Args:
+            path: absolute path of the file.
+        """
+        top = next((each for each in self._tops if path.startswith(each)), None)
+        top = os.path.dirname(top) if top else top_for_file(path)
+        is_of_ck2 = self._roots.is_of_ck2(self._roots.of(path, top))
+        return Place(self._roots.relative(path, top), is_of_ck2)
 
 
 def find_all(rules: Sequence[Rule], source: Source) -> list[Diagnostic]:

@@ -1,11 +1,44 @@
-"""Comments that silence diagnostics: `# ck3parse: ignore[E008]`."""
+"""Diagnostics that are left out: by a comment such as `# ck3parse: ignore[E008]`, or as false."""
 
 import re
 
-from ck3parse.check.rules.rule import PREFIX
+from ck3parse.check.rules.rule import PREFIX, Source
 from ck3parse.messages import Diagnostic
 
 _COMMENT = re.compile(r"\bck3parse:[ \t]*+ignore(?:\[([^\]\n]*+)\])?", re.IGNORECASE)
+_OF_CHARACTERS = frozenset({"CK3-E002", "CK3-W102", "CK3-W103"})
+"""What a parser reports for a single character."""
+
+_MISSING_OPERATOR = "CK3-W101"
+_NUMBER = re.compile(r"[+-]?[0-9.]+")
+
+
+def without_false(diagnostics: list[Diagnostic], source: Source) -> list[Diagnostic]:
+    """Return a parser's diagnostics without those that are no use.
+
+    These are characters at a byte that is not UTF-8, which the rules about encodings report, and a
+    number before a block, which is a pair in a list: `{ 0.5 { 1 0 0 } }`.
+
+    Args:
+        diagnostics: of one file.
+        source: the file.
+    """
+    suspicious = {_MISSING_OPERATOR}
+    if source.invalid.outside or source.invalid.inside:
+        suspicious |= _OF_CHARACTERS
+    if suspicious.isdisjoint(each.code for each in diagnostics):
+        return diagnostics
+    lines = source.text.split("\n")
+
+    def is_false(diagnostic: Diagnostic) -> bool:
+        if diagnostic.code not in suspicious:
+            return False
+        found = lines[diagnostic.line - 1][diagnostic.column - 1 :]
+        if diagnostic.code == _MISSING_OPERATOR:
+            return _NUMBER.match(found) is not None
+        return found.startswith("\ufffd")
+
+    return [diagnostic for diagnostic in diagnostics if not is_false(diagnostic)]
 
 
 def without_suppressed(diagnostics: list[Diagnostic], text: str) -> list[Diagnostic]:

@@ -66,6 +66,19 @@ def mod_root(path: Path, top: Path) -> Path:
     return Path(ModRoots().of(str(path), str(top)))
 
 
+def top_for_file(path: str) -> str:
+    """Return the `top` for a file that was given itself, and not found in a folder.
+
+    Args:
+        path: absolute path of the file, which need not exist.
+
+    Returns:
+        The current folder if the file is inside of it, else the folder of the file.
+    """
+    current = os.getcwd()
+    return current if path.startswith(os.path.join(current, "")) else os.path.dirname(path)
+
+
 class ModRoots:
     """Roots of mods, each folder looked at once."""
 

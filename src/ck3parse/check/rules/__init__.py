@@ -1,18 +1,23 @@
 """Every check rule, and how codes are selected.
 
 A rule is one entry in the `RULES` of a module here, next to its function if it has one: `syntax`
-for what the parser reports, `encoding`, and `script` for likely mistakes in the text. Reports,
+for what the parser reports, `encoding`, `strings` for quotes that pair up wrongly, `prose` for
+files that are no script, and `script` for likely mistakes in the text. Reports,
 `ck3parse explain` and `--select` need nothing else.
 """
 
 from collections.abc import Iterable
 
-from ck3parse.check.rules import encoding, script, syntax
+from ck3parse.check.rules import encoding, prose, script, strings, syntax
 from ck3parse.check.rules.rule import PREFIX, Rule
 from ck3parse.errors import UsageError
 
 RULES: dict[str, Rule] = {
-    rule.code: rule for rule in (*syntax.RULES, *encoding.RULES, *script.RULES)
+    rule.code: rule
+    for rule in sorted(
+        (*syntax.RULES, *strings.RULES, *encoding.RULES, *script.RULES, *prose.RULES),
+        key=lambda rule: rule.code,
+    )
 }
 """Each rule by its code, in the order of the codes."""
 

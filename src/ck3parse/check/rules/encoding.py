@@ -1,65 +1,75 @@
-"""Rules about a file's encoding."""
+"""Rules about a file's encoding. Each reports a file once."""
 
-import itertools
 from collections.abc import Iterator
 
-from ck3parse.check.rules.rule import BOM, Finding, Places, Rule, Source
+from ck3parse.check.rules.rule import BOM, Finding, Place, Rule, Source
+from ck3parse.parser.ck3.source import is_windows_1252
 
-_BOM_FOLDERS = ("common", "events")
-_NO_BOM_FOLDER = ("common", "coat_of_arms")
+_BOM_FOLDERS = ("common/", "events/")
+_NO_BOM_FOLDERS = (
+    "common/bookmark_portraits/",
+    "common/coat_of_arms/",
+    "common/named_colors/",
+    "common/province_terrain/",
+)
+"""What the game reads without a warning if it has no byte order mark."""
 
 
-def wants_bom(path: str) -> bool:
+def wants_bom(place: Place) -> bool:
     """Return whether the game expects a byte order mark in a file, judging by its folders."""
-    folders = path.replace("\\", "/").split("/")[:-1]
-    pairs = itertools.pairwise([*folders, ""])
-    return any(name in _BOM_FOLDERS and (name, after) != _NO_BOM_FOLDER for name, after in pairs)
+    path = place.path.lower()
+    return (
+        path.startswith(_BOM_FOLDERS) and not path.startswith(_NO_BOM_FOLDERS) and not place.of_ck2
+    )
+
+
+def is_read_as_utf_8(place: Place) -> bool:
+    """Return whether the game reads a file as UTF-8, and never as Windows-1252."""
+    return not place.of_ck2 and not is_windows_1252(place.path)
 
 
 def _missing_bom(source: Source) -> Iterator[Finding]:
-    if source.data and not source.data.startswith(BOM):
+    if source.data and not source.is_utf_16 and not source.data.startswith(BOM):
         yield Finding(1, 1, 0, "the file has no byte order mark")
 
 
 def _invalid_utf_8(source: Source) -> Iterator[Finding]:
-    data, offsets = source.data, source.invalid_offsets
-    if not offsets or _is_windows_1252(data):
+    if source.is_utf_16:
+        yield Finding(1, 1, 0, "the file is UTF-16, not UTF-8")
         return
-    is_utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    for at, place in zip(offsets, _places_in_text(source, offsets), strict=True):
-        likely = data[at : at + 1].decode("cp1252", "replace")
-        hint = f"; in Windows-1252 it is `{likely}`" if likely.isprintable() else ""
-        if is_utf_16:
-            hint = "; the file is probably UTF-16"
-        yield Finding(*place, 1, f"the byte 0x{data[at]:02X} is not valid UTF-8 here{hint}")
+    invalid = source.invalid
+    if invalid.outside and not _may_be_windows_1252(source.data):
+        likely = bytes([invalid.byte]).decode("cp1252", "replace")
+        hint = f", in Windows-1252 `{likely}`" if likely.isprintable() else ""
+        message = (
+            f"{_places(invalid.outside)} not UTF-8 as the rest of the file is; the first is"
+            f" 0x{invalid.byte:02X}{hint}"
+        )
+        yield Finding(invalid.line, invalid.column, 1, message)
 
 
 def _windows_1252(source: Source) -> Iterator[Finding]:
-    data, offsets = source.data, source.invalid_offsets
-    if not offsets or not _is_windows_1252(data):
-        return
-    byte = data[offsets[0] : offsets[0] + 1]
-    message = (
-        f"the text is Windows-1252, not UTF-8: the byte 0x{byte[0]:02X} is"
-        f" `{byte.decode('cp1252')}` there"
-    )
-    yield Finding(*next(_places_in_text(source, offsets)), 1, message)
+    invalid = source.invalid
+    if invalid.outside and _may_be_windows_1252(source.data):
+        message = (
+            f"the text is probably Windows-1252: {_places(invalid.outside)} not UTF-8; the first"
+            f" is 0x{invalid.byte:02X}, `{bytes([invalid.byte]).decode('cp1252')}`"
+        )
+        yield Finding(invalid.line, invalid.column, 1, message)
 
 
-def _places_in_text(source: Source, offsets: list[int]) -> Iterator[tuple[int, int]]:
-    """Yield the line and column in the text for each offset of an invalid byte."""
-    places = Places(source.text)
-    before = len(BOM) if source.data.startswith(BOM) else 0
-    length = 0
-    for at in offsets:
-        # An invalid byte cannot lie inside a line end, so each piece can be counted alone.
-        text = source.data[before:at].decode("utf-8", "replace")
-        length += len(text) - text.count("\r\n")
-        before = at
-        yield places.of(length)
+def _in_comments(source: Source) -> Iterator[Finding]:
+    invalid = source.invalid
+    if invalid.inside and not invalid.outside:
+        message = f"{_places(invalid.inside)} not UTF-8, only in comments"
+        yield Finding(invalid.line, invalid.column, 1, message)
 
 
-def _is_windows_1252(data: bytes) -> bool:
+def _places(count: int) -> str:
+    return "1 place is" if count == 1 else f"{count:,} places are"
+
+
+def _may_be_windows_1252(data: bytes) -> bool:
     """Return whether each byte is valid Windows-1252 and no bytes form a UTF-8 character."""
     data = data.removeprefix(BOM)
     try:
@@ -75,9 +85,10 @@ RULES = (
         "warning",
         "missing-bom",
         help="save the file as UTF-8 with BOM",
-        why="In common/ (except common/coat_of_arms/) and events/ the game expects UTF-8 with a"
-        " byte order mark. For each file without one it writes `should be in utf8-bom encoding`"
-        " into its error.log. It reads history/ without.",
+        why="In common/ and events/ the game expects UTF-8 with a byte order mark. For each file"
+        " without one it writes `should be in utf8-bom encoding` into its error.log. It does not"
+        " for history/, nor for bookmark_portraits, coat_of_arms, named_colors and"
+        " province_terrain in common/.",
         find=_missing_bom,
         applies_to=wants_bom,
     ),
@@ -86,8 +97,10 @@ RULES = (
         "warning",
         "invalid-utf-8",
         help="save the file as UTF-8",
-        why="Some bytes are not valid UTF-8. They are read as replacement characters.",
+        why="Some bytes outside of comments are not valid UTF-8, and are read as wrong characters."
+        " It is reported once in a file, at the first of them.",
         find=_invalid_utf_8,
+        applies_to=is_read_as_utf_8,
     ),
     Rule(
         "CK3-W003",
@@ -95,7 +108,19 @@ RULES = (
         "windows-1252",
         help="convert the file from Windows-1252 to UTF-8",
         why="The file is not UTF-8, but it is valid Windows-1252, which older editors call ANSI."
-        " Its accented letters are lost.",
+        " Its accented letters are lost. Nothing is reported in history/ and"
+        " common/province_terrain/, which the game reads so.",
         find=_windows_1252,
+        applies_to=is_read_as_utf_8,
+    ),
+    Rule(
+        "CK3-W008",
+        "warning",
+        "invalid-utf-8-in-comments",
+        help="save the file as UTF-8",
+        why="Some bytes in comments are not valid UTF-8. The game does not read comments, but an"
+        " editor may not show them, or change them.",
+        find=_in_comments,
+        on=False,
     ),
 )

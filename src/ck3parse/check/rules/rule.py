@@ -1,7 +1,9 @@
 """What a check rule is, and what its function gets and returns."""
 
+import bisect
 import codecs
 import functools
+import re
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
@@ -15,7 +17,39 @@ MAX_FINDINGS = 100
 
 BOM = b"\xef\xbb\xbf"
 
-_WINDOW = 1 << 16
+_INVALID = re.compile("[\udc80-\udcff]+")
+# A string ends with its line here, so that an unclosed one hides no comment on another line.
+_COMMENT_OR_STRING = re.compile('#[^\n]*|"[^"\n]*"?')
+
+
+class Place(NamedTuple):
+    """Where a file is, as far as rules depend on it.
+
+    Attributes:
+        path: its path relative to the root of its mod, with `/`.
+        of_ck2: whether the mod is one for Crusader Kings II.
+    """
+
+    path: str
+    of_ck2: bool = False
+
+
+class Invalid(NamedTuple):
+    """The bytes of a file that are not UTF-8. A place is one or more such bytes in a row.
+
+    Attributes:
+        outside: how many places are outside of comments.
+        inside: how many places are in comments.
+        line: of the first place outside of comments or, without one, of the first place.
+        column: of that place.
+        byte: the first byte there.
+    """
+
+    outside: int = 0
+    inside: int = 0
+    line: int = 1
+    column: int = 1
+    byte: int = 0
 
 
 class Source:
@@ -27,30 +61,39 @@ class Source:
 
     Attributes:
         text: the text as the parser reads it, with `\n` as the only line end.
+        is_utf_16: whether the file starts with the byte order mark of UTF-16.
     """
 
     def __init__(self, data: bytes, outcome: ParseOutcome) -> None:
         self.data = data
         self.outcome = outcome
-        text = data.decode("utf-8-sig", "replace")
-        if "\r" in text:
-            text = text.replace("\r\n", "\n").replace("\r", "\n")
-        self.text = text
+        self.is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        encoding = "utf-16" if self.is_utf_16 else "utf-8-sig"
+        self.text = _with_lf(data.decode(encoding, "replace"))
 
     @functools.cached_property
-    def invalid_offsets(self) -> list[int]:
-        """Offsets of the first `MAX_FINDINGS` bytes that are not UTF-8."""
-        data = self.data
-        offsets: list[int] = []
-        at = 0
-        while at < len(data) and len(offsets) < MAX_FINDINGS:
-            window = data[at : at + _WINDOW]
-            try:
-                at += codecs.utf_8_decode(window, "strict", at + len(window) == len(data))[1]
-            except UnicodeDecodeError as error:
-                offsets.append(at + error.start)
-                at += error.end
-        return offsets
+    def invalid(self) -> Invalid:
+        """The bytes that are not UTF-8."""
+        if self.is_utf_16 or "\ufffd" not in self.text:
+            return Invalid()
+        # Each invalid byte becomes one lone surrogate.
+        text = _with_lf(self.data.decode("utf-8-sig", "surrogateescape"))
+        if not _INVALID.search(text):
+            return Invalid()
+        comments = [
+            match.span() for match in _COMMENT_OR_STRING.finditer(text) if match[0].startswith("#")
+        ]
+        starts = [match.start() for match in _INVALID.finditer(text)]
+        inside = {
+            start
+            for start in starts
+            if (index := bisect.bisect_right(comments, (start, len(text))))
+            and start < comments[index - 1][1]
+        }
+        outside = [start for start in starts if start not in inside]
+        first = (outside or starts)[0]
+        place = Places(text).of(first)
+        return Invalid(len(outside), len(inside), *place, ord(text[first]) - 0xDC00)
 
 
 class Finding(NamedTuple):
@@ -88,8 +131,14 @@ class Places:
         return self._line, offset - self.line_start + 1
 
 
-def _everywhere(path: str) -> bool:
-    del path
+def _with_lf(text: str) -> str:
+    if "\r" in text:
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text
+
+
+def _everywhere(place: Place) -> bool:
+    del place
     return True
 
 
@@ -105,8 +154,8 @@ class Rule(NamedTuple):
         bad: an example with the problem; empty if a text cannot show it.
         good: the same example without the problem.
         find: yields the findings in a file, in any order; `None` if the parser reports this code.
-        applies_to: whether findings in the file with this path are shown. The cache knows files by
-            their content, so `find` cannot ask for the path.
+        applies_to: whether findings in a file at this place are shown. The cache knows files by
+            their content, so `find` cannot ask for it.
         on: whether the rule is on by default.
     """
 
@@ -118,7 +167,7 @@ class Rule(NamedTuple):
     bad: str = ""
     good: str = ""
     find: Callable[[Source], Iterable[Finding]] | None = None
-    applies_to: Callable[[str], bool] = _everywhere
+    applies_to: Callable[[Place], bool] = _everywhere
     on: bool = True
 
     @property

@@ -3,9 +3,6 @@
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
-
-import msgspec
 
 from ck3parse.check.rules.rule import Finding, Places, Rule, Source
 
@@ -19,6 +16,24 @@ _KEY_VALUE = re.compile(
     rf"\n[ \t]*+({_WORD})[ \t]++(?:[\w.:-]++|\"[^\"\n]*+\")[ \t]*+\n"
     r"(?=[ \t]*+(?:[\w.:@]++[ \t]*+[=<>]|\}))"
 )
+
+
+_OTHER_WORD = r"[^\s{}=<>!?\"#;@][^\s{}=<>!?\"#;]*"
+_VALUE = rf"(?:{_OTHER_WORD}|\"[^\"\n]*\")"
+# What follows an operator: a value, other values, and whether something else is after the last one.
+_VALUES = re.compile(rf"[=<>][ \t]*{_VALUE}((?:[ \t]+{_VALUE})+)[ \t]*(?:([\n#}}]|\Z)|[=<>!?{{])")
+_ONE_VALUE = re.compile(_VALUE)
+
+# Keys of events, decisions, buildings and wars' causes that hold one word or number.
+_ONCE = re.compile(
+    r"^[ \t]*("
+    "theme|window|picture|next_building|cost_gold|interface_priority|transfer_behavior|ai_score"
+    "|use_de_jure_wargoal_only|sort_order|decision_group_type|ai_check_interval"
+    "|(?:attacker|defender)_score_from_(?:battles|occupation)_scale"
+    r")[ \t]*=(?=[ \t]*[^\s{])",
+    re.MULTILINE,
+)
+_BRACE = re.compile(r"#[^\n]*|\"[^\"]*\"|[{}]")
 
 
 def _double_equals(source: Source) -> Iterator[Finding]:
@@ -41,27 +56,31 @@ def _mixed_indentation(source: Source) -> Iterator[Finding]:
 
 
 def _repeated_keys(source: Source) -> Iterator[Finding]:
-    if source.outcome.ast_json is None:
-        return
-    try:
-        root = msgspec.json.decode(source.outcome.ast_json)
-    except RecursionError:
-        return
-    blocks = [root["children"]]
-    while blocks:
-        first_lines: dict[str, int] = {}
-        for node in blocks.pop():
-            inner: list[Any] | None = node.get("children") or node.get("items")
-            if inner:
-                blocks.append(inner)
-            key = node.get("key") or node.get("name")
-            if not isinstance(key, str):
-                continue
-            line = node["line"]
-            first_line = first_lines.setdefault(key, line)
-            if first_line != line:
-                message = f"the key `{key}` is repeated in this block, first in line {first_line}"
-                yield Finding(line, node["column"], len(key), message)
+    text = source.text
+    places = Places(text)
+    before: dict[str, tuple[int, int]] = {}  # the end and the line of the last one
+    for match in _ONCE.finditer(text):
+        key, start = match[1], match.start(1)
+        end, first_line = before.get(key, (0, 0))
+        line, column = places.of(start)
+        before[key] = match.end(), line
+        if first_line and _in_one_block(text, end, start):
+            message = f"`{key}` is set again in this block, first in line {first_line}"
+            yield Finding(line, column, len(key), message)
+            before[key] = match.end(), first_line
+
+
+def _in_one_block(text: str, start: int, end: int) -> bool:
+    """Return whether no block ends between two offsets that was not opened between them."""
+    if text.find("\n}", start, end) >= 0:  # a definition ends
+        return False
+    depth = 0
+    for match in _BRACE.finditer(text, start, end):
+        if match[0] in "{}":
+            depth += 1 if match[0] == "{" else -1
+            if depth < 0:
+                return False
+    return depth == 0
 
 
 def _missing_operators(source: Source) -> Iterator[Finding]:
@@ -88,6 +107,26 @@ def _keys_without_operator(text: str, pattern: re.Pattern[str], what: str) -> It
             continue
         message = f"no operator between `{match[1]}` and its {what}"
         yield Finding(line, column, end - start, message)
+
+
+def _extra_values(source: Source) -> Iterator[Finding]:
+    text = source.text
+    places = Places(text)
+    reported = {each.line for each in source.outcome.diagnostics}
+    commented_line = 0
+    for match in _VALUES.finditer(text):
+        extra = _ONE_VALUE.search(text, *match.span(1))
+        if extra is None or (match[2] is None and extra.end() == match.end(1)):
+            continue  # the next key or the tag of a block
+        line, column = places.of(extra.start())
+        if line == commented_line or line in reported:
+            continue
+        before = text[places.line_start : match.start()]
+        if "#" in before or before.count('"') % 2:
+            commented_line = line
+            continue
+        message = f"a second value on one line: `{extra[0]}` belongs to no key"
+        yield Finding(line, column, len(extra[0]), message)
 
 
 def _ends_assignment(text: str, end: int) -> bool:
@@ -126,13 +165,12 @@ RULES = (
         "CK3-W006",
         "warning",
         "repeated-key",
-        help="remove one of them, unless the game expects several",
-        why="A key occurs more than once in one block. Some keys may be repeated, such as"
-        " `option`; of others only the last counts.",
-        bad="a = {\n\tgold = 1\n\tgold = 2\n}",
-        good="a = {\n\tgold = 2\n}",
+        help="remove one of them",
+        why="A key that the game reads once, such as `theme` of an event or `next_building`, is set"
+        " more than once in one block. Only the last one counts.",
+        bad="feast.1 = {\n\ttheme = feast\n\ttheme = party\n}",
+        good="feast.1 = {\n\ttheme = party\n}",
         find=_repeated_keys,
-        on=False,
     ),
     Rule(
         "CK3-W007",
@@ -144,5 +182,16 @@ RULES = (
         bad="a = {\n\tb = 1\n\tis_bad yes\n}",
         good="a = {\n\tb = 1\n\tis_bad = yes\n}",
         find=_missing_operators,
+    ),
+    Rule(
+        "CK3-W009",
+        "warning",
+        "second-value",
+        help="put the words into quotes, or remove one of them",
+        why="A key is followed by an operator and more than one value on its line. The game takes"
+        " the first as the value and reads the others as values of their own.",
+        bad="name = Old Man",
+        good='name = "Old Man"',
+        find=_extra_values,
     ),
 )

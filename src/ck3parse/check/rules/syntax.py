@@ -20,16 +20,6 @@ RULES = (
         why="The file cannot be read, is too large, or parsing it failed.",
     ),
     Rule(
-        "CK3-E001",
-        "error",
-        "unclosed-string",
-        help="add the closing quote",
-        why="A quote opens a string that no quote closes on its line, and what follows looks like"
-        " script. The game would read everything up to the next quote as part of the string.",
-        bad='name = "The Feast\ndesc = "A feast"',
-        good='name = "The Feast"\ndesc = "A feast"',
-    ),
-    Rule(
         "CK3-E002",
         "error",
         "unexpected-character",

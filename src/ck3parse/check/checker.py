@@ -7,7 +7,7 @@ to a worker and compressing results would cost more than it saves.
 import hashlib
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from ck3parse.config import Settings
 from ck3parse.errors import ErrorType, StoreError
 from ck3parse.files.mod_root import ModRoots, top_for_file
 from ck3parse.files.reading import CannotReadError, read_script
-from ck3parse.files.walk import Found
+from ck3parse.files.walk import Found, walk
 from ck3parse.messages import Diagnostic, ParseResult
 from ck3parse.parser import ParseOutcome, Parser
 from ck3parse.parser.outcome import fill_result
@@ -124,6 +124,37 @@ class Check:
             for found in settled
         ]
         return sorted(checked, key=lambda each: each.path.split(os.sep))
+
+    def check_changed(
+        self,
+        paths: Sequence[str],
+        changed: Collection[str],
+        *,
+        include: Sequence[str],
+        exclude: Sequence[str],
+    ) -> list[Checked]:
+        """Check those of the files under some paths that changed, without a store.
+
+        Args:
+            paths: files and folders, as for `check_paths`.
+            changed: absolute paths of files and folders. Those that do not exist, and files that
+                `check_paths` would skip, are left out.
+            include: as for `check_paths`.
+            exclude: as for `check_paths`.
+
+        Returns:
+            Each file, in the order in which they are found.
+        """
+        places = _Places(paths)
+        checked: list[Checked] = []
+        # A given path may be gone for a moment, or for good.
+        existing = [path for path in paths if os.path.exists(path)]
+        for entry in walk(existing, include=include, exclude=exclude, only=changed):
+            if isinstance(entry, Found):
+                place = places.of(entry.path)
+                diagnostics = _with_failure(self._read_and_parse(entry.path, place.path))
+                checked.append(self._selected(entry.path, place, diagnostics))
+        return checked
 
     def _read_and_parse(self, path: str, name: str) -> ParseResult:
         try:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from ck3parse.errors import ExitCode, OutputError, UsageError
 from ck3parse.parser import parser_in_use
 
 _STDIN = "-"
+_WATCHED_FORMATS = ("text", "concise")
 
 
 def _codes(ctx: click.Context, param: click.Parameter, given: Sequence[str]) -> list[str]:
@@ -31,6 +33,7 @@ Examples:
   ck3parse check . --select E                      errors only
   ck3parse check . --extend-select W006 --ignore W001
   ck3parse check . --format sarif --output-file ck3parse.sarif
+  ck3parse check . --watch                         again whenever a file is saved
   ck3parse check --stdin-filename events/feast.txt - < feast.txt
   ck3parse explain E008
 
@@ -41,7 +44,7 @@ folder of PATH or above can set select, extend-select, ignore, include and exclu
 
 \b
 Exit codes: 0 nothing found, 1 something found, 2 wrong usage, 4 the output cannot be
-written, 141 the program that reads the output is gone.""",
+written, 130 --watch was interrupted, 141 the program that reads the output is gone.""",
 )
 @click.argument("paths", metavar="PATH...", nargs=-1)
 @click.option(
@@ -99,6 +102,12 @@ written, 141 the program that reads the output is gone.""",
     help="Where results of unchanged files are kept.  [default: in the user's cache folder]",
 )
 @click.option("--no-cache", is_flag=True, help="Check every file, and keep no results.")
+@click.option(
+    "--watch",
+    "watched",
+    is_flag=True,
+    help="Then check each file again when it is saved, until Ctrl-C.",
+)
 def command(
     paths: Sequence[str],
     select: list[str],
@@ -112,6 +121,7 @@ def command(
     stdin_filename: str | None,
     cache_file: Path | None,
     no_cache: bool,
+    watched: bool,
 ) -> None:
     """Report errors and likely mistakes in every script file under PATH..., without the game.
 
@@ -123,6 +133,11 @@ def command(
         raise click.UsageError("give at least one PATH, or --stdin-filename")
     if from_stdin and [path for path in paths if path != _STDIN]:
         raise click.UsageError("--stdin-filename checks standard input only: give no PATH")
+    if watched and (from_stdin or output_file or counted or output not in _WATCHED_FORMATS):
+        raise click.UsageError(
+            "--watch reports to the terminal, as --format text or concise: leave out --output-file,"
+            " --statistics and --stdin-filename"
+        )
     name = stdin_filename or "<stdin>"
     configuration = find_configuration([name] if from_stdin else list(paths))
     codes = select_codes(
@@ -139,13 +154,18 @@ def command(
             raise UsageError(f"standard input has more than {settings.max_file_bytes:,} bytes")
         checked = [check.check_bytes(data, name)]
     else:
+        include = [*configuration.include, *include]
+        exclude = [*configuration.exclude, *exclude]
         with open_cache(cache_file, check.stored_version, wanted=not no_cache) as store:
-            checked = check.check_paths(
-                paths,
-                include=[*configuration.include, *include],
-                exclude=[*configuration.exclude, *exclude],
-                store=store,
+            check_all = partial(
+                check.check_paths, paths, include=include, exclude=exclude, store=store
             )
+            if watched:
+                from ck3parse.cli.check_watch import watch_files
+
+                check_some = partial(check.check_changed, paths, include=include, exclude=exclude)
+                watch_files(paths, check_all, check_some, FORMATS[output])
+            checked = check_all()
     shown = (
         statistics(checked)
         if counted

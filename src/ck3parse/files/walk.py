@@ -18,7 +18,7 @@ an earlier one excludes, except for files in an excluded folder.
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -82,7 +82,11 @@ class Problem(NamedTuple):
 
 
 def walk(
-    paths: Sequence[str], *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    paths: Sequence[str],
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    only: Collection[str] | None = None,
 ) -> Iterator[Found | Skipped | Problem]:
     """Find the script files in some paths, each once and always in the same order.
 
@@ -94,6 +98,8 @@ def walk(
         paths: folders and files, absolute or relative to the current folder.
         include: patterns in `.gitignore` syntax of what to take in addition.
         exclude: patterns in `.gitignore` syntax of what to skip.
+        only: absolute paths of files and folders; default: all. Nothing else is looked at but the
+            folders above them, so that a few of many files are found quickly.
 
     Returns:
         An iterator over the files found, skipped, and not readable. Given files come first; then
@@ -106,7 +112,7 @@ def walk(
     """
     patterns = Patterns(include, exclude)
     roots, files, inner = _sorted_out([_checked(path) for path in paths])
-    return _Walk(patterns, inner).run(roots, files)
+    return _Walk(patterns, inner, only).run(roots, files)
 
 
 def roots_of(paths: Iterable[str]) -> list[str]:
@@ -134,14 +140,19 @@ class _Folder(NamedTuple):
 
 
 class _Walk:
-    def __init__(self, patterns: Patterns, inner: Sequence[str]) -> None:
+    def __init__(
+        self, patterns: Patterns, inner: Sequence[str], only: Collection[str] | None
+    ) -> None:
         self._patterns = patterns
+        self._only = None if only is None else _Only(only)
         self._given = {os.path.normcase(path) for path in inner}
         self._above_given = {above for path in self._given for above in _parents(path)}
         self._visited: set[tuple[int, int, bool]] = set()
 
     def run(self, roots: list[str], files: list[str]) -> Iterator[Found | Skipped | Problem]:
         for path in files:
+            if self._only and not self._only.takes(path):
+                continue
             root, name = os.path.split(path)
             if self._patterns.excludes and self._patterns.excludes(name):
                 yield Skipped(root, name, "excluded")
@@ -162,6 +173,8 @@ class _Walk:
                 yield entries
                 continue
             folders: list[_Folder] = []
+            if self._only:
+                entries = self._only.wanted(folder.path, entries)
             for entry in entries:
                 found = self._entry(folder, entry)
                 if found is None:
@@ -232,6 +245,31 @@ class _Walk:
             if reason := folder.shut or why_no_script(entry.name):
                 return Skipped(folder.root, printable_name(name), reason)
         return _looked_at(folder.root, name, entry.path, entry.stat)
+
+
+class _Only:
+    """The paths that a walk is limited to.
+
+    Args:
+        paths: absolute paths of files and folders.
+    """
+
+    def __init__(self, paths: Collection[str]) -> None:
+        self._paths = frozenset(paths)
+        self._above = frozenset(above for path in paths for above in _parents(path))
+
+    def takes(self, path: str) -> bool:
+        """Return whether a path is one of them, inside of one, or a folder above one."""
+        return path in self._above or self._holds(path)
+
+    def wanted(self, folder: str, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
+        """Return what to look at in a folder."""
+        if self._holds(folder):
+            return entries
+        return [each for each in entries if each.path in self._paths or each.path in self._above]
+
+    def _holds(self, path: str) -> bool:
+        return path in self._paths or not self._paths.isdisjoint(_parents(path))
 
 
 def _looked_at(

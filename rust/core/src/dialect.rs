@@ -2,6 +2,7 @@
 
 use crate::chars::name_run;
 use crate::grammar_tables::{CK3RAVEN, TokenKind};
+use crate::place::{self, Gap};
 
 /// How a contract spells its tokens, as a value that is passed to the scanner.
 ///
@@ -107,6 +108,18 @@ pub(crate) enum Start {
     Punctuation,
     /// A character outside ASCII.
     Wide,
+}
+
+impl place::Start for Start {
+    #[inline(always)]
+    fn gap(self) -> Option<Gap> {
+        match self {
+            Start::Blank => Some(Gap::Blank),
+            Start::Line => Some(Gap::Line),
+            Start::Comment => Some(Gap::Comment),
+            _ => None,
+        }
+    }
 }
 
 static CK3RAVEN_STARTS: [Start; 256] = starts(&CK3RAVEN);

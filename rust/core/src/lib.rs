@@ -13,6 +13,7 @@ mod dialect;
 mod error;
 mod grammar_tables;
 mod parser;
+mod place;
 mod qbuilder;
 mod qbuilder_tables;
 mod recovery;

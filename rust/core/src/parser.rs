@@ -129,7 +129,8 @@ impl<V: Visitor> Parser<'_, '_, V> {
 
     fn elements(&mut self) -> Result<(), Failure> {
         loop {
-            self.out.reserve_element(self.scan.at, self.scan.text.len());
+            self.out
+                .reserve_element(self.scan.place.at, self.scan.place.text.len());
             let start = self.scan.skip();
             if start == Some(Start::Name) {
                 let key = self.scan.name();
@@ -365,7 +366,7 @@ impl<V: Visitor> Parser<'_, '_, V> {
     fn negated(&mut self) -> Result<(), Failure> {
         self.out.byte(b'-');
         let start = self.scan.skip();
-        match start.map(|_| self.scan.text[self.scan.at]) {
+        match start.map(|_| self.scan.place.text[self.scan.place.at]) {
             Some(b'$') => {
                 let param = self.scan.token()?;
                 self.text(param);
@@ -417,7 +418,7 @@ impl<V: Visitor> Parser<'_, '_, V> {
     /// Writes the value of a token.
     #[inline(always)]
     fn text(&mut self, token: Token) {
-        let text = self.scan.text;
+        let text = self.scan.place.text;
         match token.kind {
             TokenKind::String if token.plain => {
                 self.out.plain(text, token.start + 1, token.end - 1)
@@ -436,7 +437,7 @@ impl<V: Visitor> Parser<'_, '_, V> {
     /// Writes the value of a parameter, which always has both dollar signs.
     #[inline(never)]
     fn param(&mut self, token: Token) {
-        let inner = &self.scan.text[token.start + 1..token.end];
+        let inner = &self.scan.place.text[token.start + 1..token.end];
         let inner = inner.strip_suffix(b"$").unwrap_or(inner);
         self.out.byte(b'$');
         self.out.escaped(inner);

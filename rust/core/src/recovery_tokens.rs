@@ -364,7 +364,7 @@ impl Reader<'_> {
             }
             match self.scan.token_of(start) {
                 Ok(token) => {
-                    let text = &self.scan.text[token.start..token.end];
+                    let text = &self.scan.place.text[token.start..token.end];
                     // The scanner leaves it to its next call to find that a character outside ASCII,
                     // which is no part of a word, follows a bool.
                     let is_bool =
@@ -374,20 +374,26 @@ impl Reader<'_> {
                 }
                 Err(failure) => {
                     self.stray(failure.start, failure.end);
-                    self.scan.at = failure.end;
-                    self.scan.line_start += failure.end - failure.start - 1;
+                    self.scan.place.at = failure.end;
+                    self.scan.place.line_start += failure.end - failure.start - 1;
                 }
             }
         }
-        let end = self.scan.text.len();
+        let end = self.scan.place.text.len();
         for _ in 0..4 {
-            self.add(TokenKind::End, end, end, end - self.scan.line_start + 1);
+            self.add(
+                TokenKind::End,
+                end,
+                end,
+                end - self.scan.place.line_start + 1,
+            );
         }
     }
 
     /// Adds a token that ends on the current line of the scanner.
     fn add(&mut self, kind: TokenKind, start: usize, end: usize, column: usize) {
-        self.table.add(kind, start, end, column, self.scan.line);
+        self.table
+            .add(kind, start, end, column, self.scan.place.line);
     }
 
     fn stray(&mut self, start: usize, end: usize) {
@@ -401,8 +407,8 @@ impl Reader<'_> {
     }
 
     fn string(&mut self) {
-        let text = self.scan.text;
-        let start = self.scan.at;
+        let text = self.scan.place.text;
+        let start = self.scan.place.at;
         let quote = text[start];
         let end_of = |text: &[u8], at| string_end(text, at, quote);
         let end = match self.table.string(start, end_of, script_line) {
@@ -414,13 +420,8 @@ impl Reader<'_> {
             }
             StringEnd::Cut(end) => end,
         };
-        let column = start - self.scan.line_start + 1;
-        let wide = text[start..end]
-            .iter()
-            .filter(|&&byte| is_continuation(byte))
-            .count();
-        self.scan.line_start += wide;
-        self.scan.at = end;
+        let column = self.scan.place.column();
+        self.scan.place.pass_wide(end);
         self.add(TokenKind::CutString, start, end, column);
         self.table.tokens.faults.push(Fault {
             kind: ErrorKind::UnclosedString,

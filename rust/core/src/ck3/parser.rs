@@ -1,12 +1,11 @@
 //! The parser for a text in which nothing is to be reported, in one pass.
 
-use memchr::memchr;
-
-use crate::chars::{Class, blank_run, name_run, plain_run, wide_at};
+use crate::chars::{Class, name_run, plain_run, wide_at};
 use crate::ck3::words::{is_usual, numeric, word_of};
 use crate::ck3::{Span, Visitor};
 use crate::dialect::contains;
 use crate::grammar_tables::{CK3, TokenKind};
+use crate::place::{self, Gap, Place};
 use crate::text::is_continuation;
 
 /// A key, a value or a tag.
@@ -141,6 +140,18 @@ enum Start {
     Close,
 }
 
+impl place::Start for Start {
+    #[inline(always)]
+    fn gap(self) -> Option<Gap> {
+        match self {
+            Start::Blank => Some(Gap::Blank),
+            Start::Line => Some(Gap::Line),
+            Start::Comment => Some(Gap::Comment),
+            _ => None,
+        }
+    }
+}
+
 static STARTS: [Start; 256] = {
     let mut table = [Start::Odd; 256];
     let mut byte = 0;
@@ -183,21 +194,13 @@ struct Odd;
 /// Parses a text from an offset on. Returns false at the first thing to report.
 pub(crate) fn parse(text: &[u8], start: usize, max_depth: usize, nodes: &mut impl Nodes) -> bool {
     let mut parser = Parser {
-        text,
-        at: start,
-        line: 1,
-        line_start: start,
+        place: Place::new(text, start),
     };
     parser.elements(max_depth, nodes).is_ok()
 }
 
 struct Parser<'t> {
-    text: &'t [u8],
-    at: usize,
-    line: usize,
-    /// The offset of the start of the line, plus the bytes that its characters so far take beyond
-    /// the first. A column is an offset minus this, plus 1.
-    line_start: usize,
+    place: Place<'t>,
 }
 
 impl Parser<'_> {
@@ -209,17 +212,17 @@ impl Parser<'_> {
             match start {
                 Some(Start::Word | Start::AnyWord | Start::Quote) => {
                     let key = self.scalar(start)?;
-                    let line = self.line;
+                    let line = self.place.line;
                     start = self.skip();
                     if start != Some(Start::Operator) {
-                        if start == Some(Start::Open) && self.line == line {
+                        if start == Some(Start::Open) && self.place.line == line {
                             return Err(Odd); // no operator
                         }
                         nodes.value(&key);
                         continue;
                     }
                     let operator = self.operator()?;
-                    let line = self.line;
+                    let line = self.place.line;
                     start = self.skip();
                     match start {
                         Some(Start::Open) => {
@@ -227,23 +230,24 @@ impl Parser<'_> {
                                 return Err(Odd);
                             }
                             depth += 1;
-                            self.at += 1;
+                            self.place.at += 1;
                             nodes.block(&key, operator);
                             start = self.skip();
                         }
                         Some(Start::Word | Start::AnyWord | Start::Quote) => {
                             let value = self.scalar(start)?;
-                            let value_line = self.line;
+                            let value_line = self.place.line;
                             start = self.skip();
                             if start == Some(Start::Open)
                                 && value.is_word()
-                                && (self.line == value_line || self.is_tag(value.start, value.end))
+                                && (self.place.line == value_line
+                                    || self.is_tag(value.start, value.end))
                             {
                                 if depth >= max_depth {
                                     return Err(Odd);
                                 }
                                 depth += 1;
-                                self.at += 1;
+                                self.place.at += 1;
                                 nodes.tagged(&key, operator, &value);
                                 start = self.skip();
                                 continue;
@@ -261,8 +265,8 @@ impl Parser<'_> {
                         return Err(Odd);
                     }
                     depth -= 1;
-                    self.at += 1;
-                    nodes.close(self.at);
+                    self.place.at += 1;
+                    nodes.close(self.place.at);
                     start = self.skip();
                 }
                 Some(Start::Open) => {
@@ -271,14 +275,14 @@ impl Parser<'_> {
                     }
                     depth += 1;
                     nodes.list(&Scalar {
-                        start: self.at,
-                        end: self.at + 1,
+                        start: self.place.at,
+                        end: self.place.at + 1,
                         kind: TokenKind::OpenBrace,
-                        line: self.line,
-                        column: self.at - self.line_start + 1,
+                        line: self.place.line,
+                        column: self.place.column(),
                         ..Scalar::default()
                     });
-                    self.at += 1;
+                    self.place.at += 1;
                     start = self.skip();
                 }
                 None if depth == 0 => return Ok(()),
@@ -287,46 +291,23 @@ impl Parser<'_> {
         }
     }
 
-    /// Skips blanks, line ends and comments, and returns what the next character can start.
+    /// Skips white space and comments, and returns what the next character can start.
     #[inline(always)]
     fn skip(&mut self) -> Option<Start> {
-        loop {
-            let start = STARTS[*self.text.get(self.at)? as usize];
-            match start {
-                // Most often one space separates tokens, and many start a line.
-                Start::Blank => {
-                    self.at += 1;
-                    if let Some(b' ' | b'\t') = self.text.get(self.at) {
-                        self.at = blank_run(self.text, self.at);
-                    }
-                }
-                Start::Line => {
-                    self.line += 1;
-                    self.line_start = self.at + 1;
-                    self.at = blank_run(self.text, self.at + 1);
-                }
-                Start::Comment => {
-                    self.at = match memchr(b'\n', &self.text[self.at..]) {
-                        Some(length) => self.at + length,
-                        None => self.text.len(),
-                    };
-                }
-                _ => return Some(start),
-            }
-        }
+        self.place.skip(|byte| STARTS[byte as usize])
     }
 
     #[inline(always)]
     fn scalar(&mut self, start: Option<Start>) -> Result<Scalar, Odd> {
-        let (at, line, column) = (self.at, self.line, self.at - self.line_start + 1);
+        let (at, line, column) = (self.place.at, self.place.line, self.place.column());
         let form = match start {
             Some(Start::Word) => self.word(),
             Some(Start::Quote) => self.string(),
-            _ => self.any_word(self.at),
+            _ => self.any_word(self.place.at),
         }?;
         Ok(Scalar {
             start: at,
-            end: self.at,
+            end: self.place.at,
             kind: form.kind,
             plain: form.plain,
             params: form.params,
@@ -338,7 +319,7 @@ impl Parser<'_> {
     /// Ends a scalar of ASCII characters without a line end.
     #[inline(always)]
     fn ending(&mut self, kind: TokenKind, end: usize) -> Form {
-        self.at = end;
+        self.place.at = end;
         Form {
             kind,
             plain: true,
@@ -348,22 +329,22 @@ impl Parser<'_> {
 
     /// Ends a scalar of any characters without a line end.
     fn ending_wide(&mut self, kind: TokenKind, end: usize) -> Form {
-        let text = &self.text[self.at..end];
-        self.line_start += text.iter().filter(|&&byte| is_continuation(byte)).count();
+        self.place.pass_wide(end);
         Form {
+            kind,
             plain: false,
-            ..self.ending(kind, end)
+            params: false,
         }
     }
 
     #[inline(always)]
     fn word(&mut self) -> Result<Form, Odd> {
-        let text = self.text;
-        let end = name_run(text, self.at + 1);
+        let text = self.place.text;
+        let end = name_run(text, self.place.at + 1);
         if text.get(end).is_some_and(|&byte| !STOPS[byte as usize]) {
             return self.any_word(end);
         }
-        let word = &text[self.at..end];
+        let word = &text[self.place.at..end];
         let kind = match word[0] {
             b'y' | b'n' if matches!(word, b"yes" | b"no") => TokenKind::Bool,
             b'+'..=b'9' => numeric(word).unwrap_or(TokenKind::Identifier),
@@ -375,8 +356,8 @@ impl Parser<'_> {
     /// Reads a word of any characters, usual up to `end`.
     #[inline(never)]
     fn any_word(&mut self, mut end: usize) -> Result<Form, Odd> {
-        let text = self.text;
-        if text[self.at..].starts_with(b"@[") {
+        let text = self.place.text;
+        if text[self.place.at..].starts_with(b"@[") {
             return self.expression();
         }
         let mut wide = false;
@@ -395,7 +376,7 @@ impl Parser<'_> {
                 end += length;
             }
         }
-        let word = word_of(&text[self.at..end]);
+        let word = word_of(&text[self.place.at..end]);
         if word.fault.is_some() || word.kind == TokenKind::Directive {
             return Err(Odd);
         }
@@ -413,14 +394,16 @@ impl Parser<'_> {
     #[cold]
     fn expression(&mut self) -> Result<Form, Odd> {
         let mut depth = 0usize;
-        let rest = &self.text[self.at..];
+        let rest = &self.place.text[self.place.at..];
         for (length, &byte) in rest.iter().enumerate() {
             match byte {
                 b'[' => depth += 1,
                 b']' => {
                     depth -= 1;
                     if depth == 0 {
-                        return Ok(self.ending_wide(TokenKind::Expression, self.at + length + 1));
+                        return Ok(
+                            self.ending_wide(TokenKind::Expression, self.place.at + length + 1)
+                        );
                     }
                 }
                 b'{' | b'}' | b'\n' | b'\r' => break,
@@ -432,8 +415,8 @@ impl Parser<'_> {
 
     #[inline(always)]
     fn string(&mut self) -> Result<Form, Odd> {
-        let end = plain_run(self.text, self.at + 1, b'"');
-        if self.text.get(end) == Some(&b'"') {
+        let end = plain_run(self.place.text, self.place.at + 1, b'"');
+        if self.place.text.get(end) == Some(&b'"') {
             return Ok(self.ending(TokenKind::String, end + 1));
         }
         self.long_string(end)
@@ -442,7 +425,7 @@ impl Parser<'_> {
     /// Reads a string with characters that are not plain, the first of them at `end`.
     #[inline(never)]
     fn long_string(&mut self, mut end: usize) -> Result<Form, Odd> {
-        while let Some(&byte) = self.text.get(end) {
+        while let Some(&byte) = self.place.text.get(end) {
             end += 1;
             match byte {
                 b'"' => {
@@ -452,14 +435,14 @@ impl Parser<'_> {
                     });
                 }
                 b'\n' => {
-                    self.line += 1;
-                    self.line_start = end;
+                    self.place.line += 1;
+                    self.place.line_start = end;
                 }
-                0x80.. => self.line_start += usize::from(is_continuation(byte)),
+                0x80.. => self.place.line_start += usize::from(is_continuation(byte)),
                 _ => {}
             }
             if byte.is_ascii() {
-                end = plain_run(self.text, end, b'"');
+                end = plain_run(self.place.text, end, b'"');
             }
         }
         Err(Odd)
@@ -467,22 +450,9 @@ impl Parser<'_> {
 
     #[inline(always)]
     fn operator(&mut self) -> Result<TokenKind, Odd> {
-        let text = self.text;
-        let next = text.get(self.at + 1);
-        let equal = next == Some(&b'=');
-        let kind = match (text[self.at], equal) {
-            (b'=', false) => TokenKind::Equal,
-            (b'=', true) => TokenKind::EqualEqual,
-            (b'<', false) => TokenKind::Less,
-            (b'<', true) => TokenKind::LessEqual,
-            (b'>', false) => TokenKind::Greater,
-            (b'>', true) => TokenKind::GreaterEqual,
-            (b'?', true) => TokenKind::MaybeEqual,
-            (b'!', true) => TokenKind::NotEqual,
-            _ => return Err(Odd),
-        };
-        self.at += 1 + usize::from(equal);
-        match text.get(self.at) {
+        let (kind, length) = self.place.operator().ok_or(Odd)?;
+        self.place.at += length;
+        match self.place.text.get(self.place.at) {
             Some(b'=' | b'<' | b'>' | b'!' | b'?') => Err(Odd),
             _ => Ok(kind),
         }
@@ -490,7 +460,7 @@ impl Parser<'_> {
 
     #[cold]
     fn is_tag(&self, start: usize, end: usize) -> bool {
-        is_tag(&self.text[start..end])
+        is_tag(&self.place.text[start..end])
     }
 }
 

@@ -245,3 +245,13 @@ def test_explain(tmp_path: Path) -> None:
     listed = ck3parse("explain", cwd=tmp_path).stdout
     assert "CK3-W005  mixed indentation (off by default)" in listed
     assert ck3parse("explain", "E777", cwd=tmp_path).returncode == 2
+
+
+def test_the_dialect(mod: Path) -> None:
+    write(mod, {"common/plus.txt": f"{BOM}a = +5\n", "events/lacks.txt": SOUND})
+
+    assert codes(mod, "mod", code=0) == []
+    assert codes(mod, "mod", "--dialect", "ck3", code=0) == []
+    # The cache keeps what was found in each dialect apart.
+    assert codes(mod, "mod", "--dialect", "ck3raven") == [("plus.txt", 1, "E005")]
+    assert codes(mod, "mod", code=0) == []

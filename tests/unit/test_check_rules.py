@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,21 @@ def test_an_example_has_what_it_is_for_and_is_set_right(code: str) -> None:
 
     assert codes_of(RULES[code].bad) == [code]
     assert codes_of(RULES[code].good) == []
+
+
+def test_the_page_has_each_warning_and_the_examples_of_the_dialect_ck3() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "check.md").read_text("utf-8")
+    warnings = re.findall(r"^\| (W\d+) \| .* \| (on|off) \|$", page, re.MULTILINE)
+    assert warnings == [
+        (code.removeprefix("CK3-"), "on" if rule.on else "off")
+        for code, rule in sorted(RULES.items())
+        if rule.severity == "warning"
+    ]
+    examples = re.findall(r"^\| ([EW]\d+) \| `(.*?)`.* \| `(.*)` \|$", page, re.MULTILINE)
+    assert examples == [
+        (code, RULES[f"CK3-{code}"].bad, RULES[f"CK3-{code}"].good)
+        for code in ("E013", "W101", "W102", "W103", "W104", "W105")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import click
 
@@ -14,6 +15,7 @@ from ck3parse.check.rules import select_codes
 from ck3parse.cli import streams
 from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode, OutputError, UsageError
+from ck3parse.messages import DialectName
 from ck3parse.parser import parser_in_use
 
 _STDIN = "-"
@@ -70,6 +72,12 @@ written, 130 --watch was interrupted, 141 the program that reads the output is g
     "--include", metavar="PATTERN", multiple=True, help="Check matching files, as in run."
 )
 @click.option(
+    "--dialect",
+    type=click.Choice(get_args(DialectName)),
+    help="How to read the files: script as the game reads it, or what qbuilder uses.  [default:"
+    " CK3PARSE_DIALECT, or ck3]",
+)
+@click.option(
     "--format",
     "output",
     type=click.Choice(list(FORMATS)),
@@ -115,6 +123,7 @@ def command(
     ignore: list[str],
     exclude: Sequence[str],
     include: Sequence[str],
+    dialect: DialectName | None,
     output: str,
     output_file: Path | None,
     counted: bool,
@@ -145,7 +154,7 @@ def command(
         [*configuration.extend_select, *extend_select],
         [*configuration.ignore, *ignore],
     )
-    settings = read_settings()
+    settings = read_settings().given(dialect=dialect)
     check = Check(settings, parser_in_use(), codes)
     data = b""
     if from_stdin:

@@ -131,6 +131,8 @@ RULES = (
         "unknown-operator",
         help="use one of = == ?= != < <= > >=",
         why="These signs together are no operator. The tree has a plain = in their place.",
+        bad="age => 16",
+        good="age >= 16",
     ),
     Rule(
         "CK3-W101",
@@ -139,6 +141,8 @@ RULES = (
         help="add the operator, usually =",
         why="A word is right before a { on the same line. The game reads it as a value, followed by"
         " a block without a name.",
+        bad="limit { is_ai = yes }",
+        good="limit = { is_ai = yes }",
     ),
     Rule(
         "CK3-W102",
@@ -147,6 +151,8 @@ RULES = (
         help="replace it with a space, or remove it",
         why="A control character or white space other than space, tab and line end separates two"
         " words here. Editors do not show it.",
+        bad="gold =\u00a0100",
+        good="gold = 100",
     ),
     Rule(
         "CK3-W103",
@@ -155,6 +161,8 @@ RULES = (
         help="remove it, or put the text into quotes or behind a #",
         why="A word has a character that names in script do not have. The game takes it as part of"
         " the word.",
+        bad="desc = feast(desc",
+        good="desc = feast_desc",
     ),
     Rule(
         "CK3-W104",
@@ -162,6 +170,8 @@ RULES = (
         "semicolon",
         help="remove each ; outside of strings and comments",
         why="Script has no use for a semicolon. It is skipped, and reported once in a file.",
+        bad="gold = 100;",
+        good="gold = 100",
     ),
     Rule(
         "CK3-W105",
@@ -169,6 +179,8 @@ RULES = (
         "unclosed-parameter",
         help="add the closing $",
         why="A parameter is a name between two $ in one word. Here, one of them is missing.",
+        bad="gold = $AMOUNT",
+        good="gold = $AMOUNT$",
     ),
     Rule(
         "CK3-E099",

@@ -1,18 +1,22 @@
-"""Write the native parser's tables of the extractor `qbuilder/1`.
+"""Write the native parser's tables of the extractors `qbuilder/1` and `ck3/1`.
 
     python rust/tools/make_extractor_tables.py
 
-It reads `src/ck3parse/extractors/qbuilder.toml`, as Python's extractor does, and writes
-`rust/core/src/qbuilder_tables.rs`. A unit test fails while this is out of date.
+It reads `qbuilder.toml` and `ck3.toml` in `src/ck3parse/extractors/`, as Python's extractors do,
+and writes `qbuilder_tables.rs` and `index_tables.rs` in `rust/core/src/`. A unit test fails while
+these are out of date.
 """
 
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src/ck3parse/extractors/qbuilder.toml"
 TABLES = ROOT / "rust/core/src/qbuilder_tables.rs"
+INDEX_SOURCE = SOURCE.with_name("ck3.toml")
+INDEX_TABLES = TABLES.with_name("index_tables.rs")
 
 TEMPLATE = """\
 //! The rules of the extractor `qbuilder/1`. The types of files are not here: Python finds them.
@@ -52,6 +56,32 @@ const fn reference(key: &'static str, row_type: &'static str, params: bool) -> R
 }}
 """
 
+INDEX_TEMPLATE = """\
+//! How the extractor `ck3/1` finds definitions. Python finds the rule of a file.
+//!
+//! Written by `rust/tools/make_extractor_tables.py` from `src/ck3parse/extractors/ck3.toml`.
+
+use crate::index::{{Declared, Finder, Nested}};
+
+/// The tables `find`, by name.
+#[rustfmt::skip]
+pub(crate) static FINDERS: [(&str, Finder); {count}] = [
+{finders}
+];
+"""
+
+NESTED = {
+    "depth": 0,
+    "containers": [],
+    "names": [],
+    "prefixes": [],
+    "not_names": [],
+    "kind": "",
+    "joined": False,
+    "values": False,
+}
+DECLARED = {"word": "", "kind": "", "depth": 0, "list": False}
+
 
 def quoted(text: str) -> str:
     """Return a string literal.
@@ -89,7 +119,46 @@ def tables() -> dict[Path, str]:
             for key, found, params in sorted(references)
         ),
     )
-    return {TABLES: text}
+    finds = tomllib.loads(INDEX_SOURCE.read_text("utf-8"))["find"]
+    index_text = INDEX_TEMPLATE.format(
+        count=len(finds), finders="\n".join(finder(name, found) for name, found in finds.items())
+    )
+    return {TABLES: text, INDEX_TABLES: index_text}
+
+
+def finder(name: str, found: dict[str, Any]) -> str:
+    """Return a table `find` as a row of Rust's."""
+    nested = "".join(
+        f"            Nested {literal_fields(NESTED | each)},\n" for each in found.get("nested", [])
+    )
+    declared = "".join(
+        f"            Declared {literal_fields(DECLARED | each)},\n"
+        for each in found.get("declared", [])
+    )
+    fields = {
+        "top": literal(found.get("top", False)),
+        "not_names": literal(found.get("not_names", [])),
+        "nested": f"&[\n{nested}        ]" if nested else "&[]",
+        "chained": literal(found.get("chained", [])),
+        "declared": f"&[\n{declared}        ]" if declared else "&[]",
+        "named": literal(found.get("named", "")),
+    }
+    rows = "".join(f"        {key}: {value},\n" for key, value in fields.items())
+    return f"    ({quoted(name)}, Finder {{\n{rows}    }}),"
+
+
+def literal_fields(fields: dict[str, Any]) -> str:
+    """Return the fields of a struct."""
+    return "{ " + ", ".join(f"{key}: {literal(value)}" for key, value in fields.items()) + " }"
+
+
+def literal(value: str | bool | int | list[str]) -> str:
+    """Return a value in Rust."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list):
+        return f"&[{', '.join(map(quoted, value))}]"
+    return str(value).lower()
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ arguments make the same inputs. The first difference is made small, printed and 
 
 With the mode `rows`, sources are parsed strictly, and the rows of the extractor `qbuilder/1` are
 compared too. With the mode `ck3`, sources are parsed in that dialect, also as Windows-1252 and
-UTF-16.
+UTF-16. With the mode `index`, the rows of the extractor `ck3/1` are compared, and the places of one
+of its words.
 """
 
 import argparse
@@ -26,13 +27,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ck3parse.messages import Mode
-from ck3parse.parser import DEFAULT_MAX_DEPTH, reference
+from ck3parse.parser import DEFAULT_MAX_DEPTH, ParseOutcome, reference
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from contract.rows import Rows, rows_of
+from contract.rows import Rows, index_of, rows_of
 
-ComparedMode = Mode | Literal["rows", "ck3"]
+ComparedMode = Mode | Literal["rows", "ck3", "index"]
 
 CK3_TOKENS = [
     *(
@@ -74,6 +75,20 @@ ROW_PATHS = (
     'mod/common/\u00e9"\ud800/f.txt',
     "gfx/court_scene/f.txt",
 )
+INDEX_TOKENS = [
+    *CK3_TOKENS,
+    *("e_a", "k_b", "d_c", "faiths", "colors", "NGame", "trigger", "effect", "events", "namespace"),
+    *("scripted_effect", "scripted_trigger", "types", "type", "template", "local_template", "name"),
+    *("id_override_priority", "history_override_priority", "-5", "morph_genes", "tenet_a", "law_a"),
+    *("culture:norse", "define:NGame|A", "a.1", "\"[A.B( 'c d' )]\"", '"x/y.dds"', "@a", "x:y.z|w"),
+]
+INDEX_PATHS = (
+    *("common/traits/f.txt", "common/landed_titles/f.txt", "common/religion/religions/f.txt"),
+    *("common/defines/f.txt", "common/on_action/f.txt", "common/genes/f.txt", "common/laws/f.txt"),
+    *("common/religion/doctrines/f.txt", "common/named_colors/f.txt", "gui/f.gui", "events/f.txt"),
+    *("common/coat_of_arms/template_lists/f.txt", "history/characters/f.txt", "f.txt"),
+    'common/\u00e9"\ud800/f.txt',
+)
 NO_ROWS = b'{"symbols":[],"refs":[]}'
 NAMES = ("f.txt", "common/é 😀.txt", 'a"\\\n\x7f\udc80')
 TOKEN = re.compile(r'"[^"\n]*"|[\w.|&\':/%-]+|\s+|.', re.DOTALL)
@@ -98,6 +113,8 @@ class Case(NamedTuple):
                 rows_of("native", self.source, name, self.relpath, depth),
                 rows_of("python", self.source, name, self.relpath, depth),
             )
+        if self.mode == "index":
+            return self.index_of("native"), self.index_of("python")
         if self.mode == "ck3":
             whole = isinstance(self.source, bytes)
             parses = [m.parse_bytes if whole else m.parse_text for m in (native, reference)]
@@ -115,6 +132,11 @@ class Case(NamedTuple):
             (native.parse_text(self.source, name, mode=mode, max_depth=depth), None),
             (reference.parse_text(self.source, name, mode=mode, max_depth=depth), None),
         )
+
+    def index_of(self, parser: str) -> Rows:
+        """Return the rows of `ck3/1` and places as an outcome."""
+        rows, places = index_of(parser, self.source, self.relpath, self.max_depth)
+        return ParseOutcome(True, repr(places).encode()), rows
 
     def without(self, start: int, end: int) -> "Case":
         """Return this case without a part of its source."""
@@ -151,7 +173,8 @@ class Inputs:
         self.mode = mode
         self.random = random.Random(seed)
         self.lines = lines
-        extra = {"rows": ROW_KEYS, "ck3": CK3_TOKENS}.get(mode, [])
+        extra = {"rows": ROW_KEYS, "ck3": CK3_TOKENS, "index": INDEX_TOKENS}.get(mode, [])
+        self.paths = {"rows": ROW_PATHS, "index": INDEX_PATHS}.get(mode, ("",))
         self.keys, self.all_tokens = KEYS + 3 * extra, TOKENS + 3 * extra
         # Only what parses has rows.
         self.levels, self.often_valid = (8, 0.8) if extra else (3, 0.4)
@@ -172,9 +195,9 @@ class Inputs:
             name = NAMES[0] if self.random.random() < 0.98 else self.random.choice(NAMES)
             shallow = self.random.random() < 0.05
             depth = self.random.randrange(4) if shallow else DEFAULT_MAX_DEPTH
-            relpath = self.random.choice(ROW_PATHS) if self.mode == "rows" else ""
+            relpath = self.random.choice(self.paths) if len(self.paths) > 1 else ""
             for source in maker():
-                if self.mode == "ck3":
+                if self.mode in ("ck3", "index"):
                     source, name = self.recoded(source, name)
                 yield Case(source, name, depth, self.mode, relpath)
 
@@ -319,7 +342,9 @@ def arguments() -> argparse.Namespace:
     options.add_argument("--count", type=int, default=100_000, help="inputs in all")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--processes", type=int, default=2)
-    options.add_argument("--mode", choices=["strict", "recover", "rows", "ck3"], default="strict")
+    options.add_argument(
+        "--mode", choices=["strict", "recover", "rows", "ck3", "index"], default="strict"
+    )
     return options.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""Compare both bodies of `qbuilder/1`: the native one, and Python's over the tree."""
+"""Compare both bodies of `qbuilder/1` and `ck3/1`: the native one, and Python's over the tree."""
 
 import json
 import lzma
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ck3parse.extractors import QBUILDER
-from ck3parse.extractors.stage import parse_and_extract
+from ck3parse.extractors.ck3 import Place, decode
+from ck3parse.extractors.places import places
+from ck3parse.extractors.stage import index_rows, parse_and_extract
 from ck3parse.messages import DEFAULT_MAX_DEPTH, ParseRequest
 from ck3parse.parser import ParseOutcome, _parser
 
@@ -30,6 +32,24 @@ def rows_of(
     outcome, made = parse_and_extract(_parser(parser), source, request, max_depth)
     assert not made.errors
     return outcome, made.rows.get(QBUILDER)
+
+
+def index_of(
+    parser: str, source: bytes | str, relpath: str, max_depth: int = DEFAULT_MAX_DEPTH
+) -> tuple[bytes, list[Place]]:
+    """Return the rows of `ck3/1`, and the places of one of the words.
+
+    Args:
+        parser: `native` or `python`, whose body makes them.
+        source: the content of a file, or a text.
+        relpath: the path of the file relative to its mod.
+        max_depth: how deep braces may nest.
+    """
+    rows = index_rows(source, relpath, native=parser == "native", max_depth=max_depth)
+    words = decode(rows).words
+    data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
+    name = words[len(data) % len(words)] if words else "a"
+    return rows, places(data, name, relpath, native=parser == "native", max_depth=max_depth)
 
 
 def compare(folder: Path, parser: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ SEED = 19
 COUNT = 6_000
 
 
-@pytest.mark.parametrize("mode", ["strict", "recover", "rows", "ck3"])
+@pytest.mark.parametrize("mode", ["strict", "recover", "rows", "ck3", "index"])
 def test_the_parsers_agree(mode: ComparedMode) -> None:
     """Issue 19, line 0."""
     inputs = Inputs(str(SEED), real_lines([FIXTURES], SEED), mode)

@@ -52,6 +52,7 @@ def test_the_kinds_of_nested_definitions_have_rules() -> None:
         ("common/culture/traditions/a.txt", "common/culture/traditions"),
         ("common/culture/unknown/a.txt", "common/culture"),
         ("common/unknown/b/a.txt", "common/unknown"),
+        ("common/\udcff/a.txt", "common/?"),
         ("common/a.txt", "common"),
         ("commons/traits/a.txt", "other"),
         ("mods/common/traits/a.txt", "other"),

@@ -1,5 +1,5 @@
 //! How fast files are parsed, all of them from memory into one buffer that is used again: in both
-//! dialects, and `ck3` with a visitor that takes only the spans of keys and values.
+//! dialects, `ck3` with a visitor that takes only the spans of keys and values, and the rows of `ck3/1`.
 //!
 //! `cargo run --release --example bench -- FOLDER [RUNS]`
 
@@ -8,7 +8,7 @@ use std::time::Instant;
 use std::{env, fs, io, process};
 
 use ck3parse_core::ck3::{self, Span, Visitor};
-use ck3parse_core::{Buffer, Dialect, Options, parse_bytes};
+use ck3parse_core::{Buffer, Dialect, Options, index, parse_bytes};
 
 fn files_under(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
@@ -120,17 +120,33 @@ fn main() -> io::Result<()> {
         }
         done
     };
+    let mut rows_buffer = Buffer::new();
+    let mut rows = || {
+        let options = index::Options {
+            find: "top",
+            kind: "trait",
+            max_depth,
+            windows_1252: false,
+        };
+        let mut done: Done = (0, 0, 0);
+        for data in &files {
+            let rows = index::rows(data, options, &mut rows_buffer);
+            done.0 += rows.map_or(0, <[u8]>::len);
+        }
+        done
+    };
     let way = |name, run| Way {
         name,
         run,
         seconds: Vec::new(),
     };
-    let mut ways: [Way; 3] = [
+    let mut ways: [Way; 4] = [
         way("ck3raven", &mut ck3raven),
         way("ck3", &mut ck3),
         way("ck3, spans", &mut visited),
+        way("ck3/1", &mut rows),
     ];
-    let mut done = [(0, 0, 0); 3];
+    let mut done = [(0, 0, 0); 4];
     for _ in 0..runs.max(1) {
         for (way, done) in ways.iter_mut().zip(&mut done) {
             let start = Instant::now();

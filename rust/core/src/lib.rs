@@ -12,6 +12,8 @@ pub mod ck3;
 mod dialect;
 mod error;
 mod grammar_tables;
+pub mod index;
+mod index_tables;
 mod parser;
 mod place;
 mod qbuilder;

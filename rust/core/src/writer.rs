@@ -25,7 +25,7 @@ pub(crate) const SHORT: usize = 32;
 #[derive(Debug)]
 pub struct OutOfMemory;
 
-fn lengthen(bytes: &mut Vec<u8>, length: usize) {
+pub(crate) fn lengthen(bytes: &mut Vec<u8>, length: usize) {
     if bytes
         .try_reserve_exact(length.saturating_sub(bytes.len()))
         .is_err()

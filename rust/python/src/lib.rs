@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use ck3parse_core::{
-    Ast, Buffer, Dialect, Error, Options, OutOfMemory, Recovered, ReportedFault, ck3,
+    Ast, Buffer, Dialect, Error, Options, OutOfMemory, Recovered, ReportedFault, ck3, index,
 };
-use pyo3::exceptions::PyMemoryError;
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -146,6 +146,52 @@ mod _native {
         recover(py, |buffer| {
             ck3parse_core::recover_text(&text, &name, options(max_depth), max_faults, buffer)
         })
+    }
+
+    /// Return the rows of `ck3/1` of a file.
+    #[pyfunction]
+    fn ck3_rows<'py>(
+        py: Python<'py>,
+        data: &[u8],
+        find: &str,
+        kind: &str,
+        max_depth: usize,
+        windows_1252: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let options = index::Options {
+            find,
+            kind,
+            max_depth,
+            windows_1252,
+        };
+        with_buffer(|buffer| {
+            let made = catch_unwind(AssertUnwindSafe(move || {
+                py.detach(move || index::rows(data, options, buffer))
+            }));
+            match made.map_err(out_of_memory)? {
+                Some(rows) => bytes(py, rows),
+                None => Err(PyValueError::new_err(format!(
+                    "no definitions are found by {find:?}"
+                ))),
+            }
+        })
+    }
+
+    /// Return the places where a file uses a name: start, end, line, column and the number of the role.
+    #[pyfunction]
+    fn ck3_places(
+        py: Python<'_>,
+        data: &[u8],
+        name: &[u8],
+        max_depth: usize,
+        windows_1252: bool,
+    ) -> Vec<(usize, usize, usize, usize, u8)> {
+        let places = py.detach(|| index::places(data, name, max_depth, windows_1252));
+        let place = |place: index::Place| {
+            let role = place.role as u8;
+            (place.start, place.end, place.line, place.column, role)
+        };
+        places.into_iter().map(place).collect()
     }
 
     /// Parse the content of a file in dialect `ck3`: its tree, and what is wrong with it.

@@ -4,7 +4,7 @@ The rules are data: `ck3.toml` beside this file. The extractor reads the tree of
 whatever the dialect of the request, and takes files with syntax errors, too: their tree has all
 that is sound. The rows of a file depend on its content and on the `id` of its rule only.
 
-`ck3_tree.py` makes the rows in Python.
+`ck3_tree.py` makes the rows in Python, and `rust/core/src/index` in Rust.
 """
 
 import tomllib
@@ -205,6 +205,8 @@ def _rule_of_folder(folder: str) -> Rule:
     while rest not in by_folder:
         rest = rest.rpartition("/")[0]
     if rest == "common" != folder:
+        # A path can have lone surrogates, which JSON and SQLite cannot.
+        folder = folder.encode("utf-8", "replace").decode()
         return _of_unknown_folder("/".join(folder.split("/")[:2]))
     return by_folder[rest]
 
@@ -216,14 +218,13 @@ def _of_unknown_folder(folder: str) -> Rule:
     return msgspec.structs.replace(_by_folder()["common"], id=folder, folder=folder, kind=kind)
 
 
-def encoding_name(relpath: str) -> str:
+def encoding_name(rule: Rule) -> str:
     """Return a name for the parser, which says how to read a file that is not UTF-8.
 
     Args:
-        relpath: the path of the file relative to the root of its mod.
+        rule: the rule of the file. Its rows depend on nothing else of its path.
     """
-    # That of the rule, so that the rows depend on nothing else of the path.
-    return f"{rule_of(relpath).folder}/"
+    return f"{rule.folder}/"
 
 
 def decode(rows: bytes) -> Ck3Rows:

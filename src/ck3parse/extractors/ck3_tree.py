@@ -26,13 +26,16 @@ MAX_NAME = 200
 
 PRIORITIES = ("id_override_priority", "history_override_priority")
 _PRIORITY = re.compile(r"[+-]?[0-9]{1,9}")
-_NAMES = (ValueType.IDENTIFIER, ValueType.STRING)
+NAMES = (ValueType.IDENTIFIER, ValueType.STRING)
+"""The kinds of keys and values that have names."""
+
 _NO_NAME = re.compile(
-    r"@.*|yes|no|[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)%?|[0-9]+\.[0-9]+\.[0-9]+", re.DOTALL
+    r"|@.*|yes|no|[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)%?|[0-9]+\.[0-9]+\.[0-9]+", re.DOTALL
 )
-_BLANK = re.compile(r"[\x00-\x20\x7f]")
+_NO_WORD = re.compile(r"[$\[\x00-\x20\x7f]")
 _RUN = re.compile(r"[A-Za-z0-9_\x80-\U0010ffff]+")
-_PARTS = re.compile(r"[^.|]+")
+_SEGMENT = re.compile(r"[^:]+")
+_PIECE = re.compile(r"[^.|]+")
 _MAX_LENGTH = 2**31 - 1
 
 
@@ -61,7 +64,7 @@ def rows_of(source: bytes | str, relpath: str, *, max_depth: int = DEFAULT_MAX_D
         relpath: the path of the file relative to the root of its mod.
         max_depth: how deep braces may nest. Anything deeper is left out.
     """
-    name = encoding_name(relpath)
+    name = encoding_name(rule_of(relpath))
     if isinstance(source, bytes):
         outcome = reference.parse_bytes(source, name, max_depth=max_depth, dialect="ck3")
     else:
@@ -163,7 +166,7 @@ class _Walk:
             self.text(node["key"], node.get("key_kind", ValueType.IDENTIFIER))
             self.push(node["op"])
         if "tag" in node:
-            self.text(node["tag"], VALUE_TYPES[word_of(_utf_8(node["tag"])).kind])
+            self.text(node["tag"], VALUE_TYPES[word_of(in_utf_8(node["tag"])).kind])
         if "children" in node:
             self.push("{")
             chained = found is not None and bool(self.finder.chained)
@@ -267,7 +270,7 @@ class _Walk:
         """Take a key, a value or a tag."""
         if self.open:
             self.pieces.append(_written(text, kind))
-        if kind in _NAMES and text not in self.words:
+        if kind in NAMES and text not in self.words:
             self.word(text)
 
     def push(self, piece: str) -> None:
@@ -277,30 +280,37 @@ class _Walk:
 
     def word(self, text: str) -> None:
         """Take the names in a text."""
-        if text in self.words:
-            return
-        self.words[text] = ""
-        if "$" in text:
-            return
-        if "[" in text:
-            for run in _RUN.findall(text):
-                self.word(run)
-            return
-        if _BLANK.search(text) or not text or _size(text) > MAX_NAME or _NO_NAME.fullmatch(text):
-            return
-        self.words[text] = text
-        if ":" in text:
-            for part in text.split(":"):
-                self.word(part)
-        elif "." in text or "|" in text:
-            for part in _PARTS.findall(text):
-                self.word(part)
+        for part, _, is_name in parts(text):
+            self.words.setdefault(part, part if is_name else "")
+
+
+def parts(text: str, start: int = 0) -> Iterator[tuple[str, int, bool]]:
+    """Yield a key, value or tag, and each of its parts, with its offset and whether it is a name.
+
+    Args:
+        text: the text.
+        start: its own offset.
+    """
+    is_name = not _NO_WORD.search(text) and _size(text) <= MAX_NAME and not _NO_NAME.fullmatch(text)
+    yield text, start, is_name
+    if "$" in text:
+        return
+    if "[" in text:
+        pattern = _RUN
+    elif is_name and ":" in text:
+        pattern = _SEGMENT
+    elif is_name and ("." in text or "|" in text):
+        pattern = _PIECE
+    else:
+        return
+    for match in pattern.finditer(text):
+        yield from parts(match[0], start + match.start())
 
 
 def is_name(text: str, kind: str) -> bool:
     """Return whether a key or value can be the name of a definition."""
     return (
-        (kind in _NAMES or kind == ValueType.NUMBER)
+        (kind in NAMES or kind == ValueType.NUMBER)
         and text != ""
         and text[0] != "@"
         and "$" not in text
@@ -330,5 +340,6 @@ def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def _utf_8(text: str) -> str:
-    return text.encode().decode("latin-1")
+def in_utf_8(text: str) -> str:
+    """Return a text as the bytes of its UTF-8, each as one character."""
+    return text.encode("utf-8", "surrogatepass").decode("latin-1")

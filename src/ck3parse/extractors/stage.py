@@ -45,7 +45,8 @@ def parse_and_extract(
     if CK3 in names:
         names = [name for name in names if name != CK3]
         try:
-            made.rows[CK3] = index_rows(source, relpath, max_depth=max_depth)
+            native = parser.name == "native"
+            made.rows[CK3] = index_rows(source, relpath, native=native, max_depth=max_depth)
         except Exception as error:  # noqa: BLE001 - a bug must not cost the tree
             made.errors[CK3] = _failure(CK3, error)
     if parser.name == "native" and QBUILDER in names:
@@ -76,15 +77,26 @@ def parse_and_extract(
     return outcome, made
 
 
-def index_rows(source: bytes | str, relpath: str, *, max_depth: int = DEFAULT_MAX_DEPTH) -> bytes:
+def index_rows(
+    source: bytes | str, relpath: str, *, native: bool, max_depth: int = DEFAULT_MAX_DEPTH
+) -> bytes:
     """Return the rows of `ck3/1` of a file, whether it parses or not, as compact ASCII JSON.
 
     Args:
         source: the content of a file, or a text.
         relpath: the path of the file relative to the root of its mod.
+        native: whether the native parser makes them, or Python. Both make the same.
         max_depth: how deep braces may nest. Anything deeper is left out.
     """
-    from ck3parse.extractors import ck3_tree  # its rules take milliseconds
+    # Neither is needed by requests for other rows, and both take milliseconds.
+    if native:
+        from ck3parse.extractors.ck3 import encoding_name, rule_of
+        from ck3parse.parser.native import ck3_rows
+
+        rule = rule_of(relpath)
+        name = encoding_name(rule)
+        return ck3_rows(source, name, rule.find, rule.kind, max_depth=max_depth)
+    from ck3parse.extractors import ck3_tree
 
     return encoded(ck3_tree.rows_of(source, relpath, max_depth=max_depth))
 

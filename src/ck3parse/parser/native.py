@@ -1,5 +1,7 @@
 """The native parser, with the same functions as the reference parser."""
 
+import json
+
 import ck3parse.parser._native as _native  # "from" would hide which module is missing
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, DialectName, Mode
 from ck3parse.parser.diagnostics import (
@@ -80,6 +82,53 @@ def qbuilder_rows(
         return _outcome(*fields), None
     ast_json, node_count, *_ = fields
     return ParseOutcome(True, ast_json, node_count), rows
+
+
+def ck3_rows(
+    source: bytes | str,
+    name: str,
+    find: str,
+    kind: str,
+    *,
+    max_depth: int = DEFAULT_MAX_DEPTH,
+) -> bytes:
+    """Return the rows of the extractor `ck3/1` of a file, as compact ASCII JSON.
+
+    Args:
+        source: the content of a file (`bytes`) or a text (`str`).
+        name: its path, which says whether the game reads it as Windows-1252.
+        find: the name of the table of `ck3.toml` that says how its definitions are found.
+        kind: the kind of definitions that have none of their own.
+        max_depth: how deep braces may nest.
+    """
+    from ck3parse.parser.ck3.source import is_windows_1252
+
+    escaped_kind = kind if kind.isidentifier() and kind.isascii() else json.dumps(kind)[1:-1]
+    return _native.ck3_rows(_utf_8(source), find, escaped_kind, max_depth, is_windows_1252(name))
+
+
+def ck3_places(
+    source: bytes | str, name: str, word: str, *, max_depth: int = DEFAULT_MAX_DEPTH
+) -> list[tuple[int, int, int, int, int]]:
+    """Return the places where a file uses a name, as `ck3parse.extractors.places` does.
+
+    Args:
+        source: the content of a file (`bytes`) or a text (`str`).
+        name: its path, which says whether the game reads it as Windows-1252.
+        word: the name.
+        max_depth: how deep braces may nest.
+
+    Returns:
+        For each place its start, end, line, column and the number of its role.
+    """
+    from ck3parse.parser.ck3.source import is_windows_1252
+
+    windows_1252 = is_windows_1252(name)
+    return _native.ck3_places(_utf_8(source), _utf_8(word), max_depth, windows_1252)
+
+
+def _utf_8(source: bytes | str) -> bytes:
+    return source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
 
 
 def _outcome(

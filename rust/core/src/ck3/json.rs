@@ -2,6 +2,7 @@
 
 use crate::Ast;
 use crate::ck3::parser::{Nodes, Scalar};
+use crate::ck3::recovery::Elements;
 use crate::ck3::source::Source;
 use crate::ck3::words::params_of;
 use crate::grammar_tables::{TokenKind, ValueType};
@@ -287,9 +288,10 @@ impl<'s, 'b> Json<'s, 'b> {
         let limit = LIMITS[room.min(LIMITS.len() - 1)];
         self.open.push(Open { at, room, limit });
     }
+}
 
-    /// Writes an element of any form.
-    pub fn element(&mut self, element: &Element) {
+impl Elements for Json<'_, '_> {
+    fn element(&mut self, element: &Element) {
         let start = element.start();
         self.begin(start.start);
         match (&element.directive, &element.key) {

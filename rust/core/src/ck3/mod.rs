@@ -4,12 +4,12 @@
 //! as it is read. If something in it is to be reported, or its bytes are not UTF-8, it is parsed
 //! again by the recovering parser, which finds everything.
 
-mod json;
-mod parser;
-mod recovery;
-mod source;
+pub(crate) mod json;
+pub(crate) mod parser;
+pub(crate) mod recovery;
+pub(crate) mod source;
 mod tokens;
-mod words;
+pub(crate) mod words;
 
 use crate::Ast;
 use crate::recovery::Recovered;

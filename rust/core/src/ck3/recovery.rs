@@ -14,28 +14,44 @@ use crate::recovery_tokens::Fault;
 use crate::text::LineEnds;
 use crate::writer::Buffer;
 
+/// What is done with each element of a text that may be broken. The end of a block is told to
+/// [`Nodes::close`].
+pub(crate) trait Elements: Nodes {
+    fn element(&mut self, element: &Element);
+}
+
 /// Parses a text into the buffer.
 pub(crate) fn recover<'b>(
     source: &Source,
     options: Options,
     buffer: &'b mut Buffer,
 ) -> Recovered<'b> {
+    let mut json = Json::new(source, buffer);
+    let tokens = tell(source, options.max_depth, &mut json);
+    let ast = json.finish(options.comments.then_some(&tokens.comments));
+    Recovered::new(ast, tokens.table, LineEnds::Kept, options.max_faults)
+}
+
+/// Tells all elements of a text, and returns its tokens, with what is wrong with them.
+pub(crate) fn tell<'t>(
+    source: &'t Source,
+    max_depth: usize,
+    elements: &mut impl Elements,
+) -> Tokens<'t> {
     let mut tokens = tokens::tokens(source, false);
     if !tokens.sound {
         tokens = tokens::tokens(source, true);
     }
     let mut recovery = Recovery {
         repairs: braces::repairs(&tokens.table),
-        json: Json::new(source, buffer),
+        told: elements,
         tokens,
-        max_depth: options.max_depth,
+        max_depth,
         open: Vec::new(),
         at: 0,
     };
     recovery.elements();
-    let Recovery { json, tokens, .. } = recovery;
-    let ast = json.finish(options.comments.then_some(&tokens.comments));
-    Recovered::new(ast, tokens.table, LineEnds::Kept, options.max_faults)
+    recovery.tokens
 }
 
 /// An open block, list or directive: its `{`, or its operator if the `{` is missing, and the span of
@@ -45,16 +61,16 @@ struct Open {
     key: (usize, usize),
 }
 
-struct Recovery<'t, 's, 'b> {
+struct Recovery<'t, 'e, E> {
     tokens: Tokens<'t>,
     repairs: Repairs,
-    json: Json<'s, 'b>,
+    told: &'e mut E,
     max_depth: usize,
     open: Vec<Open>,
     at: usize,
 }
 
-impl Recovery<'_, '_, '_> {
+impl<E: Elements> Recovery<'_, '_, E> {
     fn elements(&mut self) {
         loop {
             let at = self.at;
@@ -192,7 +208,7 @@ impl Recovery<'_, '_, '_> {
 
     fn write(&mut self, element: &Element) {
         if !self.too_deep() {
-            self.json.element(element);
+            self.told.element(element);
         }
     }
 
@@ -208,7 +224,7 @@ impl Recovery<'_, '_, '_> {
     /// Ends the innermost block at an offset.
     fn close(&mut self, end: usize) {
         if !self.too_deep() {
-            self.json.close(end);
+            self.told.close(end);
         }
         self.open.pop();
     }

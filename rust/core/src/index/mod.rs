@@ -1,0 +1,88 @@
+//! The extractor `ck3/1`: what a file defines, and the names that it uses.
+//!
+//! `ck3_tree.py` in `ck3parse/extractors/` makes the same rows from the tree of dialect `ck3`, and
+//! `ck3.toml` beside it has the rules.
+
+mod definitions;
+mod finder;
+mod places;
+mod words;
+
+use crate::ck3::{self, recovery};
+use crate::index_tables::FINDERS;
+use crate::writer::{Buffer, Writer};
+use definitions::{Definitions, Row};
+
+pub(crate) use finder::{Declared, Finder, Nested};
+pub use places::{Place, Role, places};
+
+/// How the rows of a file are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'o> {
+    /// The name of a table `find` in `ck3.toml`.
+    pub find: &'o str,
+    /// The kind of definitions that have none of their own, escaped for JSON.
+    pub kind: &'o str,
+    /// How deep braces may nest.
+    pub max_depth: usize,
+    /// Whether the game reads the file as Windows-1252 if it is not UTF-8.
+    pub windows_1252: bool,
+}
+
+/// Returns the rows of a file as compact ASCII JSON, or `None` if there is no table `find` of that name.
+///
+/// # Panics
+///
+/// With [`crate::OutOfMemory`] as payload and without a message, if there is no memory for them.
+pub fn rows<'b>(data: &[u8], options: Options, buffer: &'b mut Buffer) -> Option<&'b [u8]> {
+    let (_, finder) = FINDERS.iter().find(|(name, _)| *name == options.find)?;
+    let source = ck3::source::read(data, options.windows_1252);
+    let text = &source.text[..];
+    let mut found = Definitions::new(text, finder, options.kind);
+    let is_sound = source.offsets.is_none()
+        && source.utf_8().is_some_and(|text| {
+            ck3::parser::parse(text, source.start, options.max_depth, &mut found)
+        });
+    if !is_sound {
+        found = Definitions::new(text, finder, options.kind);
+        recovery::tell(&source, options.max_depth, &mut found);
+    }
+    let in_file = |at: usize| source.offsets.as_ref().map_or(at, |offsets| offsets[at]);
+    let mut out = Writer::new(buffer, text.len() / 4);
+    out.raw(br#"{"definitions":["#);
+    for row in found.rows() {
+        write(&mut out, text, row, in_file);
+    }
+    out.drop_comma();
+    out.raw(br#"],"words":["#);
+    for (start, end) in found.words.names() {
+        out.raw(b"\"");
+        out.escaped(&text[start..end]);
+        out.raw(b"\",");
+    }
+    out.drop_comma();
+    out.raw(b"]}");
+    Some(out.finish())
+}
+
+fn write(out: &mut Writer, text: &[u8], row: &Row, in_file: impl Fn(usize) -> usize) {
+    let (start, end) = row.name;
+    out.raw(b"[\"");
+    if let Some((start, end)) = row.around {
+        out.escaped(&text[start..end]);
+        out.raw(b"|");
+    }
+    out.escaped(&text[start..end]);
+    out.raw(b"\",\"");
+    out.raw(row.kind.as_bytes());
+    out.raw(b"\",");
+    for number in [in_file(row.start), in_file(row.end), row.line] {
+        out.offset(number);
+        out.byte(b',');
+    }
+    let rest = match row.priority {
+        Some(priority) => format!("{},{priority}],", row.hash),
+        None => format!("{},null],", row.hash),
+    };
+    out.raw(rest.as_bytes());
+}

@@ -1,4 +1,4 @@
-//! How the extractor `ck3/1` finds definitions. The rules of folders are not here: Python finds them.
+//! How the extractor `ck3/1` finds definitions. Python finds the rule of a file.
 //!
 //! Written by `rust/tools/make_extractor_tables.py` from `src/ck3parse/extractors/ck3.toml`.
 

@@ -188,6 +188,51 @@ def test_wrong_usage(mod: Path, args: list[str]) -> None:
     assert check(mod, *args, code=2).stdout == ""
 
 
+def test_colours(mod: Path) -> None:
+    head = "\x1b[1;31merror[CK3-E008]\x1b[0m"
+    assert head not in check(mod, "mod", code=1).stdout
+    assert head in check(mod, "mod", code=1, env={"FORCE_COLOR": "1"}).stdout
+    env = {"FORCE_COLOR": "1", "NO_COLOR": "1"}
+    assert head not in check(mod, "mod", code=1, env=env).stdout
+    check(mod, "mod", "--output-file", "out.txt", code=1, env={"FORCE_COLOR": "1"})
+    assert head not in (mod.parent / "out.txt").read_text("utf-8")
+
+
+def test_quiet_and_exit_zero(mod: Path) -> None:
+    done = check(mod, "mod", "-q", "--exit-zero", "--format", "concise", code=0)
+    assert done.stderr == ""
+    assert "CK3-E008" in done.stdout
+
+
+def test_nothing_to_check_is_a_warning(mod: Path) -> None:
+    (mod / "empty").mkdir()
+    done = check(mod, "mod/empty", code=0)
+    assert done.stderr.splitlines()[0] == "ck3parse: warning: no script files in mod/empty"
+
+
+def test_given_files_are_skipped_as_in_their_folder(mod: Path) -> None:
+    """As pre-commit gives them."""
+    names = ["events/lacks.txt", "dev/a.txt", "tools/b.txt", "readme.txt"]
+    write(mod, dict.fromkeys(names, LACKS_BRACE))
+    write(mod, {"ck3parse.toml": "exclude = ['dev/']\n"})
+    env = {"XDG_CACHE_HOME": str(mod.parent / "cache")}
+
+    def checked(*args: str) -> list[str]:
+        done = ck3parse("check", *args, "--format", "concise", cwd=mod, env=env)
+        return [line.split(":")[0] for line in done.stdout.splitlines()]
+
+    assert checked(*names) == sorted(names)
+    assert checked(*names, "--force-exclude") == checked(".") == ["events/lacks.txt"]
+    assert checked("readme.txt", "--force-exclude") == []
+
+
+def test_misspelt_commands_and_codes(mod: Path) -> None:
+    done = ck3parse("chek", "mod", cwd=mod)
+    assert done.returncode == 2
+    assert "No such command 'chek'. Did you mean 'check'?" in done.stderr
+    assert ck3parse("explain", "e8", cwd=mod).stdout.startswith("CK3-E008: ")
+
+
 def test_an_unreadable_file(mod: Path) -> None:
     env = {"CK3PARSE_MAX_FILE_BYTES": "20"}
     done = check(mod, "mod", "--format", "concise", code=1, env=env)

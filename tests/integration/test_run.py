@@ -53,11 +53,13 @@ def asts_of(mod: Path, *names: str) -> dict[str, bytes]:
 
 def test_every_file_gets_its_ast(mod: Path) -> None:
     files = {f"common/f{number}.txt": f"key_{number} = {{ a = {number} }}" for number in range(200)}
-    write(mod, {**files, "events/é.txt": "\ufeffa = 1\r\n", "empty.txt": "", "readme.txt": "no"})
+    write(
+        mod, {**files, "events/é.txt": "\ufeffa = 1\r\n", "gfx/empty.txt": "", "readme.txt": "no"}
+    )
     report = run(mod)
     assert counts(report) == (202, 0, 1, 0)
     assert report["files"] == 202
-    assert stored(mod) == asts_of(mod, *files, "events/é.txt", "empty.txt")
+    assert stored(mod) == asts_of(mod, *files, "events/é.txt", "gfx/empty.txt")
 
 
 def test_a_second_run_parses_only_what_changed(mod: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from walking import found, make, skipped
 
 from ck3parse.errors import UsageError
+from ck3parse.files.patterns import NOT_OF_THE_GAME
 from ck3parse.files.walk import walk
 
 # What is skipped by default
@@ -41,16 +42,54 @@ def test_script_whose_name_is_only_alike(tmp_path: Path, name: str) -> None:
     assert found(tmp_path) == [name]
 
 
-@pytest.mark.parametrize("folder", ["gfx", "GFX", "map_data", "fonts", "sub/mod/gfx", "gfx/x/y"])
+@pytest.mark.parametrize("folder", ["fonts", "FONTS", "sub/mod/fonts", "fonts/x/y"])
 def test_folders_that_hold_no_script(tmp_path: Path, folder: str) -> None:
-    make(tmp_path, f"{folder}/a.txt", f"{folder}/b.dds", "gfx_events/a.txt")
-    assert found(tmp_path) == ["gfx_events/a.txt"]
+    make(tmp_path, f"{folder}/a.txt", f"{folder}/b.dds", "fonts_events/a.txt")
+    assert found(tmp_path) == ["fonts_events/a.txt"]
     assert set(skipped(tmp_path)) == {f"{folder}/a.txt"}
 
 
 def test_hidden_folders_are_skipped_whole(tmp_path: Path) -> None:
     make(tmp_path, ".git/a.txt", "sub/.venv/lib/a.txt")
     assert skipped(tmp_path) == {".git/": "a hidden folder", "sub/.venv/": "a hidden folder"}
+
+
+def test_script_in_the_folders_of_graphics_and_of_the_map(tmp_path: Path) -> None:
+    names = [
+        "common/a.txt",
+        "gfx/court_scene/a.txt",
+        "gfx/portraits/portrait_modifiers/notes.txt",
+        "map_data/climate.txt",
+        "map_data/geographical_regions/a.txt",
+    ]
+    make(tmp_path, *names, "gfx/readme.txt", "map_data/definition.csv")
+    assert found(tmp_path) == names
+
+
+def test_in_a_mod_only_folders_of_the_game_hold_script(tmp_path: Path) -> None:
+    make(tmp_path, "descriptor.mod", "ideas.txt", "tools/a.txt", "Events/a.txt", "0_DEV/x/b.txt")
+    assert found(tmp_path) == ["Events/a.txt"]
+    assert skipped(tmp_path) == dict.fromkeys(
+        ["ideas.txt", "0_DEV/x/b.txt", "tools/a.txt"], NOT_OF_THE_GAME
+    )
+    assert found(tmp_path, include=["tools/"]) == ["Events/a.txt", "tools/a.txt"]
+    assert found(tmp_path / "tools", tmp_path / "ideas.txt") == ["ideas.txt", "a.txt"]
+
+
+def test_mods_in_a_folder_beside_notes(tmp_path: Path) -> None:
+    make(tmp_path, "m1/common/a.txt", "m1/plan.txt", "m2/events/b.txt", "m2/sub/common/c.txt")
+    make(tmp_path, "notes.txt", "TO_DO list.txt", "images/feast_prompt.txt", "b.txt")
+    assert found(tmp_path) == [
+        "b.txt",
+        "m1/common/a.txt",
+        "m2/events/b.txt",
+        "m2/sub/common/c.txt",
+    ]
+
+
+def test_folders_that_are_no_mod_hold_script_anywhere(tmp_path: Path) -> None:
+    make(tmp_path, "a.txt", "tools/b.txt", "gfx/c.txt")
+    assert found(tmp_path) == ["a.txt", "gfx/c.txt", "tools/b.txt"]
 
 
 # Patterns
@@ -71,31 +110,31 @@ def test_the_last_exclude_pattern_that_matches_counts(tmp_path: Path) -> None:
 
 
 def test_exclude_stands_above_include_and_above_what_is_given(tmp_path: Path) -> None:
-    make(tmp_path, "gfx/a.txt", "b.txt")
-    given = [tmp_path, tmp_path / "b.txt", tmp_path / "gfx"]
-    assert found(*given, include=["gfx/", "b.txt"], exclude=["gfx", "b.*"]) == []
+    make(tmp_path, "fonts/a.txt", "b.txt")
+    given = [tmp_path, tmp_path / "b.txt", tmp_path / "fonts"]
+    assert found(*given, include=["fonts/", "b.txt"], exclude=["fonts", "b.*"]) == []
     assert found(tmp_path / "b.txt", exclude=["b.txt"]) == []
 
 
 def test_include_brings_in_other_kinds_of_files(tmp_path: Path) -> None:
-    make(tmp_path, "gui/a.gui", "gfx/deep/b.gui", "gfx/c.txt", "d.txt", "e.dds")
-    assert found(tmp_path, include=["*.gui"]) == ["d.txt", "gfx/deep/b.gui", "gui/a.gui"]
-    assert set(skipped(tmp_path, include=["*.gui"])) == {"gfx/c.txt"}
+    make(tmp_path, "gui/a.gui", "fonts/deep/b.gui", "fonts/c.txt", "d.txt", "e.dds")
+    assert found(tmp_path, include=["*.gui"]) == ["d.txt", "fonts/deep/b.gui", "gui/a.gui"]
+    assert set(skipped(tmp_path, include=["*.gui"])) == {"fonts/c.txt"}
 
 
-@pytest.mark.parametrize("pattern", ["gfx", "gfx/", "/gfx/", "gfx/**", "**/gfx/"])
+@pytest.mark.parametrize("pattern", ["fonts", "fonts/", "/fonts/", "fonts/**", "**/fonts/"])
 def test_include_of_a_folder_brings_back_the_script_in_it(tmp_path: Path, pattern: str) -> None:
-    make(tmp_path, "gfx/sub/a.txt", "gfx/sub/a.dds", "gfx/b.txt", "gfx/readme.txt")
-    assert found(tmp_path, include=[pattern]) == ["gfx/b.txt", "gfx/sub/a.txt"]
+    make(tmp_path, "fonts/sub/a.txt", "fonts/sub/a.dds", "fonts/b.txt", "fonts/readme.txt")
+    assert found(tmp_path, include=[pattern]) == ["fonts/b.txt", "fonts/sub/a.txt"]
 
 
 def test_include_of_a_part_of_a_folder(tmp_path: Path) -> None:
-    make(tmp_path, "gfx/portraits/x/a.txt", "gfx/b.txt", "gfx/c.txt", ".hidden/d.txt", ".git/e.txt")
-    include = ["gfx/portraits/", "/gfx/c.txt", "d.txt", "e.txt"]
+    make(tmp_path, "fonts/sub/x/a.txt", "fonts/b.txt", "fonts/c.txt", ".hidden/d.txt", ".git/e.txt")
+    include = ["fonts/sub/", "/fonts/c.txt", "d.txt", "e.txt"]
     assert found(tmp_path, include=include) == [
         ".hidden/d.txt",
-        "gfx/c.txt",
-        "gfx/portraits/x/a.txt",
+        "fonts/c.txt",
+        "fonts/sub/x/a.txt",
     ]
 
 
@@ -114,4 +153,4 @@ def test_a_pattern_that_matches_nothing_is_refused(tmp_path: Path, pattern: str)
 
 def test_an_include_pattern_cannot_take_anything_out(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--exclude"):
-        walk([str(tmp_path)], include=["gfx/", "!gfx/old/"])
+        walk([str(tmp_path)], include=["fonts/", "!fonts/old/"])

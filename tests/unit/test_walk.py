@@ -46,7 +46,7 @@ def test_order_is_files_by_name_then_folders_by_name(tmp_path: Path) -> None:
 
 
 def test_the_suffix_may_be_in_any_case_and_other_files_are_passed_over(tmp_path: Path) -> None:
-    make(tmp_path, "a.TXT", "b.dds", "c.yml", "txt", "d.txt.bak", "descriptor.mod")
+    make(tmp_path, "a.TXT", "b.dds", "c.yml", "txt", "d.txt.bak")
     assert found(tmp_path) == ["a.TXT"]
     assert skipped(tmp_path) == {}
 
@@ -105,16 +105,16 @@ def test_a_given_folder_is_taken_whatever_its_name(tmp_path: Path) -> None:
 
 
 def test_overlapping_paths_give_each_file_once(tmp_path: Path) -> None:
-    make(tmp_path, "mod/common/a.txt", "mod/b.txt", "other.txt")
+    make(tmp_path, "mod/sub/a.txt", "mod/b.txt", "other.txt")
     given = [
         tmp_path / "other.txt",
-        tmp_path / "mod/common",
-        tmp_path / "mod/common/a.txt",
+        tmp_path / "mod/sub",
+        tmp_path / "mod/sub/a.txt",
         tmp_path / "mod",
         tmp_path / "mod",
         tmp_path / "other.txt",
     ]
-    assert found(*given) == ["other.txt", "b.txt", "common/a.txt"]
+    assert found(*given) == ["other.txt", "b.txt", "sub/a.txt"]
 
 
 def test_a_folder_whose_name_another_begins_with_is_not_inside_it(tmp_path: Path) -> None:
@@ -199,8 +199,8 @@ def test_a_folder_is_read_where_it_is_before_a_link_to_it(tmp_path: Path) -> Non
 
 
 def test_a_link_may_lead_to_script_in_a_folder_that_is_skipped(tmp_path: Path) -> None:
-    make(tmp_path, "gfx/script/a.txt")
-    (tmp_path / "script").symlink_to("gfx/script", target_is_directory=True)
+    make(tmp_path, "fonts/script/a.txt")
+    (tmp_path / "script").symlink_to("fonts/script", target_is_directory=True)
     assert found(tmp_path) == ["script/a.txt"]
 
 
@@ -268,18 +268,18 @@ def test_files_and_folders_removed_while_walking(tmp_path: Path) -> None:
 
 def test_what_may_not_be_read_is_a_problem_and_the_rest_is_found(public_folder: Path) -> None:
     """Issue 19, line 40: for root and for other users."""
-    make(public_folder, "mod/a.txt", "mod/listed/b.txt", "mod/z/c.txt", "mod/gfx/d.txt")
+    make(public_folder, "mod/a.txt", "mod/listed/b.txt", "mod/z/c.txt", "mod/fonts/d.txt")
     (public_folder / "mod/locked").mkdir(mode=0)
     (public_folder / "mod/listed").chmod(0o444)
-    (public_folder / "mod/gfx").chmod(0)
-    for name in ("locked", "listed", "gfx"):
+    (public_folder / "mod/fonts").chmod(0)
+    for name in ("locked", "listed", "fonts"):
         assert (public_folder / "mod" / name).is_dir()
     done = walk_without_rights(public_folder / "mod")
     assert done.stderr == ""
     entries = json.loads(done.stdout)
     assert [(entry[0], entry[2]) for entry in entries] == [
         ("Found", "a.txt"),
-        ("Skipped", "gfx/"),
+        ("Skipped", "fonts/"),
         ("Problem", "listed/b.txt"),
         ("Problem", "locked/"),
         ("Found", "z/c.txt"),

@@ -7,7 +7,7 @@ to a worker and compressing results would cost more than it saves.
 import hashlib
 import itertools
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +31,7 @@ from ck3parse.store import Store
 CHECK_VERSION = 3
 """Increase it when a rule's function changes what it finds: older diagnostics are then ignored."""
 
-_BATCH = 500
+_BATCH = 200
 """How many files are written to the cache in one transaction."""
 
 
@@ -80,7 +80,13 @@ class Check:
         return self._selected(path, place, self._parse(data, place.path).diagnostics)
 
     def check_paths(
-        self, paths: Sequence[str], *, include: Sequence[str], exclude: Sequence[str], store: Store
+        self,
+        paths: Sequence[str],
+        *,
+        include: Sequence[str],
+        exclude: Sequence[str],
+        store: Store,
+        on_batch: Callable[[int, int, int, int], None] = lambda *_: None,
     ) -> list[Checked]:
         """Check the files under some paths.
 
@@ -89,6 +95,8 @@ class Check:
             include: patterns of files to check although they would be skipped.
             exclude: patterns of files to skip.
             store: the cache; results that it lacks are added.
+            on_batch: called after each batch with the files and bytes done, and with those to do
+                in all. Files that did not change are not counted.
 
         Returns:
             Each file, including those without diagnostics, in order of path.
@@ -105,6 +113,7 @@ class Check:
             self._selected(problem.path, Place(""), [_unreadable(problem.message)])
             for problem in plan.problems
         ]
+        done = done_bytes = 0
         for batch in _batches(plan.to_parse):
             results = [
                 (found, self._read_and_parse(found.path, places.of(found.path).path))
@@ -115,6 +124,9 @@ class Check:
                 self._selected(found.path, places.of(found.path), _with_failure(result))
                 for found, result in results
             ]
+            done += len(batch)
+            done_bytes += sum(found.size for found in batch)
+            on_batch(done, done_bytes, len(plan.to_parse), plan.size_to_parse)
         if plan.to_parse or plan.vanished:
             store.tidy()
         settled = [found for found, _ in plan.unchanged] + [found for found, _ in plan.known]

@@ -16,10 +16,20 @@ from ck3parse.messages import Diagnostic
 ContentOf = Callable[[str], bytes | str]
 """Returns the content of the file with a path, or a path to read it from."""
 
+_ERROR, _WARNING, _BOLD, _FRAME = "1;31", "1;33", "1", "34"
+"""Parameters of the escape sequences for colours."""
 
-def text(checked: Sequence[Checked], content_of: ContentOf) -> str:
-    """Return each diagnostic with its line of the file and the likely fix, for people."""
+
+def text(checked: Sequence[Checked], content_of: ContentOf, *, coloured: bool = False) -> str:
+    """Return each diagnostic with its line of the file and the likely fix, for people.
+
+    Args:
+        checked: the files.
+        content_of: where their lines are read from.
+        coloured: whether to add the escape sequences of colours.
+    """
     blocks = []
+    paint = _painted if coloured else _plain
     for path, diagnostics in checked:
         if not diagnostics:
             continue
@@ -27,15 +37,28 @@ def text(checked: Sequence[Checked], content_of: ContentOf) -> str:
         places = [(diagnostic.line, diagnostic.column) for diagnostic in diagnostics]
         for diagnostic, lines in zip(diagnostics, excerpts(content_of(path), places), strict=True):
             margin = " " * len(str(diagnostic.line))
-            heads = str(diagnostic.line), margin
+            strong = _ERROR if diagnostic.severity == "error" else _WARNING
             block = [
-                f"{diagnostic.severity}[{diagnostic.code}]: {printable(diagnostic.message)}",
-                f"{margin}--> {shown}:{diagnostic.line}:{diagnostic.column}",
-                *(f"{head} | {line}" for head, line in zip(heads, lines, strict=False)),
-                f"{margin} = help: {RULES[diagnostic.code].help}",
+                paint(f"{diagnostic.severity}[{diagnostic.code}]", strong)
+                + paint(f": {printable(diagnostic.message)}", _BOLD),
+                f"{margin}{paint('-->', _FRAME)} {shown}:{diagnostic.line}:{diagnostic.column}",
             ]
+            if lines:
+                line, caret = lines
+                block.append(f"{paint(f'{diagnostic.line} |', _FRAME)} {line}")
+                block.append(f"{paint(f'{margin} |', _FRAME)} {paint(caret, strong)}")
+            block.append(f"{margin} {paint('= help:', _FRAME)} {RULES[diagnostic.code].help}")
             blocks.append("\n".join(block) + "\n")
     return "\n".join(blocks)
+
+
+def _plain(part: str, colour: str) -> str:
+    del colour
+    return part
+
+
+def _painted(part: str, colour: str) -> str:
+    return f"\x1b[{colour}m{part}\x1b[0m"
 
 
 def concise(checked: Sequence[Checked], content_of: ContentOf) -> str:

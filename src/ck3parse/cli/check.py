@@ -1,5 +1,6 @@
 """`ck3parse check`: reports what is wrong with script files."""
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -8,13 +9,16 @@ from typing import get_args
 
 import click
 
-from ck3parse.check.checker import Check, Checked, open_cache
+from ck3parse.check.checker import Check, open_cache
 from ck3parse.check.configuration import find_configuration
-from ck3parse.check.formats import FORMATS, statistics, summary
+from ck3parse.check.excerpt import relative_path
+from ck3parse.check.formats import FORMATS, statistics, summary, text
 from ck3parse.check.rules import select_codes
 from ck3parse.cli import streams
+from ck3parse.cli.progress import DelayedProgress
 from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode, OutputError, UsageError
+from ck3parse.files.walk import Found, walk
 from ck3parse.messages import DialectName
 from ck3parse.parser import parser_in_use
 
@@ -43,6 +47,9 @@ Examples:
 Configuration: a `ck3parse.toml`, or a [tool.ck3parse] table in a pyproject.toml, in the
 folder of PATH or above can set select, extend-select, ignore, include and exclude.
 `# ck3parse: ignore[E008]` at the end of a line silences a code on that line.
+
+\b
+Colours: NO_COLOR turns them off, FORCE_COLOR on.
 
 \b
 Exit codes: 0 nothing found, 1 something found, 2 wrong usage, 4 the output cannot be
@@ -111,6 +118,13 @@ written, 130 --watch was interrupted, 141 the program that reads the output is g
 )
 @click.option("--no-cache", is_flag=True, help="Check every file, and keep no results.")
 @click.option(
+    "--force-exclude",
+    is_flag=True,
+    help="Skip files that are given, too, if a check of the current folder would skip them.",
+)
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even if something is found.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the report only, without a summary.")
+@click.option(
     "--watch",
     "watched",
     is_flag=True,
@@ -130,6 +144,9 @@ def command(
     stdin_filename: str | None,
     cache_file: Path | None,
     no_cache: bool,
+    force_exclude: bool,
+    exit_zero: bool,
+    quiet: bool,
     watched: bool,
 ) -> None:
     """Report errors and likely mistakes in every script file under PATH..., without the game.
@@ -156,6 +173,9 @@ def command(
     )
     settings = read_settings().given(dialect=dialect)
     check = Check(settings, parser_in_use(), codes)
+    form = FORMATS[output]
+    if output == "text" and not output_file and streams.has_colour():
+        form = partial(text, coloured=True)
     data = b""
     if from_stdin:
         data = streams.read(settings.max_file_bytes)
@@ -165,6 +185,9 @@ def command(
     else:
         include = [*configuration.include, *include]
         exclude = [*configuration.exclude, *exclude]
+        given = paths
+        if force_exclude:
+            paths = _not_excluded(paths, include, exclude)
         with open_cache(cache_file, check.stored_version, wanted=not no_cache) as store:
             check_all = partial(
                 check.check_paths, paths, include=include, exclude=exclude, store=store
@@ -173,15 +196,37 @@ def command(
                 from ck3parse.cli.check_watch import watch_files
 
                 check_some = partial(check.check_changed, paths, include=include, exclude=exclude)
-                watch_files(paths, check_all, check_some, FORMATS[output])
-            checked = check_all()
-    shown = (
-        statistics(checked)
-        if counted
-        else FORMATS[output](checked, lambda path: data if from_stdin else path)
-    )
+                watch_files(paths, check_all, check_some, form)
+            with DelayedProgress("checking") as progress:
+                checked = check_all(on_batch=progress.show if not quiet else lambda *_: None)
+        if not checked:
+            shown = ", ".join(map(relative_path, given))
+            streams.say(f"ck3parse: warning: no script files in {shown}")
+    if counted:
+        shown = statistics(checked)
+    else:
+        shown = form(checked, lambda path: data if from_stdin else path)
     _write(shown, output_file, output if not counted else "text")
-    _end(checked)
+    if not quiet:
+        streams.say(summary(checked))
+    if any(each.diagnostics for each in checked) and not exit_zero:
+        sys.exit(ExitCode.SOME_FAILED)
+
+
+def _not_excluded(
+    paths: Sequence[str], include: Sequence[str], exclude: Sequence[str]
+) -> Sequence[str]:
+    """Return the given files that a check of the current folder takes, and all given folders."""
+    absolute = {os.path.abspath(path): path for path in paths}
+    files = [path for path in absolute if not os.path.isdir(path)]
+    inside = [path for path in files if path.startswith(os.path.join(os.getcwd(), ""))]
+    taken = {
+        found.path
+        for found in walk([os.curdir], include=include, exclude=exclude, only=inside)
+        if isinstance(found, Found)
+    }
+    left_out = set(inside) - taken
+    return [given for path, given in absolute.items() if path not in left_out]
 
 
 def _write(shown: str, output_file: Path | None, form: str) -> None:
@@ -196,9 +241,3 @@ def _write(shown: str, output_file: Path | None, form: str) -> None:
         streams.write_bytes(shown.encode("utf-8", "backslashreplace"))
     else:
         sys.stdout.write(shown)
-
-
-def _end(checked: Sequence[Checked]) -> None:
-    streams.say(summary(checked))
-    if any(each.diagnostics for each in checked):
-        sys.exit(ExitCode.SOME_FAILED)

@@ -16,7 +16,7 @@ _WIDTH = 80
     epilog="""\b
 Examples:
   ck3parse explain CK3-E008
-  ck3parse explain w001
+  ck3parse explain e8
   ck3parse explain                     list all codes
 
 \b
@@ -27,14 +27,14 @@ program that reads it is gone.""",
 def command(code: str | None) -> None:
     """Explain CODE, with an example; without CODE, list all codes.
 
-    These are the codes that `ck3parse check` reports. Case does not matter, and CK3- can be left
-    out.
+    These are the codes that `ck3parse check` reports. Case does not matter, and CK3- and the zeros
+    after the letter can be left out.
     """
     if code is None:
         for each, rule in RULES.items():
             streams.write(f"{each}  {rule.title}{'' if rule.on else ' (off by default)'}")
         return
-    full = PREFIX + code.upper().removeprefix(PREFIX)
+    full = PREFIX + _padded(code.strip().upper().removeprefix(PREFIX))
     if full not in RULES:
         raise click.UsageError(f"{code!r} is not a code: `ck3parse explain` lists them")
     rule = RULES[full]
@@ -45,3 +45,8 @@ def command(code: str | None) -> None:
             streams.write(f"\n{head}:\n")
             streams.write(textwrap.indent(example.expandtabs(4), "    "))
     streams.write(f"\nHelp: {rule.help}.")
+
+
+def _padded(code: str) -> str:
+    """Return a code such as `E8` with three digits."""
+    return code[:1] + code[1:].zfill(3) if code[1:].isdecimal() else code

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ck3parse.cli.bar import Bar
 
 LINE_INTERVAL_S = 5.0
+DELAY_S = 0.5
 _MB = 1e6
 
 
@@ -83,6 +84,43 @@ class RunProgress:
             f" {self._done_size / _MB:,.1f} of {self._size / _MB:,.1f} MB,"
             f" {rate:,.0f} files/s, {self._failed:,} failed, about {left:,.0f} s left"
         )
+
+
+class DelayedProgress:
+    """Shows progress once a step has taken half a second. A context manager.
+
+    Args:
+        title: what is done, in one word.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._began = monotonic()
+        self._shown: RunProgress | None = None
+        self._done = (0, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._shown:
+            self._shown.__exit__(kind, error, traceback)
+
+    def show(self, done: int, done_bytes: int, files: int, size: int) -> None:
+        """Show how many files and bytes are done, and how many there are in all."""
+        if self._shown is None:
+            if monotonic() - self._began < DELAY_S:
+                return
+            self._shown = RunProgress(files, size)
+            self._shown.__enter__()
+            self._shown.say(self._title)
+        self._shown.advance(done - self._done[0], done_bytes - self._done[1], 0)
+        self._done = done, done_bytes
 
 
 def _bar(files: int, size: int) -> "Bar":

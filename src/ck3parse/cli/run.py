@@ -58,7 +58,8 @@ Examples:
 
 \b
 Skipped by default, because they hold no script: readme, licence, changelog and credits
-files, checksum_manifest.txt, hidden files, and the folders gfx/, map_data/ and fonts/.
+files, checksum_manifest.txt, hidden files, fonts/, and what is in no folder of a mod that
+the game reads: files at its root, tools/ and the like.
 
 \b
 Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or no

@@ -75,6 +75,19 @@ def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def has_colour() -> bool:
+    """Return whether text for people on standard output is coloured.
+
+    `NO_COLOR` turns colours off and `FORCE_COLOR` turns them on, if they are not empty; otherwise
+    they are on in a terminal.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
 def read(max_bytes: int) -> bytes:
     """Return the content of standard input, up to one byte more than a limit.
 

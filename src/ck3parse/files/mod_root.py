@@ -40,13 +40,17 @@ _OF_CK2 = frozenset({"localisation", "interface", "decisions"})
 _OF_CK3 = frozenset({"localization", "gui", DESCRIPTOR, "map_data"})
 
 
+_STRONG_EVIDENCE = frozenset({DESCRIPTOR, "common", "events", "history"})
+
+
 def is_mod_root(names: Iterable[str]) -> bool:
-    """Return whether a folder that holds these files and folders is the root of a mod.
+    """Return whether a folder is the root of a mod, so that other folders in it are none of it.
 
     Args:
-        names: the names in the folder.
+        names: the names of what is in the folder.
     """
-    return any(name.lower() in _EVIDENCE or name.lower() == DESCRIPTOR for name in names)
+    lower = {name.lower() for name in names}
+    return not lower.isdisjoint(_STRONG_EVIDENCE) or len(lower & _EVIDENCE) > 1
 
 
 def mod_root(path: Path, top: Path) -> Path:

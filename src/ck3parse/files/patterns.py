@@ -11,11 +11,10 @@ if TYPE_CHECKING:
 
 SCRIPT_SUFFIX = ".txt"
 
-_FOLDERS = {
-    "gfx": "in gfx/: graphics, not script",
-    "map_data": "in map_data/: the map, not script",
-    "fonts": "in fonts/: not script",
-}
+_FOLDERS = {"fonts": "in fonts/: not script"}
+
+NOT_OF_THE_GAME = "in no folder of a mod that the game reads"
+"""Why files at the root of a mod, and in folders there such as `tools/`, are not script."""
 
 _OTHER_FILES = re.compile(
     r"""
@@ -27,6 +26,10 @@ _OTHER_FILES = re.compile(
     | (?P<checksums> checksum_manifest \.txt )
     | (?P<hidden>    \..* )
     """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_NOTES = re.compile(
+    r"notes? ([ ._-].*)? \.txt | to[ _-]?do ([ ._-].*)? \.txt | (.*[ _-])? prompts? \.txt",
     re.IGNORECASE | re.VERBOSE,
 )
 _OTHER_REASONS = {
@@ -53,16 +56,19 @@ def why_no_script_in(folder_name: str) -> str:
     return _FOLDERS.get(folder_name.lower(), "")
 
 
-def why_no_script(file_name: str) -> str:
+def why_no_script(file_name: str, *, in_game_folder: bool = False) -> str:
     """Return why a `*.txt` file is not script by default.
 
     Args:
         file_name: the name of the file, without a path.
+        in_game_folder: whether it is in a folder that the game reads.
 
     Returns:
         A few words; `""` if it is script.
     """
     match = _OTHER_FILES.fullmatch(file_name)
+    if not match and not in_game_folder and _NOTES.fullmatch(file_name):
+        return "notes, not script"
     return _OTHER_REASONS[match.lastgroup] if match and match.lastgroup else ""
 
 

@@ -2,14 +2,16 @@
 
 A file is script if its name ends in `.txt`, in upper or lower case, unless `files.patterns` knows
 it as something else: licences, read-mes, changelogs, credits, `checksum_manifest.txt`, hidden
-files, and everything in hidden folders and in folders named `gfx`, `map_data` or `fonts`. The user
-can override this; the first rule that applies counts:
+files, and everything in hidden folders and in folders named `fonts`. In a mod, which
+`files.mod_root` recognises by its folders, only files in folders that the game reads are script:
+not those at its root, and not those in `tools/`. Elsewhere, files named like notes and prompts are
+none, either. The user can override this; the first rule that applies counts:
 
 1. An exclude pattern that matches a file, or a folder that contains it, skips the file.
-2. A path that is given itself is taken: a file with any name, and also a folder named `gfx`.
+2. A path that is given itself is taken: a file with any name, and also a folder named `fonts`.
 3. An include pattern that matches a file takes it, with any name and in any folder: `*.gui`.
-4. An include pattern that matches a folder makes it an ordinary folder: `gfx/` takes the `*.txt`
-   files in it, but not its read-mes and pictures.
+4. An include pattern that matches a folder makes it an ordinary folder: `tools/` takes the
+   `*.txt` files in it, but not its read-mes and pictures.
 
 The last exclude pattern that matches counts. A pattern that starts with `!` takes files back that
 an earlier one excludes, except for files in an excluded folder.
@@ -23,8 +25,15 @@ from functools import partial
 from typing import NamedTuple
 
 from ck3parse.errors import ErrorType, UsageError
+from ck3parse.files.mod_root import GAME_FOLDERS, is_mod_root
 from ck3parse.files.names import NOT_UTF8, is_utf8, printable_name
-from ck3parse.files.patterns import SCRIPT_SUFFIX, Patterns, why_no_script, why_no_script_in
+from ck3parse.files.patterns import (
+    NOT_OF_THE_GAME,
+    SCRIPT_SUFFIX,
+    Patterns,
+    why_no_script,
+    why_no_script_in,
+)
 from ck3parse.files.reading import failure_of
 
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
@@ -137,6 +146,10 @@ class _Folder(NamedTuple):
     """Why files in it are not script by default, or `""`."""
     linked: bool
     """Whether it is reached by a symbolic link."""
+    of_game: bool = False
+    """Whether it is in a mod, in a folder that the game reads."""
+    is_mod: bool = False
+    """Whether it is the root of a mod."""
 
 
 class _Walk:
@@ -173,6 +186,9 @@ class _Walk:
                 yield entries
                 continue
             folders: list[_Folder] = []
+            if not folder.of_game and is_mod_root(entry.name for entry in entries):
+                shut = "" if folder.shut == NOT_OF_THE_GAME else folder.shut
+                folder = folder._replace(is_mod=True, shut=shut)
             if self._only:
                 entries = self._only.wanted(folder.path, entries)
             for entry in entries:
@@ -221,15 +237,18 @@ class _Walk:
         if patterns.excludes and patterns.excludes(prefix):
             return Skipped(parent.root, printable_name(prefix), "excluded")
         linked = parent.linked or entry.is_symlink()
+        of_game = parent.of_game or (parent.is_mod and entry.name.lower() in GAME_FOLDERS)
         key = os.path.normcase(entry.path)
         if key in self._given or (patterns.any_included and patterns.opens(prefix)):
-            return _Folder(parent.root, entry.path, prefix, "", linked)
+            return _Folder(parent.root, entry.path, prefix, "", linked, of_game)
         shut = parent.shut or why_no_script_in(entry.name)
+        if parent.is_mod and not of_game:
+            shut = shut or NOT_OF_THE_GAME
         hidden = entry.name.startswith(".")
         wanted = patterns.any_included and entry.name not in _VERSION_CONTROL
         if hidden and not wanted and key not in self._above_given:
             return Skipped(parent.root, printable_name(prefix), shut)
-        return _Folder(parent.root, entry.path, prefix, shut, linked)
+        return _Folder(parent.root, entry.path, prefix, shut, linked, of_game)
 
     def _file(self, folder: _Folder, entry: os.DirEntry[str]) -> Found | Skipped | Problem | None:
         patterns = self._patterns
@@ -242,7 +261,9 @@ class _Walk:
         if not taken:
             if entry.name[-4:].lower() != SCRIPT_SUFFIX:
                 return None
-            if reason := folder.shut or why_no_script(entry.name):
+            reason = folder.shut or why_no_script(entry.name, in_game_folder=folder.of_game)
+            if reason or folder.is_mod:
+                reason = reason or NOT_OF_THE_GAME
                 return Skipped(folder.root, printable_name(name), reason)
         return _looked_at(folder.root, name, entry.path, entry.stat)
 

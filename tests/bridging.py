@@ -72,10 +72,12 @@ def program(
     )
 
 
-def output_of(code: str, *args: str | Path, env: Mapping[str, str] | None = None) -> str:
+def output_of(
+    code: str, *args: str | Path, env: Mapping[str, str] | None = None, limit_s: float = LIMIT_S
+) -> str:
     """Run a Python program, check that it succeeds without warnings, and return its output."""
     with program(code, *args, env=env) as process:
-        out, err = process.communicate(timeout=LIMIT_S)
+        out, err = process.communicate(timeout=limit_s)
     assert err == "", err
     assert process.returncode == 0
     return out

@@ -34,6 +34,9 @@ class Worker:
         db: a connection to the database.
         qbuilder: the installed qbuilder.
         timeout_s: the time limit of a file in seconds.
+
+    Attributes:
+        done: the number of attempts, and of those that succeeded and failed.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class Worker:
             if "source_path" in columns
             else (" LEFT JOIN mod_packages mp ON cv.mod_package_id = mp.mod_package_id")
         )
-        self._done = {"items_processed": 0, "completed": 0, "errors": 0}
+        self.done = {"items_processed": 0, "completed": 0, "errors": 0}
 
     def run(self) -> dict[str, int]:
         """Work, and return the number of attempts, and of those that succeeded and failed."""
@@ -71,7 +74,7 @@ class Worker:
             if not root:
                 self._fail(build_id, f"Cannot resolve root for cvid={cvid}")
                 continue
-            self._done["items_processed"] += 1
+            self.done["items_processed"] += 1
             try:
                 for step in self._qbuilder.steps.get(envelope, ()):
                     self._step(step, file_id, cvid, Path(root) / relpath, relpath, content_hash)
@@ -81,13 +84,13 @@ class Worker:
                     (time.time(), build_id),
                 )
                 self._db.commit()
-                self._done["completed"] += 1
+                self.done["completed"] += 1
             except Exception as error:  # noqa: BLE001 - as qbuilder does
                 final = isinstance(error, ParseTimeoutError)
                 message = f"{type(error).__name__}: {error}"
                 self._fail(build_id, message, "parse" if final else None, final=final)
-                self._done["errors"] += 1
-        return self._done
+                self.done["errors"] += 1
+        return self.done
 
     def _claim(self) -> tuple[int, int, str, str] | None:
         db, now = self._db, time.time()

@@ -14,6 +14,7 @@ from bridging import bridge, program
 from ck3parse.bridge.engine import SWITCH
 from ck3parse.errors import UsageError
 from ck3parse.parser import reference
+from ck3parse.qbuilder.installed import Qbuilder
 from ck3parse.qbuilder_bridge import (
     ParseSubprocessError,
     enqueue_many,
@@ -24,14 +25,15 @@ from ck3parse.qbuilder_bridge import (
     shutdown_pool,
 )
 from command import FAULTY
-from daemon import Daemon
 from polling import wait_until
+from qbuilder_database import Queued, close_all, connect, make_database
+from qbuilder_worker import Worker as QbuilderWorker
 from reliability import Case
 from servers import Server, Worker
 from services import free_port
 
 LIMIT_S = 60.0
-FILES = 300
+FILES = 120
 TIMEOUT_S = 30
 
 
@@ -53,11 +55,34 @@ def env_of(url: str, patience_s: float = 60.0) -> dict[str, str]:
     }
 
 
+class Daemon:
+    """A worker like qbuilder's that builds a mod in a thread, and a look at its database."""
+
+    def __init__(self, mod: Path) -> None:
+        self._path = mod.with_name("q.db")
+        names = sorted(path.name for path in mod.iterdir())
+        self._worker = QbuilderWorker(
+            make_database(self._path, mod, map(Queued, names)),
+            Qbuilder("no_such_qbuilder"),
+            TIMEOUT_S,
+        )
+        self.db = connect(self._path)
+        self.run = self._worker.run
+
+    @property
+    def failures(self) -> int:
+        return self._worker.done["errors"]
+
+    @property
+    def built(self) -> int:
+        query = "SELECT count(*) FROM build_queue WHERE status = 'completed'"
+        return int(self.db.execute(query).fetchone()[0])
+
+
 @contextmanager
 def building(mod: Path, url: str, patience_s: float = 60.0) -> Iterator[Daemon]:
     """Run a daemon that builds a mod, and check at the end that it has built everything."""
-    files = {path.name: path.name for path in sorted(mod.iterdir())}
-    daemon = Daemon(mod, files, TIMEOUT_S)
+    daemon = Daemon(mod)
     with bridge(env_of(url, patience_s)):
         thread = Thread(target=daemon.run)
         thread.start()
@@ -67,19 +92,13 @@ def building(mod: Path, url: str, patience_s: float = 60.0) -> Iterator[Daemon]:
             thread.join(3 * patience_s + LIMIT_S)
             alive = thread.is_alive()
     assert not alive, "the daemon has ended"
-    tables = daemon.dump()
-    rows = [(status, error) for _, _, status, _, error, *_ in tables["build_queue"]]
-    assert rows == [("completed", None)] * FILES
-    asts = {str(name): str(ast).encode() for _, _, name, _, ast, *_ in tables["asts"]}
-    assert asts == {
+    assert daemon.built == FILES
+    asts = daemon.db.execute("SELECT relpath, ast_blob FROM asts JOIN files USING (file_id)")
+    assert {name: ast.encode() for name, ast in asts} == {
         path.name: reference.parse_bytes(path.read_bytes(), str(path)).ast_json
         for path in mod.iterdir()
     }
-
-
-def built(daemon: Daemon) -> int:
-    query = "SELECT count(*) FROM build_queue WHERE status = 'completed'"
-    return int(daemon.db.execute(query).fetchone()[0])
+    close_all()
 
 
 @pytest.mark.parametrize(
@@ -95,9 +114,9 @@ def test_an_outage_in_mid_build_gives_no_item_up(
         Worker(server.url, tmp_path).wait_ready(),
         building(mod, server.url, patience_s) as daemon,
     ):
-        wait_until(lambda: built(daemon) > 20, LIMIT_S, "the build has begun")
+        wait_until(lambda: daemon.built > 20, LIMIT_S, "the build has begun")
         server.kill()
-        assert built(daemon) < FILES
+        assert daemon.built < FILES
         assert not Event().wait(outage_s)  # the fault itself takes so long
         server.start()
     case.saw(FILES, FILES, 0, f"one item tried again, {daemon.failures} times; none given up")
@@ -116,7 +135,7 @@ def test_a_broker_that_comes_after_the_daemon(
             assert not Event().wait(late_s)  # the fault itself takes so long
             server.start()
             with Worker(server.url, tmp_path):
-                wait_until(lambda: built(daemon) == FILES, LIMIT_S, "all is built")
+                wait_until(lambda: daemon.built == FILES, LIMIT_S, "all is built")
     case.saw(FILES, FILES, 0, f"all parsed, {daemon.failures} failures")
     assert daemon.failures == 0
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from typing import Any
 
@@ -81,8 +82,9 @@ Examples:
 \b
 Exit codes: 0 everything built, 1 some item failed, 2 wrong usage, not qbuilder's database,
 or another build runs, 3 no broker or no worker, 4 the report cannot be written, 130
-interrupted. However a build ends, what it did is in the database, and what it had claimed
-is pending again. Run the command again to continue.""",
+interrupted. However a build ends, what it did is in the database. What it had claimed is
+pending again; if it was killed or interrupted twice, the next build on this machine sees to
+that. Run the command again to continue.""",
 )
 @_DATABASE
 @_QBUILDER
@@ -116,11 +118,12 @@ def build(
     qbuilder = Qbuilder(search=folder)
     error: Exception | None = None
     with qbuilder.writer_lock(database), _opened(database) as db:
-        told = _Told(db)
+        told = _Told(db, database)
         builder = Build(
             db,
             observers=Observers(told, None),
             max_items=max_items,
+            shutdown_event=told.replaced,
             qbuilder=qbuilder,
             say=lambda _: None,
             outlast=_give_up,
@@ -136,6 +139,11 @@ def build(
         finally:
             shut_down()
         failures, left = told.failures(), told.left()
+        if told.is_replaced():
+            error = StoreError(
+                f"{database} was removed or replaced while it was built, and what was built is not"
+                " in it: keep the file where it is, and start the build again"
+            )
     seconds = perf_counter() - began
     report: dict[str, Any] = {
         "database": os.path.abspath(database),
@@ -155,21 +163,34 @@ def build(
         raise error
     if builder.interrupted:
         sys.exit(ExitCode.INTERRUPTED)
+    if left and not qbuilder.folder and not max_items:
+        streams.say(
+            "ck3parse: qbuilder is not installed, so items of lookup tables stay in the queue:"
+            " --qbuilder names the folder that holds it"
+        )
     sys.exit(ExitCode.SOME_FAILED if failures else ExitCode.OK)
 
 
 class _Told:
     """What a build tells its logger, for the progress bar and the report.
 
+    Args:
+        db: a connection to the database.
+        database: its file.
+
     Attributes:
         sizes: the size of each pending file in bytes, by `file_id`.
         progress: shows the progress.
+        replaced: set when the file was found to be gone, or to be another one.
     """
 
     progress: RunProgress
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, database: Path) -> None:
         self._db = db
+        self._database = database
+        self._opened = _identity(database)
+        self.replaced = Event()
         self._failed: dict[int, str] = {}
         self.sizes: dict[int, int] = {}
         with suppress(sqlite3.Error):  # the build says what is wrong with the database
@@ -182,8 +203,16 @@ class _Told:
                 )
             )
 
+    def is_replaced(self) -> bool:
+        """Return whether the database's path no longer leads to the file that was opened."""
+        if _identity(self._database) != self._opened:
+            self.replaced.set()
+        return self.replaced.is_set()
+
     def log_event(self, event: str, data: dict[str, Any]) -> None:
-        """Ignore it."""
+        """Look now and then whether the file is still there."""
+        del event, data
+        self.is_replaced()
 
     def item_claimed(
         self, file_id: int, relpath: str, envelope: str, steps: tuple[str, ...]
@@ -212,10 +241,10 @@ class _Told:
         )
         return [(path, message) for file_id, path, message in rows if file_id in self.sizes]
 
-    def left(self) -> int:
-        """Return how many items are still pending."""
+    def left(self) -> int | None:
+        """Return how many items are still pending, or `None` if the database cannot be read."""
         rows = self._rows("SELECT count(*) FROM build_queue WHERE status = 'pending'")
-        return rows[0][0] if rows else 0
+        return rows[0][0] if rows else None
 
     def _rows(self, sql: str) -> list[Any]:
         try:
@@ -230,10 +259,20 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"{failure['path']}: {failure['error']}"
     if len(failures) > MAX_FAILURES_SHOWN:
         yield f"... and {len(failures) - MAX_FAILURES_SHOWN:,} more; --json has all of them"
+    left = report["left"]
     yield (
-        f"{report['completed']:,} items built, {report['failed']:,} failed, {report['left']:,} left"
-        f" in the queue, in {report['seconds']:,.2f} s"
+        f"{report['completed']:,} items built, {report['failed']:,} failed,"
+        f" {'?' if left is None else f'{left:,}'} left in the queue, in {report['seconds']:,.2f} s"
     )
+
+
+def _identity(database: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another one at the same path; `None` if there is none."""
+    try:
+        found = database.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _give_up(error: BrokerError) -> None:

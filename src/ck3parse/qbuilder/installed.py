@@ -16,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from ck3parse.errors import UsageError
 
 PARSE = "parse"
@@ -39,14 +41,22 @@ class Qbuilder:
 
     Args:
         package: the name of its package.
-        search: a folder to look for it in first; it stays in the search path of this process, as
-            qbuilder imports more from there.
+        search: the folder that holds it; it stays in the search path of this process, as qbuilder
+            imports more from there.
+
+    Raises:
+        UsageError: that folder does not hold it.
     """
 
     def __init__(self, package: str = "qbuilder", search: Path | None = None) -> None:
         self._package = package
         if search is not None:
             sys.path.insert(0, str(search.absolute()))
+            if self.folder != search.absolute() / package:
+                raise UsageError(
+                    f"{search} does not hold the package {package}: name the folder above the one"
+                    f" called {package}"
+                )
 
     @cached_property
     def folder(self) -> Path | None:
@@ -71,8 +81,8 @@ class Qbuilder:
         path = self.folder / "routing_table.json"
         try:
             table = json.loads(path.read_text("utf-8"))["envelope_steps"]
-            return {envelope: tuple(map(str, steps)) for envelope, steps in table.items()}
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            return msgspec.convert(table, dict[str, tuple[str, ...]])
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise UsageError(
                 f"the routing table {path} cannot be read ({type(error).__name__}: {error}):"
                 " update or reinstall qbuilder"

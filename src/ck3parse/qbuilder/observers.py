@@ -1,7 +1,7 @@
 """The caller's logger and activity object, whose exceptions do not stop a build."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
@@ -56,48 +56,48 @@ class Observers:
     def event(self, name: str, data: Mapping[str, Any]) -> None:
         """Note an event of the build."""
         if self._logger:
-            self._call(self._logger.log_event, name, dict(data))
+            self._call(self._logger, "log_event", name, dict(data))
 
     def claimed(self, file_id: int, relpath: str, envelope: str, steps: tuple[str, ...]) -> None:
         """Note that an item was claimed."""
         if self._logger:
-            self._call(self._logger.item_claimed, file_id, relpath, envelope, steps)
+            self._call(self._logger, "item_claimed", file_id, relpath, envelope, steps)
 
     def completed(self, file_id: int, relpath: str) -> None:
         """Note that an item was completed."""
         if self._logger:
-            self._call(self._logger.item_complete, file_id, relpath)
+            self._call(self._logger, "item_complete", file_id, relpath)
         if self._activity:
-            self._call(self._activity.record_item, "completed")
+            self._call(self._activity, "record_item", "completed")
 
     def failed(self, file_id: int, relpath: str, message: str) -> None:
         """Note that an attempt failed."""
         if self._logger:
             # qbuilder's own worker passes no step either.
-            self._call(self._logger.item_error, file_id, relpath, message, None)
+            self._call(self._logger, "item_error", file_id, relpath, message, None)
         if self._activity:
-            self._call(self._activity.record_item, "error")
+            self._call(self._activity, "record_item", "error")
 
     def building(self) -> None:
         """Note that there is something to do."""
         if self._activity:
-            self._call(self._activity.set_state, "building")
+            self._call(self._activity, "set_state", "building")
 
     def idle(self) -> None:
         """Note that there is nothing to do."""
         if self._activity:
-            self._call(self._activity.set_idle)
+            self._call(self._activity, "set_idle")
 
-    def _call(self, method: Callable[..., object], *args: object) -> None:
+    def _call(self, observer: object, name: str, *args: object) -> None:
         try:
-            method(*args)
+            getattr(observer, name)(*args)
         except Exception as error:
-            name = getattr(method, "__qualname__", repr(method))
-            if name not in self._warned:
-                self._warned.add(name)
+            method = f"{type(observer).__qualname__}.{name}"
+            if method not in self._warned:
+                self._warned.add(method)
                 log.warning(
                     "%s raised %s: %s; the build goes on",
-                    name,
+                    method,
                     type(error).__name__,
                     error,
                     exc_info=True,

@@ -40,7 +40,10 @@ from ck3parse.worker.malloc import keep_freed_memory
 if TYPE_CHECKING:
     # At run time they are imported where needed: in a short run, imports are most of the time.
     from ck3parse.embedded.broker import EmbeddedBroker
+    from ck3parse.index.playset import Playset
+    from ck3parse.pipeline.indexing import Indexing
 
+INDEX_BY_DEFAULT = False
 SMALL_FILES = 4_000
 SMALL_BYTES = 24_000_000
 """One worker parses this much while the client waits for other workers to answer."""
@@ -52,7 +55,8 @@ SMALL_BYTES = 24_000_000
 Examples:
   ck3parse run ~/mods/my_mod
   ck3parse run game/ mods/* --out playset.sqlite
-  ck3parse run . --exclude 'tests/' --include '*.gui' --json
+  ck3parse run game/ --playset ~/Documents/.../dlc_load.json --out playset.sqlite
+  ck3parse run . --exclude 'tests/' --no-index --json
   ck3parse run ~/mods/my_mod --broker redis://localhost:6379/0
   ck3parse run ~/mods/my_mod --broker redis://server:6379/0 --transport content
 
@@ -67,7 +71,7 @@ worker, or none that parses as this command would, 4 the report cannot be writte
 130 interrupted, 141 the program that reads the report is gone. However a run ends, its
 results are in the store and in the report. Run the command again to continue.""",
 )
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.argument("paths", metavar="PATH...", nargs=-1)
 @click.option(
     "--out",
     metavar="FILE",
@@ -129,6 +133,27 @@ results are in the store and in the report. Run the command again to continue.""
     help="Parse matching files although they are skipped by default, in .gitignore syntax. May be"
     " repeated.",
 )
+@click.option(
+    "--playset",
+    "playset_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Parse the mods of a playset after PATH...: the launcher's dlc_load.json, a playset that"
+    " it exported, or a list of folders. `ck3parse playset` shows what is understood of it.",
+)
+@click.option(
+    "--mods",
+    metavar="FOLDER",
+    multiple=True,
+    help="Look here for the mods of an exported playset. May be repeated.",
+)
+@click.option(
+    "--index/--no-index",
+    "index",
+    default=INDEX_BY_DEFAULT,
+    show_default=True,
+    help="Whether to index what the files define and use, those of the interface (*.gui) too.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option(
     "-v",
@@ -148,10 +173,16 @@ def command(
     timeout_ms: int,
     exclude: Sequence[str],
     include: Sequence[str],
+    playset_file: Path | None,
+    mods: Sequence[str],
+    index: bool,
     as_json: bool,
     verbose: bool,
 ) -> None:
     """Parse every script file under PATH... and store each syntax tree in an SQLite file.
+
+    PATH... is a playset in load order: the game first. With --index, the store says what is defined
+    and used where, and which definition the game takes, too.
 
     A second run parses only files that changed. A file that cannot be parsed, hangs, or crashes its
     worker process is one failure; all other files complete.
@@ -168,6 +199,12 @@ def command(
         workers=workers,
         dialect=dialect,
     )
+    playset = None
+    if playset_file or index:
+        playset = _playset(paths, playset_file, mods)
+        paths = paths if not playset_file else playset.paths
+    if not paths:
+        raise click.UsageError("Missing argument 'PATH...', or --playset.")
     parser = parser_in_use()
     version = parser.version_of(settings.dialect or DEFAULT_DIALECT)
     embedded = None
@@ -194,18 +231,32 @@ def command(
             store,
             include=include,
             exclude=exclude,
+            gui=index,
             max_bytes=settings.max_file_bytes,
             # It starts while the remaining files are still compared with the store.
             on_change=embedded.start if embedded else lambda: None,
         )
+        indexing = None
+        if index:
+            from ck3parse.pipeline.indexing import Indexing
+
+            indexing = Indexing(store)
+            indexing.begin(plan)
         run_id = store.begin_run([os.path.abspath(path) for path in paths], parser.name)
         tally = Tally(plan)
+        warnings: Sequence[str] = ()
         interrupted = False
         error: Ck3parseError | None = None
         try:
-            _parse(plan, store, settings, embedded, timeout_ms, tally, interrupts, wait=wait)
+            _parse(
+                plan, store, settings, embedded, timeout_ms, tally, interrupts, indexing, wait=wait
+            )
             if plan.to_parse or plan.known or plan.vanished:
                 store.tidy()
+            if indexing and playset:
+                from ck3parse.index.refresh import record_playset
+
+                warnings = record_playset(playset, plan, indexing, store, settings.reading_order)
         except KeyboardInterrupt:
             interrupted = True
         except Ck3parseError as ended_by:
@@ -246,13 +297,23 @@ def command(
             left = plan.file_count - tally.files
             why = "interrupted" if interrupted else "ended early"
             streams.say(f"{why}: {left:,} files are left; run again to continue")
-    for warning in report.warnings():
+    if playset:
+        warnings = [*playset.sentences(), *warnings]
+    for warning in [*report.warnings(), *warnings]:
         streams.say(f"ck3parse: {warning}")
     # Without this, a last collection at exit takes 40 ms for a plan of 92,000 files.
     gc.freeze()
     if error:
         raise error
     sys.exit(exit_code)
+
+
+def _playset(paths: Sequence[str], playset_file: Path | None, mods: Sequence[str]) -> "Playset":
+    from ck3parse.index.playset import playset_of, read_playset
+
+    if playset_file:
+        return read_playset(playset_file, before=paths, mods=mods)
+    return playset_of(paths)
 
 
 def _with_last_restart(error: Ck3parseError, embedded: "EmbeddedBroker | None") -> Ck3parseError:
@@ -270,6 +331,7 @@ def _parse(
     timeout_ms: int,
     tally: Tally,
     interrupts: Interrupts,
+    indexing: "Indexing | None",
     *,
     wait: bool,
 ) -> None:
@@ -285,11 +347,16 @@ def _parse(
             max_bytes=settings.max_file_bytes,
             dialect=settings.dialect or DEFAULT_DIALECT,
             give=giver(settings.transport, path_map, settings.max_file_bytes),
+            indexing=indexing,
         )
         run.record_known()
-        if not plan.to_parse:
+        to_index = indexing.target.missing if indexing else []
+        if not plan.to_parse and not to_index:
             return
-        files, size = len(plan.to_parse), plan.size_to_parse
+        if embedded and not embedded.is_started:
+            embedded.start()
+        files = len(plan.to_parse) + len(to_index)
+        size = plan.size_to_parse + sum(found.size for found in to_index)
         progress = stack.enter_context(RunProgress(files, size))
 
         # While an embedded broker starts, this process imports Celery.
@@ -315,3 +382,5 @@ def _parse(
         for outcomes in run.outcomes(window, interrupts.check):
             failed = tally.add(outcomes)
             progress.advance(len(outcomes), sum(found.size for found, _ in outcomes), failed)
+        for indexed in run.index_missing(window, interrupts.check):
+            progress.advance(len(indexed), sum(found.size for found in indexed), 0)

@@ -100,6 +100,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         dialect: dialect of the syntax trees that clients ask for: `ck3raven` or `ck3`. Empty:
             `ck3` for `show` and `check`, otherwise `ck3raven`, which the bridge's `parse_file` and
             `parse_text` give in any case.
+        reading_order: in which order the game reads the files of a playset: `paths` is that of the
+            whole paths as text; `files-first` reads the files of a folder before its subfolders.
+            Which one is right is not settled.
         max_file_bytes: size of the largest file that is read, in bytes; larger ones fail with
             `FileTooLarge`.
         max_depth: how deep braces may nest.
@@ -137,6 +140,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     path_map: str = ""
     parser: str = ""
     dialect: Literal["", "ck3raven", "ck3"] = ""
+    reading_order: Literal["paths", "files-first"] = "paths"
     # The parsers count lines and columns in 32 bits.
     max_file_bytes: Annotated[int, msgspec.Meta(ge=1, le=(1 << 32) - 1)] = 64 * 1024 * 1024
     max_depth: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = DEFAULT_MAX_DEPTH

@@ -109,6 +109,11 @@ class EmbeddedBroker:
         self._failure: str | None = None
 
     @property
+    def is_started(self) -> bool:
+        """Whether `start` was called, and `stop` was not."""
+        return self._supervisor is not None
+
+    @property
     def broker_url(self) -> str:
         """The broker's URL; available after `start`."""
         return f"redis+socket://{quote(str(self._socket_path))}"

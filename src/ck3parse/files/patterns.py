@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 SCRIPT_SUFFIX = ".txt"
+GUI_SUFFIX = ".gui"
 
 _FOLDERS = {"fonts": "in fonts/: not script"}
 

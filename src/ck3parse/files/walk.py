@@ -13,6 +13,8 @@ none, either. The user can override this; the first rule that applies counts:
 4. An include pattern that matches a folder makes it an ordinary folder: `tools/` takes the
    `*.txt` files in it, but not its read-mes and pictures.
 
+For the index, `*.gui` files in folders named `gui` are script, too.
+
 The last exclude pattern that matches counts. A pattern that starts with `!` takes files back that
 an earlier one excludes, except for files in an excluded folder.
 """
@@ -28,6 +30,7 @@ from ck3parse.errors import ErrorType, UsageError
 from ck3parse.files.mod_root import GAME_FOLDERS, is_mod_root
 from ck3parse.files.names import NOT_UTF8, is_utf8, printable_name
 from ck3parse.files.patterns import (
+    GUI_SUFFIX,
     NOT_OF_THE_GAME,
     SCRIPT_SUFFIX,
     Patterns,
@@ -96,6 +99,7 @@ def walk(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     only: Collection[str] | None = None,
+    gui: bool = False,
 ) -> Iterator[Found | Skipped | Problem]:
     """Find the script files in some paths, each once and always in the same order.
 
@@ -109,6 +113,7 @@ def walk(
         exclude: patterns in `.gitignore` syntax of what to skip.
         only: absolute paths of files and folders; default: all. Nothing else is looked at but the
             folders above them, so that a few of many files are found quickly.
+        gui: whether to find the `*.gui` files in folders named `gui`, too.
 
     Returns:
         An iterator over the files found, skipped, and not readable. Given files come first; then
@@ -121,7 +126,7 @@ def walk(
     """
     patterns = Patterns(include, exclude)
     roots, files, inner = _sorted_out([_checked(path) for path in paths])
-    return _Walk(patterns, inner, only).run(roots, files)
+    return _Walk(patterns, inner, only, gui=gui).run(roots, files)
 
 
 def roots_of(paths: Iterable[str]) -> list[str]:
@@ -154,10 +159,11 @@ class _Folder(NamedTuple):
 
 class _Walk:
     def __init__(
-        self, patterns: Patterns, inner: Sequence[str], only: Collection[str] | None
+        self, patterns: Patterns, inner: Sequence[str], only: Collection[str] | None, *, gui: bool
     ) -> None:
         self._patterns = patterns
         self._only = None if only is None else _Only(only)
+        self._gui = gui
         self._given = {os.path.normcase(path) for path in inner}
         self._above_given = {above for path in self._given for above in _parents(path)}
         self._visited: set[tuple[int, int, bool]] = set()
@@ -259,7 +265,8 @@ class _Walk:
             self._given and os.path.normcase(entry.path) in self._given
         )
         if not taken:
-            if entry.name[-4:].lower() != SCRIPT_SUFFIX:
+            suffix = entry.name[-4:].lower()
+            if suffix != SCRIPT_SUFFIX and not (self._gui and _is_gui(suffix, folder)):
                 return None
             reason = folder.shut or why_no_script(entry.name, in_game_folder=folder.of_game)
             if reason or folder.is_mod:
@@ -291,6 +298,10 @@ class _Only:
 
     def _holds(self, path: str) -> bool:
         return path in self._paths or not self._paths.isdisjoint(_parents(path))
+
+
+def _is_gui(suffix: str, folder: _Folder) -> bool:
+    return suffix == GUI_SUFFIX and "gui" in folder.prefix.lower().split("/")
 
 
 def _looked_at(

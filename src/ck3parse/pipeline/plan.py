@@ -9,7 +9,7 @@ import msgspec
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, Problem, Skipped, roots_of, walk
 from ck3parse.messages import ParseResult
-from ck3parse.store import Store, StoredFile, Vanished
+from ck3parse.store import IndexTarget, Store, StoredFile, Vanished
 
 
 class Plan(msgspec.Struct):
@@ -31,18 +31,19 @@ class Plan(msgspec.Struct):
     skipped: list[Skipped] = []
     vanished: list[Vanished] = []
 
-    def record_known(self, store: Store) -> None:
+    def record_known(self, store: Store, index: IndexTarget | None = None) -> None:
         """Record what needs no parsing: files with known content, and files that vanished.
 
         If another program has removed a content from the store since, its file moves to `to_parse`.
 
         Args:
             store: the store that the plan was made with.
+            index: as for `Store.record`.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        if gone := set(store.record((), self.known)):
+        if gone := set(store.record((), self.known, index)):
             self.to_parse += gone
             self.known = [each for each in self.known if each[0] not in gone]
         store.remove(self.vanished)
@@ -64,6 +65,7 @@ def make_plan(
     *,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    gui: bool = False,
     max_bytes: int,
     on_change: Callable[[], None] = lambda: None,
 ) -> Plan:
@@ -77,6 +79,7 @@ def make_plan(
         store: what earlier runs recorded.
         include: patterns of files to parse although they would be skipped.
         exclude: patterns of files to skip.
+        gui: as for `walk`.
         max_bytes: larger files are not read.
         on_change: called once, as soon as there is a file that may have to be parsed.
 
@@ -86,7 +89,7 @@ def make_plan(
     plan = Plan()
     stored = store.files_of(roots_of(paths))
     changed: list[Found] = []
-    for entry in walk(paths, include=include, exclude=exclude):
+    for entry in walk(paths, include=include, exclude=exclude, gui=gui):
         if isinstance(entry, Skipped):
             plan.skipped.append(entry)
             continue

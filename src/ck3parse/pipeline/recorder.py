@@ -6,7 +6,7 @@ from time import monotonic
 
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
-from ck3parse.store import Store
+from ck3parse.store import IndexTarget, Store
 
 Recorded = list[tuple[Found, ParseResult]]
 
@@ -26,14 +26,16 @@ class Recorder:
 
     Args:
         store: where to record.
+        index: as for `Store.record`.
 
     Attributes:
         gone: files that were not recorded because another program removed the result of their
             content from the store.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, index: IndexTarget | None = None) -> None:
         self._store = store
+        self._index = index
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._waiting: Recorded = []
         self._waiting_bytes = 0
@@ -92,7 +94,7 @@ class Recorder:
             new, known = self._waiting, self._known
             self._waiting, self._known, self._waiting_bytes = [], [], 0
             self._recording = new + known
-            self._written = self._thread.submit(self._store.record, new, known)
+            self._written = self._thread.submit(self._store.record, new, known, self._index)
 
     def _end(self) -> Recorded:
         if self._written is None:

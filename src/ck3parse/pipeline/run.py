@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -12,17 +12,28 @@ from ck3parse.files.reading import CannotReadError
 from ck3parse.files.transport import Give, by_name
 from ck3parse.files.walk import Found
 from ck3parse.messages import DEFAULT_DIALECT, DialectName, ParseRequest, ParseResult
-from ck3parse.pipeline.batch import in_batches, limit_for
+from ck3parse.pipeline.batch import Batch, in_batches, limit_for
 from ck3parse.pipeline.plan import Plan, content_hash
 from ck3parse.store import Store
 
 if TYPE_CHECKING:
     # They import Celery and threads, which a run that finds nothing to do does not need.
+    from ck3parse.pipeline.indexing import Indexing
     from ck3parse.pipeline.recorder import Recorded, Recorder
-    from ck3parse.pipeline.window import Window
 
 MIN_TWIN_BYTES = 16 * 1024
 """Bytes below which files of the same size are not compared: parsing them twice is cheaper."""
+
+
+class Answering(Protocol):
+    """What answers requests, such as a `Window`."""
+
+    @property
+    def limit(self) -> int:
+        """How many batches are in work at once."""
+
+    def results(self, batches: Iterable[Batch]) -> Iterator[list[ParseResult]]:
+        """Yield the results of each batch, in any order."""
 
 
 class Run:
@@ -38,6 +49,7 @@ class Run:
         max_bytes: larger files are not read.
         dialect: how to read the files.
         give: puts a file into its request, when the window has room for it.
+        indexing: what to index; it has begun. `None` leaves the index as it is.
     """
 
     def __init__(
@@ -49,6 +61,7 @@ class Run:
         max_bytes: int,
         dialect: DialectName = DEFAULT_DIALECT,
         give: Give = by_name,
+        indexing: "Indexing | None" = None,
     ) -> None:
         self._plan = plan
         self._store = store
@@ -56,6 +69,8 @@ class Run:
         self._max_bytes = max_bytes
         self._dialect = dialect
         self._give = give
+        self._indexing = indexing
+        self._target = indexing.target if indexing else None
         self._ids = itertools.count()
         self._sent: dict[str, Found] = {}
         self._hashes: dict[str, str] = {}
@@ -69,10 +84,10 @@ class Run:
 
     def record_known(self) -> None:
         """Record what needs no parsing; see `Plan.record_known`."""
-        self._plan.record_known(self._store)
+        self._plan.record_known(self._store, self._target)
 
     def outcomes(
-        self, window: "Window", check: Callable[[], None] = lambda: None
+        self, window: Answering, check: Callable[[], None] = lambda: None
     ) -> "Iterator[Recorded]":
         """Parse, and yield files with their results once they are in the store.
 
@@ -89,7 +104,7 @@ class Run:
 
         # Largest first: the last batches are small, so all workers finish at the same time.
         files = sorted(self._plan.to_parse, key=attrgetter("size"), reverse=True)
-        self._recorder = Recorder(self._store)
+        self._recorder = Recorder(self._store, self._target)
         with closing(self._recorder):
             yield from self._outcomes_of(window, check, self._requests(files))
             # If the first file of a content failed for another reason than its content, or another
@@ -97,9 +112,36 @@ class Run:
             again = _sent(map(self._request, self._unsettled + self._recorder.gone))
             yield from self._outcomes_of(window, check, again)
 
+    def index_missing(
+        self, window: Answering, check: Callable[[], None] = lambda: None
+    ) -> Iterator[list[Found]]:
+        """Read files for the index whose outcome is in the store; call it after `outcomes`.
+
+        Args:
+            window: where to send the batches.
+            check: called after each batch; raises to end the run.
+
+        Yields:
+            The files of each batch, after it.
+
+        Raises:
+            BrokerError: the broker or its workers are gone.
+            StoreError: the store cannot be written.
+        """
+        if not self._indexing or not (missing := self._indexing.target.missing):
+            return
+        size = sum(found.size for found in missing)
+        limit = limit_for(len(missing), size, window.limit, self._timeout_ms)
+        requests = _sent(self._request(found, want_ast=False) for found in missing)
+        for results in window.results(in_batches(requests, limit)):
+            found = [(self._sent.pop(result.id), result) for result in results]
+            self._store.record_rows(found, self._indexing.rule_of)
+            yield [each for each, _ in found]
+            check()
+
     def _outcomes_of(
         self,
-        window: "Window",
+        window: Answering,
         check: Callable[[], None],
         requests: Iterator[tuple[ParseRequest, int]],
     ) -> "Iterator[Recorded]":
@@ -145,7 +187,7 @@ class Run:
                         self._waiting[digest] = []
                     yield request
 
-    def _request(self, found: Found) -> tuple[ParseRequest, int] | None:
+    def _request(self, found: Found, *, want_ast: bool = True) -> tuple[ParseRequest, int] | None:
         """Return the request to send and its size; record a failure if the file cannot be read."""
         request = ParseRequest(
             str(next(self._ids)),
@@ -153,10 +195,15 @@ class Run:
             name=found.name,
             timeout_ms=self._timeout_ms,
             dialect=self._dialect,
+            want_ast=want_ast,
+            extract=self._indexing.extract if self._indexing else [],
+            relpath=self._indexing.relpath_of(found) if self._indexing else "",
         )
         try:
             request = self._give(request)
         except CannotReadError as reason:
+            if not want_ast:  # its outcome is known
+                return None
             failure = ParseResult("", found.path)
             failure.error_type, failure.error = reason.error_type, reason.message
             self._recorder.add([(found, failure)])

@@ -9,9 +9,9 @@ import msgspec
 
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
+from ck3parse.store.index_records import IndexRecords, IndexTarget, Recorded
 from ck3parse.store.queries import StoredFile
 from ck3parse.store.root_name import frame_with_root_name
-from ck3parse.store.schema import Database
 
 Outcomes = Sequence[tuple[Found, ParseResult]]
 """Files as they were found, each with its result."""
@@ -40,16 +40,19 @@ class Counts(NamedTuple):
     failed: int
 
 
-class Records(Database):
+class Records(IndexRecords):
     """Writes to a store, under its version of a parser."""
 
-    def record(self, outcomes: Outcomes, known: Outcomes = ()) -> list[Found]:
+    def record(
+        self, outcomes: Outcomes, known: Outcomes = (), index: IndexTarget | None = None
+    ) -> list[Found]:
         """Commit the outcomes of some files in one transaction.
 
         Args:
             outcomes: files with their results.
             known: files with a content whose outcome is in the store, or in `outcomes`, each with
                 that outcome, without its AST.
+            index: what to index. `None` leaves the index as it is.
 
         Returns:
             The files of `known` that were not recorded, because another program has removed the
@@ -59,9 +62,14 @@ class Records(Database):
             StoreError: the store cannot be written.
         """
         with self._transaction():
-            self._record_asts(self._record_files(outcomes))
+            recorded = self._record_files(outcomes)
+            self._record_asts(recorded)
             present = self._present({result.content_hash for _, result in known})
-            self._record_files([each for each in known if each[1].content_hash in present])
+            also = self._record_files([each for each in known if each[1].content_hash in present])
+            if index:
+                self._index(recorded, index.rule_of)
+                files = [(each.file_id, each.found, each.result.content_hash) for each in also]
+                index.missing.extend(self._link(files, index.rule_of))
         return [found for found, result in known if result.content_hash not in present]
 
     def _present(self, contents: set[str | None]) -> set[str]:
@@ -75,7 +83,7 @@ class Records(Database):
         )
         return {content for (content,) in rows}
 
-    def _record_files(self, outcomes: Outcomes) -> list[tuple[int, ParseResult]]:
+    def _record_files(self, outcomes: Outcomes) -> list[Recorded]:
         """Write the rows of files, and return each result with the key of its file."""
         by_root: defaultdict[str, list[tuple[Found, ParseResult]]] = defaultdict(list)
         for found, result in outcomes:
@@ -88,7 +96,7 @@ class Records(Database):
 
     def _record_files_of(
         self, root_id: int, outcomes: list[tuple[Found, ParseResult]]
-    ) -> Iterator[tuple[int, ParseResult]]:
+    ) -> Iterator[Recorded]:
         names = json.dumps([found.name for found, _ in outcomes])
         known = dict(
             self._db.execute(
@@ -118,11 +126,14 @@ class Records(Database):
                 for file_id, (found, result) in zip(file_ids, outcomes, strict=True)
             ],
         )  # fmt: skip
-        return zip(file_ids, (result for _, result in outcomes), strict=True)
+        return (
+            Recorded(file_id, found, result)
+            for file_id, (found, result) in zip(file_ids, outcomes, strict=True)
+        )
 
-    def _record_asts(self, recorded: list[tuple[int, ParseResult]]) -> None:
+    def _record_asts(self, recorded: list[Recorded]) -> None:
         """Write the outcomes of contents, each with the key of a file that has the content."""
-        results = [(file_id, result) for file_id, result in recorded if result.of_the_content]
+        results = [(file_id, result) for file_id, _, result in recorded if result.of_the_content]
         last = self._db.execute("SELECT coalesce(max(ast_id), 0) FROM asts").fetchone()[0]
         now = self._db.execute("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')").fetchone()[0]
         self._db.executemany(

@@ -73,30 +73,30 @@ CREATE TABLE runs (
 );
 
 -- The index: what files define and use, and which of them the game reads. `ck3parse run` writes it,
--- unless it is told not to. Its tables may change; docs/reference/store.md describes the views below.
+-- unless it is told not to. Its tables may change; docs/reference/store.md describes the views.
 
 CREATE TABLE index_rules (
     rule_id INTEGER PRIMARY KEY,
     extractor TEXT NOT NULL,              -- name and version, such as ck3/1
-    rule TEXT NOT NULL,                   -- the extractor's id of the rule
+    rule TEXT NOT NULL,                   -- the extractor's id of the rule for files of a folder
     UNIQUE (extractor, rule)
 );
 
+-- The rules for definitions of each kind.
 CREATE TABLE definition_kinds (
     kind_id INTEGER PRIMARY KEY,
-    rule_id INTEGER NOT NULL REFERENCES index_rules,
-    kind TEXT NOT NULL,                   -- such as trait
-    wins TEXT NOT NULL,                   -- which of two definitions: last, first, priority, merge
-                                          -- (both), error or file (neither overrides), or local
-                                          -- (each in its own file)
+    kind TEXT NOT NULL UNIQUE,            -- such as trait
+    rule TEXT NOT NULL,                   -- the extractor's id of the rule
+    wins TEXT NOT NULL,                   -- which of two definitions: last, first, priority, file
+                                          -- (last, but the file should be replaced), merge (all),
+                                          -- error (none), or local (each in its own file)
     certainty TEXT NOT NULL,              -- of `wins`: high, medium or low
     since TEXT NOT NULL,                  -- version of the game, or empty
     source TEXT NOT NULL,                 -- where the rule is known from
-    note TEXT NOT NULL,
-    UNIQUE (rule_id, kind)
+    note TEXT NOT NULL
 );
 
--- A content that was read under a rule: a path decides the rule. Keys are not used again, as `words`
+-- A content that was read under a rule, which a path decides. Keys are not used again, as `words`
 -- keeps those of contents that are gone.
 CREATE TABLE index_contents (
     content_id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -128,6 +128,11 @@ CREATE VIRTUAL TABLE words USING fts5 (
     tokenize = "ascii tokenchars '!""#$%&''()*+,-./:;<=>?@[\]^_`{|}~'"
 );
 CREATE VIRTUAL TABLE word_contents USING fts5vocab (words, instance);
+
+CREATE TABLE index_state (
+    key TEXT PRIMARY KEY,                 -- playset, repeated_names or stale_words
+    value TEXT NOT NULL
+) WITHOUT ROWID;
 
 CREATE TABLE indexed_files (
     file_id INTEGER PRIMARY KEY REFERENCES files,
@@ -193,12 +198,12 @@ LEFT JOIN playset_sources AS won ON won.position = coalesce(new.position, old.dr
 WHERE old.read_order IS NULL;
 
 CREATE VIEW definitions AS
-SELECT d.name, definition_kinds.kind, playset_sources.name AS source, roots.path || '/' || files.name AS file, d.line,
+SELECT d.name, definition_kinds.kind, playset_sources.name AS source,
+    roots.path || '/' || files.name AS file, d.line,
     start_byte, end_byte, hash, priority, read_order NOT NULL AS in_effect, read_order, position,
     relpath, rule, wins, certainty, file_id
 FROM definition_rows AS d
 JOIN definition_kinds USING (kind_id)
-JOIN index_rules USING (rule_id)
 JOIN indexed_files USING (content_id)
 JOIN playset_files USING (file_id)
 JOIN playset_sources USING (position)
@@ -216,10 +221,11 @@ JOIN files USING (file_id)
 JOIN roots USING (root_id);
 
 -- The definitions of a name and kind in effect, one row each: the one that the game uses. `decided`
--- is 0 if the rule names none; the row is then the definition that is read first.
+-- is 0 if the rule names none, or only a file of the same path should have replaced the other.
 CREATE VIEW winners AS
-SELECT ranked.name, ranked.kind, playset_sources.name AS source, roots.path || '/' || files.name AS file,
-    ranked.line, start_byte, end_byte, hash, rule, wins, certainty,
+SELECT ranked.name, ranked.kind, playset_sources.name AS source,
+    roots.path || '/' || files.name AS file, ranked.line, start_byte, end_byte, hash, rule, wins,
+    certainty,
     number = 1 OR CASE wins WHEN 'priority' THEN priority IS NOT next_priority
         ELSE wins NOT IN ('error', 'file') END AS decided,
     number AS definitions, relpath, file_id
@@ -227,18 +233,19 @@ FROM (
     SELECT d.name, kind, rule, wins, certainty, file_id, position, relpath, line, start_byte,
         end_byte, hash, priority, row_number() OVER best AS place,
         lead(priority) OVER best AS next_priority,
-        count(*) OVER (PARTITION BY d.name, kind, CASE wins WHEN 'local' THEN file_id END) AS number
+        count(*) OVER (
+            PARTITION BY d.name, kind_id, CASE wins WHEN 'local' THEN file_id END
+        ) AS number
     FROM definition_rows AS d
     JOIN definition_kinds USING (kind_id)
-    JOIN index_rules USING (rule_id)
     JOIN indexed_files USING (content_id)
     JOIN playset_files USING (file_id)
     WHERE read_order NOT NULL
     WINDOW best AS (
-        PARTITION BY d.name, kind, CASE wins WHEN 'local' THEN file_id END
+        PARTITION BY d.name, kind_id, CASE wins WHEN 'local' THEN file_id END
         ORDER BY CASE wins WHEN 'priority' THEN priority END DESC,
-            CASE WHEN wins IN ('last', 'local', 'merge') THEN -read_order ELSE read_order END,
-            CASE WHEN wins IN ('last', 'local', 'merge') THEN -start_byte ELSE start_byte END
+            CASE WHEN wins IN ('first', 'error') THEN read_order ELSE -read_order END,
+            CASE WHEN wins IN ('first', 'error') THEN start_byte ELSE -start_byte END
     )
 ) AS ranked
 JOIN playset_sources USING (position)
@@ -246,7 +253,7 @@ JOIN files USING (file_id)
 JOIN roots USING (root_id)
 WHERE place = 1;
 
--- Each definition in effect that another one of its name and kind is used instead of, or merged with.
+-- Each definition in effect that another one of its name and kind replaces, or is merged with.
 CREATE VIEW overlaps AS
 WITH places AS MATERIALIZED (
     -- In the order of the table: it is read once, from start to end.
@@ -255,7 +262,7 @@ WITH places AS MATERIALIZED (
     ORDER BY content_id, start_byte
 ),
 found AS MATERIALIZED (
-    SELECT d.name, kind, rule_id, wins, certainty, file_id, position, read_order, d.line,
+    SELECT d.name, kind_id, kind, rule, wins, certainty, file_id, position, read_order, d.line,
         start_byte, hash, priority
     FROM places CROSS JOIN definition_rows AS d USING (content_id, start_byte, name)
     JOIN definition_kinds USING (kind_id)
@@ -271,10 +278,10 @@ ranked AS MATERIALIZED (
         nth_value(priority, 2) OVER best AS next_priority
     FROM found
     WINDOW best AS (
-        PARTITION BY name, kind
+        PARTITION BY name, kind_id
         ORDER BY CASE wins WHEN 'priority' THEN priority END DESC,
-            CASE WHEN wins IN ('last', 'merge') THEN -read_order ELSE read_order END,
-            CASE WHEN wins IN ('last', 'merge') THEN -start_byte ELSE start_byte END
+            CASE WHEN wins IN ('first', 'error') THEN read_order ELSE -read_order END,
+            CASE WHEN wins IN ('first', 'error') THEN start_byte ELSE -start_byte END
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
     )
 )
@@ -286,7 +293,6 @@ SELECT ranked.name, ranked.kind, rule, wins, certainty,
     roots.path || '/' || files.name AS loser_file, ranked.line AS loser_line,
     start_byte AS loser_start_byte, hash = best_hash AS equal
 FROM ranked
-JOIN index_rules USING (rule_id)
 JOIN playset_sources AS lost USING (position)
 JOIN files USING (file_id)
 JOIN roots USING (root_id)

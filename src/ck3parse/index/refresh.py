@@ -1,0 +1,304 @@
+"""Bringing the index of a playset up to date: what `ck3parse run` does, for all other commands."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from ck3parse.config import Settings
+from ck3parse.files.transport import giver
+from ck3parse.files.walk import Found
+from ck3parse.index.in_effect import PlacedFile, ReadingOrder, case_twins, files_in_effect
+from ck3parse.index.playset import Playset, source_of, with_own_names
+from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, ParseResult
+from ck3parse.parser import parser_in_use
+from ck3parse.pipeline.batch import Batch
+from ck3parse.pipeline.indexing import Indexing
+from ck3parse.pipeline.plan import Plan, make_plan
+from ck3parse.pipeline.run import Run
+from ck3parse.store import FileRow, SourceRow, Store
+
+if TYPE_CHECKING:
+    # They import Celery, which a refresh that finds little to do does not need.
+    from ck3parse.embedded.broker import EmbeddedBroker
+    from ck3parse.pipeline.window import Window
+
+FEW_FILES = 300
+FEW_BYTES = 6_000_000
+"""This process parses as much while workers would still start."""
+
+
+class Refreshed(NamedTuple):
+    """What was done to bring an index up to date.
+
+    Attributes:
+        files: number of files of the playset.
+        read: number of files that were read for it.
+        failed: number of files without a syntax tree, of those that were read.
+        seconds: how long it took.
+        warnings: a sentence for each thing that is probably a mistake.
+    """
+
+    files: int
+    read: int
+    failed: int
+    seconds: float
+    warnings: list[str]
+
+
+def refresh(
+    playset: Playset,
+    out: Path,
+    settings: Settings,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    timeout_ms: int = DEFAULT_TIMEOUT_MS,
+    reading_order: ReadingOrder = "paths",
+    check: Callable[[], None] = lambda: None,
+    say: Callable[[str | None], None] = lambda _: None,
+) -> Refreshed:
+    """Bring the index of a playset in a store up to date, and its syntax trees with it.
+
+    A few files are read in this process, more of them by workers: those of the broker in the
+    settings, or of an embedded one.
+
+    Args:
+        playset: what to index.
+        out: the store; it is created if it does not exist.
+        settings: the broker, limits and dialect.
+        include: patterns of files to read although they would be skipped.
+        exclude: patterns of files to skip.
+        timeout_ms: milliseconds that one file may take in a worker.
+        reading_order: in which order the game reads files.
+        check: called between batches; raises to end it.
+        say: called with what is being waited for, and with `None` afterwards.
+
+    Raises:
+        UsageError: a path of the playset does not exist.
+        BrokerError: no broker or no worker answers.
+        StoreError: the store cannot be written.
+    """
+    began = perf_counter()
+    dialect = settings.dialect or DEFAULT_DIALECT
+    version = settings.stored_version(parser_in_use().version_of(dialect))
+    with Store(out, version) as store, ExitStack() as stack:
+        plan = make_plan(
+            playset.paths,
+            store,
+            include=include,
+            exclude=exclude,
+            gui=True,
+            max_bytes=settings.max_file_bytes,
+        )
+        indexing = Indexing(store)
+        indexing.begin(plan)
+        embedded, path_map = None, settings.path_map
+        to_read = [*plan.to_parse, *indexing.target.missing]
+        few = len(to_read) <= FEW_FILES and sum(found.size for found in to_read) <= FEW_BYTES
+        if not few and not settings.broker_url:
+            embedded = _embedded(settings, playset, timeout_ms)
+            stack.callback(embedded.stop)
+        if few or embedded:
+            path_map = ""
+        run = Run(
+            plan,
+            store,
+            timeout_ms=timeout_ms,
+            max_bytes=settings.max_file_bytes,
+            dialect=dialect,
+            give=giver("path" if few else settings.transport, path_map, settings.max_file_bytes),
+            indexing=indexing,
+        )
+        run.record_known()
+        failed = 0
+        if plan.to_parse or indexing.target.missing:
+            window = InProcess(settings) if few else _window(settings, embedded, check, say, stack)
+            for outcomes in run.outcomes(window, check):
+                failed += sum(not result.ok for _, result in outcomes)
+            for _ in run.index_missing(window, check):
+                pass
+        if plan.to_parse or plan.known or plan.vanished:
+            store.tidy()
+        warnings = record_playset(playset, plan, indexing, store, reading_order)
+    return Refreshed(
+        plan.file_count, len(to_read), failed, perf_counter() - began,
+        [*playset.sentences(), *warnings],
+    )  # fmt: skip
+
+
+class InProcess:
+    """Answers requests in this process, in place of a window.
+
+    Args:
+        settings: the limits.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        from ck3parse.worker.handler import request_handler
+
+        # This process may read what its user gives it.
+        self._handle = request_handler(msgspec.structs.replace(settings, roots=""))
+
+    @property
+    def limit(self) -> int:
+        """One batch is in work at once."""
+        return 1
+
+    def results(self, batches: Iterable[Batch]) -> Iterator[list[ParseResult]]:
+        """Yield the results of each batch."""
+        for batch in batches:
+            yield [self._handle(request) for request in batch.requests]
+
+
+def _embedded(settings: Settings, playset: Playset, timeout_ms: int) -> "EmbeddedBroker":
+    from ck3parse.embedded.broker import EmbeddedBroker
+
+    longest_ms = max(settings.max_timeout_ms, timeout_ms)
+    embedded = EmbeddedBroker(
+        settings.worker_count,
+        playset.paths,
+        os.environ | {"CK3PARSE_MAX_TIMEOUT_MS": str(longest_ms)},
+        keep=True,
+        spool=True,
+    )
+    embedded.start()
+    return embedded
+
+
+def _window(
+    settings: Settings,
+    embedded: "EmbeddedBroker | None",
+    check: Callable[[], None],
+    say: Callable[[str | None], None],
+    stack: ExitStack,
+) -> "Window":
+    from ck3parse.pipeline.session import open_window
+
+    return stack.enter_context(
+        closing(open_window(settings, embedded, first_is_enough=True, check=check, say=say))
+    )
+
+
+def record_playset(
+    playset: Playset, plan: Plan, indexing: Indexing, store: Store, reading_order: ReadingOrder
+) -> list[str]:
+    """Write down which files of a playset the game reads, once its files are recorded.
+
+    Args:
+        playset: the sources.
+        plan: its files.
+        indexing: knows the place of each file.
+        store: where to.
+        reading_order: in which order files are read.
+
+    Returns:
+        A sentence for each thing that is probably a mistake.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    files = [
+        *(found for found, _ in plan.unchanged),
+        *(found for found, _ in plan.known),
+        *plan.to_parse,
+    ]
+    warnings: list[str] = []
+    sources, positions = _sources_of(playset, files, indexing, warnings)
+    placed = [
+        PlacedFile(positions[indexing.mod_of(found)], indexing.relpath_of(found)) for found in files
+    ]
+    signature = _signature(sources, files, placed, reading_order)
+    is_new = store.playset_signature() != signature
+    if is_new:
+        before = store.playset_paths()
+        after = [source.path for source in sources]
+        if before and set(before).isdisjoint(after):
+            warnings.append(
+                f"the store had the index of another playset, with {before[-1]}: it now has that"
+                " of this one; give each playset a store of its own with --out"
+            )
+        effects = files_in_effect(placed, [source.replaced for source in sources], reading_order)
+        rows = [
+            FileRow(
+                found.root, found.name, place.position, place.relpath, effect.read_order,
+                None if effect.replaced_by is None else files[effect.replaced_by][:2],
+                effect.dropped_by,
+            )
+            for found, place, effect in zip(files, placed, effects, strict=True)
+        ]  # fmt: skip
+        store.record_playset(sources, rows, signature)
+    if is_new or plan.to_parse or plan.known or plan.vanished or indexing.found_unindexed:
+        store.end_index()
+    for one, other in case_twins(placed)[:_MAX_TWINS]:
+        warnings.append(
+            f"{one} and {other} differ in upper and lower case only: Windows has room for one of"
+            " them, and the index takes the second"
+        )
+    return warnings
+
+
+_MAX_TWINS = 20
+"""How many pairs of files are named."""
+
+
+def _sources_of(
+    playset: Playset, files: Sequence[Found], indexing: Indexing, warnings: list[str]
+) -> tuple[list[SourceRow], dict[str, int]]:
+    """Return the sources of files, and the position of each by the root of its mod.
+
+    A folder that was given may hold several mods, which are loaded by path, or be a part of one.
+    """
+    given = {source.path: at for at, source in enumerate(playset.sources)}
+    keys: dict[str, tuple[int, str]] = {}
+    holders: set[str] = set()
+    for found in files:
+        mod = indexing.mod_of(found)
+        if mod not in keys:
+            at = _around(mod, given, found.root)
+            keys[mod] = at, mod
+            path = playset.sources[at].path
+            if mod != path:
+                holders.add(path)
+    for path, at in given.items():
+        if path not in holders:
+            keys.setdefault(path, (at, path))
+    mods = sorted(keys, key=keys.__getitem__)
+    sources = [
+        playset.sources[given[mod]] if mod in given else source_of(Path(mod), warnings)
+        for mod in mods
+    ]
+    named, _ = with_own_names(sources)
+    rows = [SourceRow(each.name, each.kind, each.path, each.replace_paths) for each in named]
+    return rows, {mod: at for at, mod in enumerate(mods)}
+
+
+def _around(mod: str, given: dict[str, int], root: str) -> int:
+    """Return the position of the innermost given folder around a mod, or of one inside of it."""
+    folder = mod
+    while folder not in given:
+        above = os.path.dirname(folder)
+        if above == folder:
+            return given.get(root, 0)
+        folder = above
+    return given[folder]
+
+
+def _signature(
+    sources: Sequence[SourceRow],
+    files: Sequence[Found],
+    placed: Sequence[PlacedFile],
+    reading_order: ReadingOrder,
+) -> str:
+    digest = hashlib.sha256(repr((reading_order, sources)).encode())
+    lines = sorted(
+        f"{found.root}\0{found.name}\0{place.position}\0{place.relpath}"
+        for found, place in zip(files, placed, strict=True)
+    )
+    digest.update("\n".join(lines).encode())
+    return digest.hexdigest()

@@ -1,0 +1,80 @@
+"""Which files of a plan have no rows in the index, and under which rule each file is read."""
+
+from typing import ClassVar
+
+from ck3parse.extractors import CK3
+from ck3parse.extractors.ck3 import rule_of
+from ck3parse.files.mod_root import ModRoots
+from ck3parse.files.walk import Found
+from ck3parse.pipeline.plan import Plan
+from ck3parse.store import IndexTarget, Store
+
+
+class Indexing:
+    """Knows the place of each file in its mod, and which files the index lacks.
+
+    Args:
+        store: has the index.
+
+    Attributes:
+        target: what `Store.record` needs. Files that are missing there must be read for the index
+            alone.
+        found_unindexed: whether unchanged files were not in the index.
+    """
+
+    extract: ClassVar = [CK3]
+    """The extractors whose rows make the index."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._roots = ModRoots()
+        self._rules: dict[tuple[str, str], str] = {}
+        """The rules of folders, by root and name."""
+        self._rule_ids: dict[str, int] = {}
+        self.target = IndexTarget(self.rule_of, [])
+        self.found_unindexed = False
+
+    def mod_of(self, found: Found) -> str:
+        """Return the absolute path of the root of a file's mod."""
+        return self._roots.of(found.path, found.root)
+
+    def relpath_of(self, found: Found) -> str:
+        """Return the path of a file relative to the root of its mod, with `/`."""
+        return self._roots.relative(found.path, found.root)
+
+    def rule_of(self, found: Found) -> int:
+        """Return the key of the rule under which a file is read. `begin` makes them known."""
+        return self._rule_ids[self._rule_name(found)]
+
+    def _rule_name(self, found: Found) -> str:
+        folder = found.root, found.name.rpartition("/")[0]
+        rule = self._rules.get(folder)
+        if rule is None:
+            rule = self._rules[folder] = rule_of(self.relpath_of(found)).id
+        return rule
+
+    def begin(self, plan: Plan) -> None:
+        """Find the files of a plan that must be read for the index alone.
+
+        Args:
+            plan: the plan, before anything of it was recorded.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        unchanged = [found for found, _ in plan.unchanged]
+        known = [found for found, _ in plan.known]
+        # Before a thread records results.
+        self._rule_ids = self._store.rule_ids(
+            {self._rule_name(found) for found in (*unchanged, *known, *plan.to_parse)}
+        )
+        indexed = self._store.indexed_rules()
+        missing = [
+            (found, before.file_id)
+            for found, before in plan.unchanged
+            if indexed.get(before.file_id) != self.rule_of(found)
+        ]
+        self.found_unindexed = bool(missing)
+        if missing or known or plan.to_parse:
+            self._store.begin_index(len(missing) + len(plan.to_parse))
+        self.target.missing.extend(self._store.index_known(missing, self.rule_of))

@@ -28,7 +28,7 @@ from ck3parse.parser.outcome import fill_result
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.store import Store
 
-CHECK_VERSION = 3
+CHECK_VERSION = 4
 """Increase it when a rule's function changes what it finds: older diagnostics are then ignored."""
 
 _BATCH = 200

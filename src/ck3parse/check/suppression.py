@@ -33,9 +33,10 @@ def without_false(diagnostics: list[Diagnostic], source: Source) -> list[Diagnos
     def is_false(diagnostic: Diagnostic) -> bool:
         if diagnostic.code not in suspicious:
             return False
-        found = lines[diagnostic.line - 1][diagnostic.column - 1 :]
+        line, index = lines[diagnostic.line - 1], diagnostic.column - 1
+        before, found = line[:index], line[index:]
         if diagnostic.code == _MISSING_OPERATOR:
-            return _NUMBER.match(found) is not None
+            return before.rstrip().endswith("{") and _NUMBER.match(found) is not None
         return found.startswith("\ufffd")
 
     return [diagnostic for diagnostic in diagnostics if not is_false(diagnostic)]

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from itertools import chain
 
 from ck3parse.check.rules.rule import Finding, Places, Rule, Source
+from ck3parse.parser import ParseOutcome
 
 _TOKENS = re.compile(
     r"\#[^\n]*+|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"?+|==(?=[ \t]*+(?:[\"{]|(?:yes|no)\b))", re.DOTALL
@@ -12,12 +12,25 @@ _TOKENS = re.compile(
 _MIXED = re.compile(r"^(?: ++\t|\t++ )[ \t]*+(?=[^\s\#])", re.MULTILINE)
 _WORD = r"[A-Za-z_][\w.:]*+"
 _KEY_BLOCK = re.compile(rf"(?:^|[{{}}])[ \t]*+({_WORD})[ \t]++\{{", re.MULTILINE)
-_KEY_VALUE = re.compile(
-    rf"\n[ \t]*+({_WORD})[ \t]++(?:[\w.:-]++|\"[^\"\n]*+\")[ \t]*+\n"
-    r"(?=[ \t]*+(?:[\w.:@]++[ \t]*+[=<>]|\}))"
+_ANY_WORD = r"[^\s{}=<>!?\"#;]++"
+_ANY_VALUE = rf"(?:(?!@\[){_ANY_WORD}|\"[^\"\n]*+\"|@\[[^\]\n]*+\])"
+# Two words, and nothing else, on a line.
+_PAIR_ON_LINE = re.compile(rf"\n[ \t]*+({_ANY_WORD})[ \t]++({_ANY_VALUE})[ \t]*+(?=[\n#])")
+# Two words at the start of a block that ends or goes on with a key.
+_PAIR_IN_BLOCK = re.compile(
+    rf"\{{[ \t]*+({_ANY_WORD})[ \t]++({_ANY_VALUE})[ \t]*+(?:(\}})|{_ANY_WORD}[ \t]*+[=<>])"
 )
-
-
+# Keys of blocks that hold keys with values, and never values alone.
+_HOLDS_KEYS = re.compile(
+    r"(?:limit|trigger|NOT|OR|AND|NOR|NAND|if|else_if|else|trigger_if|trigger_else_if|trigger_else"
+    r"|effect|immediate|after|is_valid|is_shown|allow|potential|ai_will_do|modifier|option"
+    r"|hidden_effect|show_as_tooltip|random|while|root|prev|liege|this"
+    r"|(?:any|every|random|ordered)_\w+|scope:.+|\w+_(?:effect|trigger)|[0-9]+\.[0-9.]+"
+    r"|[\w:]*\.[\w.:]+)\Z"
+)
+_OPENS = re.compile(r"([^\s{}=<>!?\"#;]+)[ \t]*[=<>?!]+[ \t]*\{[ \t]*\Z")
+_KEY_OR_END = re.compile(r"\s*(?:\}|[^\s{}=<>!?\"#;]+[ \t]*[=<>!?])")
+_KEY_AHEAD = re.compile(r"\s*[^\s{}=<>!?\"#;]+[ \t]*[=<>!?]")
 _OTHER_WORD = r"[^\s{}=<>!?\"#;@][^\s{}=<>!?\"#;]*"
 _VALUE = rf"(?:{_OTHER_WORD}|\"[^\"\n]*\")"
 # What follows an operator: a value, other values, and whether something else is after the last one.
@@ -34,6 +47,12 @@ _ONCE = re.compile(
     re.MULTILINE,
 )
 _BRACE = re.compile(r"#[^\n]*|\"[^\"]*\"|[{}]")
+
+_LINES_AROUND = 10
+"""How many lines above and below a line are looked at for one that is not blank."""
+
+_LONGEST_KEY = 100
+_CK3_ROOT = b'{"_type":"root","encoding"'
 
 
 def _double_equals(source: Source) -> Iterator[Finding]:
@@ -84,29 +103,103 @@ def _in_one_block(text: str, start: int, end: int) -> bool:
 
 
 def _missing_operators(source: Source) -> Iterator[Finding]:
-    # The parser of dialect `ck3` has its own warning about blocks.
-    reported = {(each.line, each.column) for each in source.outcome.diagnostics}
-    found = chain(
-        _keys_without_operator(source.text, _KEY_BLOCK, "block"),
-        _keys_without_operator(source.text, _KEY_VALUE, "value"),
-    )
-    return (each for each in found if (each.line, each.column) not in reported)
-
-
-def _keys_without_operator(text: str, pattern: re.Pattern[str], what: str) -> Iterator[Finding]:
+    text, outcome = source.text, source.outcome
+    # Dialect `ck3` has a warning of its own about blocks.
+    reported = {(each.line, each.column) for each in outcome.diagnostics}
+    found = [(at, end, "block") for at, end in _keys_of_blocks(outcome, text)]
+    found += [(*match.span(1), "value") for match in _PAIR_ON_LINE.finditer(text) if _lacks(match)]
+    found += [
+        (*match.span(1), "value") for match in _PAIR_IN_BLOCK.finditer(text) if _block_lacks(match)
+    ]
     places = Places(text)
-    checked = commented_line = 0
-    for match in pattern.finditer(text):
-        start, end = match.span(1)
+    at = quotes = 0
+    commented = False
+    for start, end, what in sorted(found):
         line, column = places.of(start)
-        if line == commented_line or text.find("#", max(places.line_start, checked), start) >= 0:
-            commented_line = line
+        if at <= places.line_start:
+            at, quotes, commented = places.line_start, 0, False
+        commented = commented or text.find("#", at, start) >= 0
+        quotes += text.count('"', at, start)
+        at = start
+        if commented or quotes % 2 or (line, column) in reported:
             continue
-        checked = start
-        if pattern is _KEY_VALUE and not _ends_assignment(text, match.start()):
-            continue
-        message = f"no operator between `{match[1]}` and its {what}"
+        message = f"no operator between `{text[start:end]}` and its {what}"
         yield Finding(line, column, end - start, message)
+
+
+def _keys_of_blocks(outcome: ParseOutcome, text: str) -> Iterator[tuple[int, int]]:
+    if (outcome.ast_json or b"").startswith(_CK3_ROOT):
+        return iter(())
+    return (match.span(1) for match in _KEY_BLOCK.finditer(text))
+
+
+def _lacks(match: re.Match[str]) -> bool:
+    """Return whether two words on a line are a key and its value, by the lines around them."""
+    text, (start, end) = match.string, match.span()
+    line = _line_before(text, start)
+    after = _line_after(text, end)
+    opener = _OPENS.search(line[-_LONGEST_KEY:])
+    if opener:
+        # The only line of a block can be a list of two words.
+        return _KEY_AHEAD.match(after) is not None or (
+            after.lstrip().startswith("}") and _holds_keys(opener[1], match[2])
+        )
+    return _KEY_OR_END.match(after) is not None and _ends_assignment(line)
+
+
+def _block_lacks(match: re.Match[str]) -> bool:
+    """Return whether two words at the start of a block are a key and its value."""
+    if match[3] is None:
+        # Lists such as `{ 0.1 0.2 a = b }` begin with numbers.
+        return not match[1][0].isdigit() and match[1][0] not in "-+."
+    text, start = match.string, match.start()
+    opener = _OPENS.search(text, max(text.rfind("\n", 0, start), start - _LONGEST_KEY), start + 1)
+    return opener is not None and _holds_keys(opener[1], match[2])
+
+
+def _holds_keys(key: str, value: str) -> bool:
+    return value in ("yes", "no") or _HOLDS_KEYS.match(key) is not None
+
+
+def _line_before(text: str, end: int) -> str:
+    """Return the nearest line above an offset that is not blank or only a comment."""
+    for _ in range(_LINES_AROUND):
+        start = text.rfind("\n", 0, end) + 1
+        line = _without_comment(text[start:end])
+        if line.strip() or start == 0:
+            return line
+        end = start - 1
+    return ""
+
+
+def _line_after(text: str, at: int) -> str:
+    """Return the nearest line below an offset that is not blank or only a comment."""
+    for _ in range(_LINES_AROUND):
+        start = text.find("\n", at) + 1
+        if start == 0:
+            return "}"  # the end of the file
+        at = text.find("\n", start)
+        at = len(text) if at < 0 else at
+        line = _without_comment(text[start:at])
+        if line.strip():
+            return line
+    return ""
+
+
+def _without_comment(line: str) -> str:
+    at = line.find("#")
+    while at >= 0 and line.count('"', 0, at) % 2:
+        at = line.find("#", at + 1)
+    return line if at < 0 else line[:at]
+
+
+def _ends_assignment(line: str) -> bool:
+    """Return whether a line ends with an assignment or a block."""
+    last = max(line.rfind("{"), line.rfind("}"))
+    rest = line[last + 1 :]
+    return any(sign in rest for sign in "=<>") or (
+        last >= 0 and line[last] == "}" and not rest.strip()
+    )
 
 
 def _extra_values(source: Source) -> Iterator[Finding]:
@@ -127,16 +220,6 @@ def _extra_values(source: Source) -> Iterator[Finding]:
             continue
         message = f"a second value on one line: `{extra[0]}` belongs to no key"
         yield Finding(line, column, len(extra[0]), message)
-
-
-def _ends_assignment(text: str, end: int) -> bool:
-    """Return whether the line that ends at an offset ends with an assignment or a block."""
-    start = text.rfind("\n", 0, end) + 1
-    last = max(text.rfind(sign, start, end) for sign in "{}#")
-    rest = text[max(last + 1, start) : end]
-    return any(sign in rest for sign in "=<>") or (
-        last >= 0 and text[last] == "}" and not rest.strip(" \t")
-    )
 
 
 RULES = (

@@ -291,6 +291,13 @@ def _checked(sources: Sequence[Source], missing: Sequence[Missing], warnings: li
             warnings.append(
                 f"{source.path} is in the playset twice: its second place counts for nothing"
             )
+    for path, source in paths.items():
+        around = [other for other in paths if path.startswith(os.path.join(other, ""))]
+        if around:
+            warnings.append(
+                f"{source.path} is inside of {paths[max(around, key=len)].path}: its files count"
+                " once, as those of the former"
+            )
     named, renamed = with_own_names(list(paths.values()))
     warnings += renamed
     warnings += _of_dependencies(named, missing)

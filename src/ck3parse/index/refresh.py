@@ -235,6 +235,9 @@ def record_playset(
         store.record_playset(sources, rows, signature)
     if is_new or plan.to_parse or plan.known or plan.vanished or indexing.found_unindexed:
         store.end_index()
+    count, error = store.index_errors()
+    if count:
+        warnings.append(f"{count:,} files of the playset are not in its index: {error}")
     for one, other in case_twins(placed)[:_MAX_TWINS]:
         warnings.append(
             f"{one} and {other} differ in upper and lower case only: Windows has room for one of"

@@ -11,7 +11,7 @@ from ck3parse.store.schema import Database
 
 if TYPE_CHECKING:
     # A run without index does not need its rules.
-    from ck3parse.extractors.ck3 import Ck3Rows, Rule
+    from ck3parse.extractors.ck3 import Rule
 
 RuleOf = Callable[[Found], int]
 """Returns the key of the rule under which a file is read."""
@@ -31,6 +31,8 @@ class IndexTarget(NamedTuple):
 
 MANY_CONTENTS = 2_000
 """Contents above which one pass over all definitions is faster than a search for each of theirs."""
+_CHUNK = 128
+"""Contents whose rows are in memory at once: each may have thousands."""
 _SPARE_WORDS = 1_000
 """Contents that are gone and still in `words` before it is made again: or as many as there are."""
 
@@ -224,14 +226,8 @@ class IndexRecords(Database):
                 for content_id, each, rule_id in new
             ],
         )
-        from ck3parse.extractors.ck3 import decode
-
-        rows = [
-            (content_id, decode(json_rows))
-            for content_id, each, _ in new
-            if (json_rows := each.result.rows_json(CK3)) is not None
-        ]
-        self._write_rows(rows)
+        for start in range(0, len(new), _CHUNK):
+            self._write_rows(new[start : start + _CHUNK])
         self._db.executemany("INSERT OR REPLACE INTO indexed_files VALUES (?, ?)", links)
         self._set_state("repeated_names", "stale")
 
@@ -244,7 +240,14 @@ class IndexRecords(Database):
             rows,
         )
 
-    def _write_rows(self, contents: "Sequence[tuple[int, Ck3Rows]]") -> None:
+    def _write_rows(self, new: Sequence[tuple[int, Recorded, int]]) -> None:
+        from ck3parse.extractors.ck3 import decode
+
+        contents = [
+            (content_id, decode(rows))
+            for content_id, each, _ in new
+            if (rows := each.result.rows_json(CK3)) is not None
+        ]
         kind_ids = self._kind_ids({each.kind for _, rows in contents for each in rows.definitions})
         self._db.executemany(
             # A name may stand twice at a place if it is a definition of two kinds.
@@ -293,6 +296,14 @@ class IndexRecords(Database):
         signature, _, files = self._state("playset").partition(" ")
         count = self._db.execute("SELECT count(*) FROM playset_files").fetchone()[0]
         return signature if str(count) == files else ""
+
+    def index_errors(self) -> tuple[int, str | None]:
+        """Return how many files of the playset have no rows in the index, and why one of them."""
+        row: tuple[int, str | None] = self._db.execute(
+            "SELECT count(*), min(error) FROM index_contents JOIN indexed_files USING (content_id)"
+            " JOIN playset_files USING (file_id) WHERE error NOT NULL"
+        ).fetchone()
+        return row
 
     def playset_paths(self) -> list[str]:
         """Return the paths of the sources of the playset in the store."""

@@ -22,7 +22,16 @@ from result import Result, markdown, show
 
 BENCHMARKS = Path(__file__).parent
 DOCS = BENCHMARKS.parent / "docs"
-OWN = ("playset_run", "scale", "broker", "latency", "store", "allocator", "startup")
+OWN = (
+    "playset_run",
+    "scale",
+    "broker",
+    "latency",
+    "store",
+    "allocator",
+    "startup",
+    "index_commands",
+)
 """Modules with a `measure` that returns results."""
 SCRIPTS = {
     "pipeline": ("The cost of a file beyond parsing", ["--files", "20000", "--rounds", "5"]),

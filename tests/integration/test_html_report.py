@@ -35,7 +35,7 @@ def conflict(
         Place(SOURCES[source], f"common/{kind}s/{source}_f.txt", f"/{source}/f.txt", 1 + source)
         for source in over
     )
-    return Conflict(name, kind, rule, wins, certainty, winner, loser, equal)
+    return Conflict(name, kind, rule, wins, certainty, wins != "merge", winner, loser, equal)
 
 
 FEW = [
@@ -132,7 +132,7 @@ def test_what_a_row_opens(page: Any, tmp_path: Path) -> None:
     ]
     merged = page.locator("details", has_text="yearly")
     merged.locator("summary").click()
-    assert merged.locator(".tag").all_text_contents() == ["counts", "counts"]
+    assert merged.locator(".tag").all_text_contents() == ["one", "another"]
 
 
 def test_filters(page: Any, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ck3parse.index.tree_diff import Difference, compare, definition_text, rows
+from ck3parse.index.tree_diff import Difference, compare, rows
 from ck3parse.tree import TreeError
 
 LEFT = """brave = { # a comment
@@ -140,16 +140,3 @@ def test_large_blocks_take_no_minutes() -> None:
         "a = {" + " ".join(str(each % size) for each in range(20_000)) + "}" for size in (10, 11)
     )
     assert compare(left, right).change == "changed"
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        ("é = { ü }".encode(), "é = { ü }"),
-        ("é = { ü }".encode("cp1252"), "é = { ü }"),
-        (b"\xff\xfe" + "é = { ü }".encode("utf-16-le"), "é = { ü }"),
-    ],
-)
-def test_the_text_of_a_definition(data: bytes, expected: str) -> None:
-    start = 2 if data.startswith(b"\xff\xfe") else 0
-    assert definition_text(data, start, len(data)) == expected

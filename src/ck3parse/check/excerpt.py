@@ -6,8 +6,6 @@ import stat
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from rich.cells import cell_len
-
 WIDTH = 100
 """Default width of an excerpt, in columns of a terminal."""
 
@@ -134,6 +132,8 @@ class _Content:
 
 
 def _drawn(text: str, index: int, cut: bool, width: int) -> list[str]:
+    from rich.cells import cell_len  # a twentieth of the time of a command that shows no excerpt
+
     shown = [_shown(character) for character in text]
     cells = [cell_len(piece) for piece in shown]
     start, end = 0, len(shown)

@@ -20,34 +20,73 @@ def sarif(diagnostics: Sequence[tuple[str, Diagnostic]]) -> str:
     Args:
         diagnostics: each with the path of its file, with `/` as separator.
     """
-    codes = list(RULES)
+    return sarif_log(
+        [_descriptor(rule) for rule in RULES.values()],
+        [
+            {
+                "ruleId": diagnostic.code,
+                "level": diagnostic.severity,
+                "message": {"text": diagnostic.message},
+                "locations": [
+                    sarif_location(
+                        path,
+                        {
+                            "startLine": diagnostic.line,
+                            "startColumn": diagnostic.column,
+                            "endLine": diagnostic.end_line,
+                            "endColumn": diagnostic.end_column,
+                        },
+                    )
+                ],
+            }
+            for path, diagnostic in diagnostics
+        ],
+    )
+
+
+def sarif_log(rules: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]]) -> str:
+    """Return a SARIF log.
+
+    Args:
+        rules: the `reportingDescriptor` of each rule.
+        results: the `result` objects, without the indices of their rules.
+    """
+    indices = {rule["id"]: index for index, rule in enumerate(rules)}
     log = {
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [
             {
                 "tool": {
-                    "driver": {
-                        "name": "ck3parse",
-                        "version": __version__,
-                        "rules": [_descriptor(rule) for rule in RULES.values()],
-                    }
+                    "driver": {"name": "ck3parse", "version": __version__, "rules": rules},
                 },
                 "columnKind": "unicodeCodePoints",
                 "results": [
                     {
-                        "ruleId": diagnostic.code,
-                        "ruleIndex": codes.index(diagnostic.code),
-                        "level": diagnostic.severity,
-                        "message": {"text": diagnostic.message},
-                        "locations": [_location(path, diagnostic)],
+                        "ruleId": result["ruleId"],
+                        "ruleIndex": indices[result["ruleId"]],
+                        **result,
                     }
-                    for path, diagnostic in diagnostics
+                    for result in results
                 ],
             }
         ],
     }
     return msgspec.json.format(msgspec.json.encode(log)).decode() + "\n"
+
+
+def sarif_location(path: str, region: dict[str, int] | None = None) -> dict[str, Any]:
+    """Return a `location` object.
+
+    Args:
+        path: the path of the file, with `/` as separator.
+        region: the `region` object; the whole file without one.
+    """
+    uri = quote(path) if not path.startswith("/") else "file://" + quote(path)
+    physical: dict[str, Any] = {"artifactLocation": {"uri": uri}}
+    if region:
+        physical["region"] = region
+    return {"physicalLocation": physical}
 
 
 def _descriptor(rule: Rule) -> dict[str, Any]:
@@ -61,19 +100,4 @@ def _descriptor(rule: Rule) -> dict[str, Any]:
             "level": rule.severity,
             "enabled": rule.on,
         },
-    }
-
-
-def _location(path: str, diagnostic: Diagnostic) -> dict[str, Any]:
-    uri = quote(path) if not path.startswith("/") else "file://" + quote(path)
-    return {
-        "physicalLocation": {
-            "artifactLocation": {"uri": uri},
-            "region": {
-                "startLine": diagnostic.line,
-                "startColumn": diagnostic.column,
-                "endLine": diagnostic.end_line,
-                "endColumn": diagnostic.end_column,
-            },
-        }
     }

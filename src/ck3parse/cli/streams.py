@@ -14,6 +14,7 @@ import select
 import sys
 from typing import IO, Any
 
+import click
 import msgspec
 
 from ck3parse.errors import OutputError, ReaderGoneError, UsageError
@@ -88,6 +89,26 @@ def has_colour() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def bold(text: str) -> str:
+    """Return text that is bold if `has_colour`."""
+    return _styled(text, bold=True)
+
+
+def dim(text: str) -> str:
+    """Return text that is dim if `has_colour`."""
+    return _styled(text, dim=True)
+
+
+def coloured(text: str, colour: str) -> str:
+    """Return text in a colour if `has_colour`.
+
+    Args:
+        text: the text.
+        colour: a name that click knows, such as `green`.
+    """
+    return _styled(text, fg=colour)
+
+
 def read(max_bytes: int) -> bytes:
     """Return the content of standard input, up to one byte more than a limit.
 
@@ -99,6 +120,10 @@ def read(max_bytes: int) -> bytes:
             return stream.read(max_bytes + 1)
     except OSError as error:
         raise UsageError(f"standard input cannot be read: {error.strerror}") from error
+
+
+def _styled(text: str, **style: Any) -> str:
+    return click.style(text, **style) if has_colour() else text
 
 
 class _Stream(io.FileIO):

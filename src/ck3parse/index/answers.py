@@ -4,23 +4,22 @@ from typing import Literal
 
 import msgspec
 
-Wins = Literal["last", "first", "merge", "file", "error", "priority", "replaced"]
-"""Who wins where a name is defined twice: what the rules say, and `replaced` for a file of which
-nothing is left, since a later one has its path or replaces its folder."""
+Wins = Literal["last", "first", "priority", "merge", "error", "file", "local", "replaced"]
+"""Which of two definitions the game uses: the words of the rules in `extractors/ck3.toml`, and
+`replaced` for a file of which nothing is left, as a later one has its path or replaces its folder.
+"""
 
 OUTCOMES: dict[Wins, str] = {
     "last": "the one read last wins",
     "first": "the one read first wins",
+    "priority": "the highest priority wins, equal ones are an error",
     "merge": "both count, lists are merged",
-    "file": "only a file of the same path can replace it",
-    "error": "the game reports an error",
-    "priority": "the highest priority wins",
+    "error": "none overrides the other: the game reports an error",
+    "file": "none overrides the other: only a file of the same path can",
+    "local": "each counts in its own file",
     "replaced": "the whole file is replaced",
 }
 """What each of them means, in a few words."""
-
-MERGING: tuple[Wins, ...] = ("merge",)
-"""Where nobody loses."""
 
 
 class Definition(msgspec.Struct, frozen=True):
@@ -36,7 +35,11 @@ class Definition(msgspec.Struct, frozen=True):
         start: the first byte of the definition in the file.
         end: the byte after its last one.
         in_effect: whether the game reads this file, which another file or a descriptor can replace.
-        wins: whether the game takes this definition; of merging ones, whether it is the last.
+        wins: whether the game uses this definition: as the only one, as that which wins by the
+            rule, or as one of several that all count.
+        rule: the id of the rule that decides, such as `common/traits`.
+        how: who wins by that rule.
+        certainty: how sure the rule is: `high`, `medium` or `low`.
     """
 
     name: str
@@ -49,6 +52,9 @@ class Definition(msgspec.Struct, frozen=True):
     end: int
     in_effect: bool
     wins: bool
+    rule: str
+    how: Wins
+    certainty: str
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -64,7 +70,8 @@ class Use(msgspec.Struct, frozen=True):
         start: the first byte of the word in the file.
         end: the byte after its last one.
         role: `key`, `value`, or `part` of a longer word such as `culture:norse`.
-        definition: whether this place is the name of one of its definitions.
+        definition: whether one of its definitions starts here.
+        text: the line, without the blanks around it; of a very long one, what is around the place.
     """
 
     name: str
@@ -77,6 +84,7 @@ class Use(msgspec.Struct, frozen=True):
     end: int
     role: str
     definition: bool
+    text: str
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -84,7 +92,7 @@ class Place(msgspec.Struct, frozen=True):
 
     Attributes:
         source: as in `Definition`.
-        file: as in `Definition`.
+        file: as in `Definition`; empty for a descriptor that replaces a folder.
         path: as in `Definition`.
         line: the line, from 1; 0 of a whole file.
     """
@@ -95,8 +103,13 @@ class Place(msgspec.Struct, frozen=True):
     line: int
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{self.source}: {where}"
+        if not self.file:
+            return f"{self.source}: replace_path in its descriptor"
+        return (
+            f"{self.source}: {self.file}:{self.line}"
+            if self.line
+            else f"{self.source}: {self.file}"
+        )
 
 
 class Conflict(msgspec.Struct, frozen=True):
@@ -105,19 +118,22 @@ class Conflict(msgspec.Struct, frozen=True):
     Attributes:
         name: the name; of a file, its path relative to the root of its source.
         kind: what it names, or `file`.
-        rule: the id of the rule that decided.
-        wins: who wins by it.
-        certainty: how sure the rule is: `high`, `medium` or `low`.
-        winner: the definition that the game takes; of merging ones, the last.
-        loser: another definition.
+        rule: the id of the rule that decides, such as `common/traits`.
+        how: who wins by it.
+        certainty: how sure it is: `high`, `medium` or `low`.
+        decided: whether the game uses the winner alone. If not, both count or the game reports an
+            error, and the winner is the one that is listed first.
+        winner: the definition that the game uses.
+        loser: another definition of that name and kind.
         equal: whether both have the same content, without comments and blanks.
     """
 
     name: str
     kind: str
     rule: str
-    wins: Wins
+    how: Wins
     certainty: str
+    decided: bool
     winner: Place
     loser: Place
     equal: bool

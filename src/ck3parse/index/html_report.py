@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ck3parse.index.answers import MERGING, OUTCOMES, Conflict, Place
+from ck3parse.index.answers import OUTCOMES, Conflict, Place
 
 
 class RuleText(msgspec.Struct, frozen=True):
@@ -54,14 +54,15 @@ def html_report(
     rule_numbers = _Numbers()
 
     def place(of: Place) -> list[Any]:
-        return [source_numbers[of.source], of.file, of.line]
+        return [source_numbers[of.source], of.file or "replace_path in its descriptor", of.line]
 
     rows = [
         [
             each.name,
             kinds[each.kind],
             rule_numbers[each.rule, each.certainty],
-            outcomes[OUTCOMES[each.wins]],
+            outcomes[OUTCOMES[each.how]],
+            int(each.decided),
             int(each.equal),
             place(each.winner),
             place(each.loser),
@@ -80,7 +81,6 @@ def html_report(
             for name, certainty in rule_numbers.values
         ],
         "outcomes": outcomes.values,
-        "merging": [OUTCOMES[each] for each in MERGING],
         "conflicts": rows,
     }
     encoded = msgspec.json.encode(data).decode()

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from ck3parse.parser import parse_text
-from ck3parse.tree import Element, List, Root, TreeError, Value, source_text
+from ck3parse.tree import Element, List, Root, TreeError, Value
 
 Change = Literal["equal", "changed", "added", "removed", "moved"]
 """What became of an element: `changed` has another value or other children, `moved` is the same
@@ -86,20 +86,6 @@ class Row(msgspec.Struct, frozen=True):
     right_line: int | None
 
 
-def definition_text(data: bytes, start: int, end: int) -> str:
-    """Return the text of a definition.
-
-    Args:
-        data: the bytes of its file.
-        start: its first byte.
-        end: the byte after its last one.
-    """
-    encoding = None
-    if not data.startswith((b"\xff\xfe", b"\xfe\xff")) and not _is_utf8(data[start:end]):
-        encoding = "cp1252"
-    return source_text(data, (start, end), encoding)
-
-
 def compare(left: str, right: str, *, left_line: int = 1, right_line: int = 1) -> Difference:
     """Compare the texts of two definitions.
 
@@ -136,14 +122,6 @@ def rows(difference: Difference, *, context: int | None = 3) -> list[Row]:
     """
     found = list(_rows(difference, 0))
     return found if context is None else _folded(found, context)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _tree(text: str) -> Root:

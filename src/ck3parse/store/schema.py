@@ -4,7 +4,6 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files as package_files
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -38,6 +37,8 @@ _OF_VERSION_2 = re.compile(
 
 
 def _statements() -> list[str]:
+    from importlib.resources import files as package_files  # only a new store needs it
+
     schema = package_files("ck3parse.store").joinpath("store.sql").read_text("utf-8")
     statements, statement = [], ""
     for line in schema.splitlines(keepends=True):

@@ -1,0 +1,246 @@
+"""`ck3parse conflicts`: shows what the mods of a playset define twice, and who wins."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ck3parse.check.excerpt import printable, relative_path
+from ck3parse.check.sarif import sarif_location, sarif_log
+from ck3parse.cli import streams
+from ck3parse.cli.index_options import Asked, playset_options
+from ck3parse.errors import ExitCode, OutputError
+from ck3parse.extractors import ck3
+from ck3parse.index.answers import OUTCOMES, Conflict, Place, Wins
+from ck3parse.index.index import Index
+
+_COUNTED: dict[Wins, str] = {
+    "last": "overridden",
+    "first": "kept from the first",
+    "priority": "decided by priority",
+    "merge": "merged",
+    "error": "an error",
+    "file": "not overridden",
+    "replaced": "replaced as whole files",
+}
+
+
+@click.command(
+    name="conflicts",
+    epilog="""\b
+Examples:
+  ck3parse conflicts game/ mods/*                 what these mods, in this order, define twice
+  ck3parse conflicts --playset dlc_load.json      the launcher's playset
+  ck3parse conflicts --mod 'My mod' --kind trait  of the playset of the last run
+  ck3parse conflicts --html conflicts.html        a page to search
+  ck3parse conflicts --log 'logs/database_conflicts.log'   compare with the game
+
+\b
+Definitions with equal contents are only counted, and lists that the game merges are not
+shown: --all shows both, and what the game's own files define twice.
+
+\b
+Exit codes: 0 no conflict, or none that differs from the game's log, 1 some, 2 wrong usage,
+3 no broker or worker, 4 the output cannot be written, 130 interrupted, 141 the program that
+reads the output is gone.""",
+)
+@playset_options
+@click.option("--mod", metavar="MOD", help="Only conflicts of this mod, by its name.")
+@click.option("--kind", metavar="KIND", help="Only this kind, such as trait; file: whole files.")
+@click.option("--all", "everything", is_flag=True, help="Also equal and merging definitions.")
+@click.option("--json", "as_json", is_flag=True, help="Print the conflicts as JSON.")
+@click.option("--sarif", "as_sarif", is_flag=True, help="Print the conflicts as SARIF 2.1.0.")
+@click.option(
+    "--html",
+    "html_file",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the conflicts as a page that can be searched, which needs no network.",
+)
+@click.option(
+    "--log",
+    "log_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Compare the winners with database_conflicts.log, which the game wrote.",
+)
+def command(
+    mod: str | None,
+    kind: str | None,
+    everything: bool,
+    as_json: bool,
+    as_sarif: bool,
+    html_file: Path | None,
+    log_file: Path | None,
+    asked: Asked,
+) -> None:
+    """Show what the mods of a playset define twice, who wins, and by which rule."""
+    if sum([as_json, as_sarif, log_file is not None]) > 1 and (as_sarif or not as_json):
+        raise click.UsageError("--json, --sarif and --log: give one, or --log with --json")
+    with asked.opened() as index:
+        if log_file:
+            if mod or kind or everything or html_file:
+                raise click.UsageError("--log compares all winners: leave out the other options")
+            _compare_with_log(index, log_file, as_json=as_json)
+            return
+        found = index.conflicts(mod, kind, all=everything)
+        shown = [each for each in found if everything or not each.equal]
+        equal = sum(each.equal for each in found)
+        if html_file:
+            _write_html(html_file, found, index)
+        if as_json:
+            streams.write_json({"conflicts": shown, "equal": equal})
+        elif as_sarif:
+            streams.write_bytes(streams.ascii_json(_sarif(shown)))
+        elif not html_file:
+            _show(shown)
+    streams.say(_summary(shown, 0 if everything else equal))
+    if html_file:
+        streams.say(f"written to {html_file}")
+    if shown:
+        sys.exit(ExitCode.SOME_FAILED)
+
+
+def _show(conflicts: Sequence[Conflict]) -> None:
+    for (winner, loser), pair in groupby(conflicts, lambda c: (c.winner.source, c.loser.source)):
+        of_pair = list(pair)
+        head = f"twice in {winner}" if winner == loser else f"{winner} over {loser}"
+        streams.write(f"{streams.bold(printable(head))} ({len(of_pair):,})")
+        for _, group in groupby(sorted(of_pair, key=_rule), _rule):
+            of_rule = list(group)
+            first = of_rule[0]
+            certainty = f"rule {first.rule}, certainty {first.certainty}"
+            streams.write(f"  {first.kind}: {OUTCOMES[first.how]} ({certainty})")
+            width = min(40, max(len(each.name) for each in of_rule))
+            for each in of_rule:
+                between = "over" if each.decided else "and"
+                places = f"  {_place(each.winner)} {between} {_place(each.loser)}"
+                name = printable(each.name)
+                line = f"    {name}" if each.kind == "file" else f"    {name:{width}}"
+                line += "" if each.kind == "file" else streams.dim(printable(places))
+                streams.write(line + ("  (equal)" if each.equal else ""))
+        streams.write("")
+
+
+def _rule(conflict: Conflict) -> tuple[str, str]:
+    return conflict.kind, conflict.rule
+
+
+def _place(place: Place) -> str:
+    return f"{place.file}:{place.line}"
+
+
+def _summary(shown: Sequence[Conflict], equal_left_out: int) -> str:
+    more = f"; {equal_left_out:,} with equal contents (--all shows them)" if equal_left_out else ""
+    if not shown:
+        return f"no conflicts{more}"
+    hows = Counter(each.how for each in shown)
+    parts = ", ".join(f"{count:,} {_COUNTED[how]}" for how, count in hows.most_common())
+    return f"{len(shown):,} conflict{'s' * (len(shown) != 1)}: {parts}{more}"
+
+
+def _sarif(conflicts: Sequence[Conflict]) -> str:
+    rules: dict[str, dict[str, Any]] = {}
+    results = []
+    for each in conflicts:
+        rules.setdefault(
+            each.rule,
+            {
+                "id": each.rule,
+                "shortDescription": {"text": f"{each.kind}: {OUTCOMES[each.how]}"},
+                "properties": {"certainty": each.certainty},
+                "defaultConfiguration": {"level": _level(each)},
+            },
+        )
+        between = "overrides" if each.decided else "is defined again beside"
+        if each.how == "replaced":
+            text = f"{each.winner.source} replaces the file {each.name} of {each.loser.source}"
+        else:
+            mods = f"{each.winner.source} {between} that of {each.loser.source}"
+            text = f"{each.kind} {each.name} of {mods}"
+        text += f": {OUTCOMES[each.how]}"
+        here, there = _location(each.winner), _location(each.loser)
+        result: dict[str, Any] = {"ruleId": each.rule, "level": _level(each)}
+        result["message"] = {"text": text}
+        result["locations"] = [here or there]
+        if here and there:
+            result["relatedLocations"] = [{**there, "message": {"text": str(each.loser)}}]
+        results.append(result)
+    return sarif_log(list(rules.values()), results)
+
+
+def _level(conflict: Conflict) -> str:
+    return "warning" if conflict.how in ("error", "file") else "note"
+
+
+def _location(place: Place) -> dict[str, Any]:
+    if not place.path:
+        return {}
+    path = relative_path(place.path).replace(os.sep, "/")
+    return sarif_location(path, {"startLine": place.line} if place.line else None)
+
+
+def _write_html(path: Path, conflicts: Sequence[Conflict], index: Index) -> None:
+    from ck3parse.index.html_report import RuleText, html_report
+
+    sources = [source.name for source in index.sources()]
+    today = date.today()  # noqa: DTZ011  (the day where the user is)
+    page = html_report(
+        conflicts,
+        title=f"Conflicts of {len(sources):,} mod{'s' * (len(sources) != 1)}",
+        about=f"Made by ck3parse on {today.day} {today:%B %Y} from {index.file_count():,} files of"
+        f" {', '.join(sources)}.",
+        sources=sources,
+        rules=[RuleText(rule.id, rule.certainty, rule.source, rule.note) for rule in ck3.rules()],
+    )
+    try:
+        path.write_text(page, "utf-8", newline="\n")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _compare_with_log(index: Index, log: Path, *, as_json: bool) -> None:
+    from ck3parse.index.game_log import Overridden, compare, read_log
+
+    entries = read_log(log)
+    decided = [
+        each
+        for each in index.conflicts(all=True)
+        if each.decided and each.how not in ("replaced", "merge")
+    ]
+    mine = {
+        Overridden(each.name, each.kind, each.rule, each.winner.file, each.winner.line): None
+        for each in decided
+    }
+    compared = compare(entries, list(mine), index.relpaths())
+    counts: dict[str, Counter[str]] = {}
+    for each in compared:
+        counts.setdefault(each.rule, Counter())[each.verdict] += 1
+    differences = [each for each in compared if each.verdict != "agrees"]
+    if as_json:
+        streams.write_json({"rules": counts, "differences": differences})
+    else:
+        for rule, verdicts in sorted(counts.items()):
+            told = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))
+            streams.write(f"{streams.bold(printable(rule))}: {told}")
+            for each in differences:
+                if each.rule == rule:
+                    streams.write(
+                        printable(f"    {each.name}: {_told(each.in_log, each.in_index)}")
+                    )
+    agreed = len(compared) - len(differences)
+    streams.say(f"{agreed:,} agree with the game's log, {len(differences):,} differ")
+    if differences:
+        sys.exit(ExitCode.SOME_FAILED)
+
+
+def _told(in_log: tuple[str, int] | None, in_index: tuple[str, int] | None) -> str:
+    logged = f"{in_log[0]}:{in_log[1]}" if in_log else "nothing"
+    mine = f"{in_index[0]}:{in_index[1]}" if in_index else "nothing"
+    return f"the log has {logged}, the index {mine}"

@@ -1,0 +1,416 @@
+"""`Index`: questions about the playset of a store, answered from the store's views.
+
+The store is opened for reading only, so that answers do not wait for a run that writes it.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from ck3parse.errors import StoreError, UsageError
+from ck3parse.files.reading import CannotReadError, read_script
+from ck3parse.index.answers import Conflict, Definition, Place, Use
+from ck3parse.index.file_text import line_of
+from ck3parse.store.schema import SCHEMA_VERSION
+
+MANY_NAMES = 1_000
+"""How many names of a pattern are returned, unless more are asked for."""
+
+_FEW_CANDIDATES = 20_000
+"""How many names are compared with one that does not exist: half a second."""
+
+_ALIKE = 0.7
+"""How much of two names must agree for one to be suggested in place of the other."""
+
+
+class Source(NamedTuple):
+    """A mod, the game, or a folder of a playset.
+
+    Attributes:
+        name: its name.
+        kind: `game`, `mod` or `folder`.
+        path: its absolute path.
+    """
+
+    name: str
+    kind: str
+    path: str
+
+
+class Index:
+    """The index of the playset that a store has.
+
+    It is a context manager that closes the store.
+
+    Args:
+        store: the store, which `ck3parse run --index` wrote.
+
+    Raises:
+        StoreError: there is no such store, it cannot be read, or another version of ck3parse wrote
+            it.
+    """
+
+    def __init__(self, store: str | os.PathLike[str] = "ck3parse.sqlite") -> None:
+        path = Path(store)
+        if not path.is_file():
+            raise StoreError(
+                f"there is no store {path}: make one with `ck3parse run --index PATH... --out"
+                f" {path}`, or name another with --store"
+            )
+        self._path = path
+        try:
+            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+            try:
+                version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            except BaseException:
+                self._db.close()
+                raise
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
+        if version != SCHEMA_VERSION:
+            self._db.close()
+            raise StoreError(
+                f"the store {path} has the schema {version}, and this ck3parse reads"
+                f" {SCHEMA_VERSION}: "
+                + (
+                    "run `ck3parse run --index` into it again, which upgrades it"
+                    if version < SCHEMA_VERSION
+                    else "upgrade ck3parse"
+                )
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store."""
+        self._db.close()
+
+    def sources(self) -> list[Source]:
+        """Return the game, mods and folders of the playset, in load order.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        rows = self._rows("SELECT name, kind, path FROM playset_sources ORDER BY position")
+        return [Source(*row) for row in rows]
+
+    def file_count(self) -> int:
+        """Return how many files the playset has.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        ((count,),) = self._rows("SELECT count(*) FROM playset_files")
+        return int(count)
+
+    def relpaths(self) -> set[str]:
+        """Return the paths of all files of the playset, relative to the roots of their sources.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return {path for (path,) in self._rows("SELECT DISTINCT relpath FROM playset_files")}
+
+    def definitions(self, name: str, kind: str | None = None) -> list[Definition]:
+        """Return where a name is defined, in the order in which the game reads it.
+
+        Args:
+            name: the name, in upper and lower case as it is defined.
+            kind: only definitions of this kind, such as `trait`.
+
+        Returns:
+            Definitions in effect in the order in which they are read, kind by kind, and then those
+            in files that the game does not read.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        rows = self._rows(
+            "SELECT name, kind, source, relpath, file, line, start_byte, end_byte, in_effect,"
+            " in_effect AND (wins = 'merge' OR (file_id, start_byte) IN"
+            "  (SELECT file_id, start_byte FROM winners WHERE name = ?1 AND decided)),"
+            " rule, wins, certainty"
+            " FROM definitions WHERE name = ?1 AND kind = coalesce(?2, kind)"
+            " ORDER BY kind, in_effect DESC, read_order, position, start_byte",
+            [name, kind],
+        )
+        return [_definition(*row) for row in rows]
+
+    def winner(self, name: str, kind: str) -> Definition | None:
+        """Return the definition that the game uses.
+
+        Args:
+            name: the name.
+            kind: what it names, such as `trait`.
+
+        Returns:
+            The definition. Of several that all count, the one that is read last. `None` if the name
+            is not defined, or if several definitions are an error.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        winners = [each for each in self.definitions(name, kind) if each.wins]
+        return winners[-1] if winners else None
+
+    def uses(self, name: str, *, max_bytes: int = 1 << 30) -> list[Use]:
+        """Return every place where a name stands, read again from the files.
+
+        Args:
+            name: the name, in upper or lower case.
+            max_bytes: larger files are not read.
+
+        Returns:
+            The places, by source in load order, file and place, with those where it is defined.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from ck3parse.extractors.places import places
+
+        word = "".join(chr(ord(each) + 32) if "A" <= each <= "Z" else each for each in name)
+        starts = {
+            (path, start)
+            for path, start in self._rows(
+                "SELECT file, start_byte FROM definitions WHERE name = ?", [name]
+            )
+        }
+        files = self._rows(
+            "SELECT DISTINCT playset_files.position, uses.source, uses.relpath, file FROM uses"
+            " JOIN playset_files USING (file_id) WHERE uses.name = ? ORDER BY 1, 3",
+            [word],
+        )
+        found = []
+        for _, source, relpath, path in files:
+            try:
+                data = read_script(path, max_bytes=max_bytes)
+            except CannotReadError:  # it is gone since the index was made
+                continue
+            for start, end, line, column, role in places(data, name, relpath):
+                text = line_of(data, start, line)
+                defines = (path, start) in starts
+                found.append(
+                    Use(name, source, relpath, path, line, column, start, end, role, defines, text)
+                )
+        return found
+
+    def conflicts(
+        self,
+        mod: str | None = None,
+        kind: str | None = None,
+        *,
+        all: bool = False,  # noqa: A002
+    ) -> list[Conflict]:
+        """Return what is defined twice, and which files are replaced.
+
+        Args:
+            mod: only conflicts of this source, by name, in upper or lower case.
+            kind: only those of this kind, such as `trait`; `file` for replaced files.
+            all: also definitions that merge and those that the game itself repeats.
+
+        Returns:
+            By the position of the winner and the loser in load order, the last first; then by kind
+            and name. Those with equal contents are among them, marked.
+
+        Raises:
+            StoreError: the store cannot be read.
+            UsageError: the playset has no such source or no such kind.
+        """
+        sources = self.sources()
+        self._check(mod, kind, sources)
+        files = _Files(sources)
+        found = []
+        if kind != "file":
+            rows = self._rows(
+                "SELECT name, kind, rule, wins, certainty, decided AND wins <> 'merge',"
+                " winner_source, winner_file, winner_line, loser_source, loser_file, loser_line,"
+                " equal FROM overlaps WHERE kind = coalesce(?, kind) AND (? OR wins <> 'merge')",
+                [kind, all],
+            )
+            for *decision, decided, source, path, line, lost, lost_path, lost_line, equal in rows:
+                winner = Place(source, files[path], path, line)
+                loser = Place(lost, files[lost_path], lost_path, lost_line)
+                found.append(_conflict(decision, decided, winner, loser, equal))
+        if kind in (None, "file"):
+            rows = self._rows(
+                "SELECT relpath, by_source, by_file, source, file, equal FROM replaced_files"
+            )
+            for relpath, source, path, lost, lost_path, equal in rows:
+                rule = "same path" if path else "replace_path"
+                winner = Place(source, relpath if path else "", path or "", 0)
+                loser = Place(lost, relpath, lost_path, 0)
+                decision = [relpath, "file", rule, "replaced", "high"]
+                found.append(_conflict(decision, True, winner, loser, path and equal))
+        games = {source.name for source in sources if source.kind == "game"}
+        positions = {source.name: number for number, source in enumerate(sources)}
+        wanted = mod.casefold() if mod is not None else None
+        kept = [
+            each
+            for each in found
+            if wanted is None
+            or wanted in (each.winner.source.casefold(), each.loser.source.casefold())
+            if all or not (each.winner.source == each.loser.source and each.loser.source in games)
+        ]
+        return sorted(
+            kept,
+            key=lambda each: (
+                -positions[each.winner.source],
+                -positions[each.loser.source],
+                each.kind,
+                each.name,
+                each.loser.path,
+                each.loser.line,
+            ),
+        )
+
+    def names(self, pattern: str, kind: str | None = None, *, limit: int = MANY_NAMES) -> list[str]:
+        """Return the defined names that a pattern matches.
+
+        Args:
+            pattern: `*` stands for any text, `?` for one character, `[ab]` for one of some.
+            kind: only names of this kind.
+            limit: how many to return at most.
+
+        Returns:
+            The names, sorted.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        # Two steps: the second needs a join for each definition.
+        rows = self._rows(
+            "SELECT name FROM"
+            " (SELECT DISTINCT name FROM definition_rows WHERE name GLOB ?) AS found"
+            " WHERE EXISTS (SELECT 1 FROM definition_rows AS d"
+            "  JOIN definition_kinds USING (kind_id) JOIN indexed_files USING (content_id)"
+            "  JOIN playset_files USING (file_id)"
+            "  WHERE d.name = found.name AND kind = coalesce(?, kind))"
+            " ORDER BY name LIMIT ?",
+            [pattern, kind, limit],
+        )
+        return [name for (name,) in rows]
+
+    def kinds(self) -> list[str]:
+        """Return the kinds that have a definition.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        return [
+            kind for (kind,) in self._rows("SELECT DISTINCT kind FROM definition_kinds ORDER BY 1")
+        ]
+
+    def similar(self, name: str, *, count: int = 5) -> list[str]:
+        """Return defined names that one may have meant by a name that does not exist.
+
+        Args:
+            name: the name.
+            count: how many to return at most.
+
+        Returns:
+            The most similar first.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from difflib import SequenceMatcher
+
+        wanted = name.lower()
+        # A few mistakes leave one of four parts as it is.
+        size = max(3, -(-len(wanted) // 4))
+        parts = [wanted[at : at + size] for at in range(0, len(wanted), size)]
+        parts = [part for part in parts if len(part) > 2] or [wanted]
+        rows = self._rows(
+            "SELECT DISTINCT name FROM definition_rows WHERE length(name) BETWEEN ? AND ?"
+            " AND (instr(lower(name), ?) OR instr(lower(name), ?) OR instr(lower(name), ?)"
+            "  OR instr(lower(name), ?)) LIMIT ?",
+            [len(wanted) // 2, len(wanted) * 2, *(parts * 4)[:4], _FEW_CANDIDATES],
+        )
+        matcher = SequenceMatcher(autojunk=False)
+        matcher.set_seq2(wanted)
+        ranked = []
+        for (candidate,) in rows:
+            matcher.set_seq1(candidate.lower())
+            if matcher.real_quick_ratio() < _ALIKE or matcher.quick_ratio() < _ALIKE:
+                continue
+            if (alike := matcher.ratio()) >= _ALIKE:
+                ranked.append((-alike, candidate))
+        # The store may have contents that no file has any more.
+        existing = (each for _, each in sorted(ranked) if self.definitions(each))
+        return list(islice(existing, count))
+
+    def _check(self, mod: str | None, kind: str | None, sources: Sequence[Source]) -> None:
+        names = [source.name for source in sources]
+        if mod is not None and mod.casefold() not in {name.casefold() for name in names}:
+            raise UsageError(
+                f"the playset has no mod {mod!r}: it has {', '.join(map(repr, names)) or 'none'}"
+            )
+        if kind is not None and kind != "file" and kind not in (kinds := self.kinds()):
+            from difflib import get_close_matches
+
+            close = get_close_matches(kind, kinds)
+            raise UsageError(
+                f"the playset defines nothing of the kind {kind!r}: "
+                + (
+                    f"did you mean {' or '.join(close)}?"
+                    if close
+                    else "`ck3parse find NAME` shows kinds"
+                )
+            )
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        try:
+            yield from self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: sqlite3.Error) -> StoreError:
+        return StoreError(
+            f"the store {self._path} cannot be read ({error}): name another with --store, or make"
+            " it again with `ck3parse run --index`"
+        )
+
+
+def _definition(*values: Any) -> Definition:
+    *place, in_effect, wins, rule, how, certainty = values
+    name, kind, source, relpath, path, line, start, end = place
+    return Definition(
+        name, kind, source, relpath, path, line, start, end,
+        bool(in_effect), bool(wins), rule, how, certainty,
+    )  # fmt: skip
+
+
+def _conflict(
+    decision: list[Any], decided: Any, winner: Place, loser: Place, equal: Any
+) -> Conflict:
+    name, kind, rule, how, certainty = decision
+    return Conflict(name, kind, rule, how, certainty, bool(decided), winner, loser, bool(equal))
+
+
+class _Files(dict[str, str]):
+    """The paths of files relative to the roots of their sources, by absolute path."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        super().__init__()
+        # The root of a mod inside of another folder comes first.
+        roots = sorted((source.path.replace(os.sep, "/") for source in sources), key=len)
+        self._roots = [root.rstrip("/") + "/" for root in reversed(roots)]
+
+    def __missing__(self, path: str) -> str:
+        name = path.replace(os.sep, "/")
+        root = next((root for root in self._roots if name.startswith(root)), "")
+        self[path] = relative = name.removeprefix(root)
+        return relative

@@ -10,7 +10,7 @@ arguments make the same inputs. The first difference is made small, printed and 
 With the mode `rows`, sources are parsed strictly, and the rows of the extractor `qbuilder/1` are
 compared too. With the mode `ck3`, sources are parsed in that dialect, also as Windows-1252 and
 UTF-16. With the mode `index`, the rows of the extractor `ck3/1` are compared, and the places of one
-of its words.
+of its words. With the mode `localization`, sources are localization files, real ones `*.yml`.
 """
 
 import argparse
@@ -26,6 +26,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from ck3parse.localization import reference as localization_reference
+from ck3parse.localization.scan import MAX_FAULTS, Scan
 from ck3parse.messages import Mode
 from ck3parse.parser import DEFAULT_MAX_DEPTH, ParseOutcome, reference
 
@@ -33,7 +35,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from contract.rows import Rows, index_of, rows_of
 
-ComparedMode = Mode | Literal["rows", "ck3", "index"]
+ComparedMode = Mode | Literal["rows", "ck3", "index", "localization"]
 
 CK3_TOKENS = [
     *(
@@ -89,6 +91,7 @@ INDEX_PATHS = (
     *("common/coat_of_arms/template_lists/f.txt", "history/characters/f.txt", "f.txt"),
     'common/\u00e9"\ud800/f.txt',
 )
+LOCALIZATION: dict[str, list[str]] = _TOKENS["localization"]
 NO_ROWS = b'{"symbols":[],"refs":[]}'
 NAMES = ("f.txt", "common/é 😀.txt", 'a"\\\n\x7f\udc80')
 TOKEN = re.compile(r'"[^"\n]*"|[\w.|&\':/%-]+|\s+|.', re.DOTALL)
@@ -103,10 +106,12 @@ class Case(NamedTuple):
     mode: ComparedMode = "strict"
     relpath: str = ""
 
-    def outcomes(self) -> tuple[Rows, Rows]:
+    def outcomes(self) -> tuple[Rows, Rows] | tuple[Scan, Scan]:
         """Return the outcomes of the native parser and of the reference, with rows if compared."""
         from ck3parse.parser import native  # the inputs are of use where it is not built
 
+        if self.mode == "localization":
+            return self.scans()
         name, depth = self.name, self.max_depth
         if self.mode == "rows":
             return (
@@ -137,6 +142,17 @@ class Case(NamedTuple):
         """Return the rows of `ck3/1` and places as an outcome."""
         rows, places = index_of(parser, self.source, self.relpath, self.max_depth)
         return ParseOutcome(True, repr(places).encode()), rows
+
+    def scans(self) -> tuple[Scan, Scan]:
+        """Return what the parsers of localization files find, without parts for a shallow case."""
+        from ck3parse.localization import native
+
+        data = self.source if isinstance(self.source, bytes) else self.source.encode()
+        parts = self.max_depth == DEFAULT_MAX_DEPTH
+        return (
+            native.scan(data, parts=parts, max_faults=MAX_FAULTS),
+            localization_reference.scan(data, parts=parts, max_faults=MAX_FAULTS),
+        )
 
     def without(self, start: int, end: int) -> "Case":
         """Return this case without a part of its source."""
@@ -176,8 +192,12 @@ class Inputs:
         extra = {"rows": ROW_KEYS, "ck3": CK3_TOKENS, "index": INDEX_TOKENS}.get(mode, [])
         self.paths = {"rows": ROW_PATHS, "index": INDEX_PATHS}.get(mode, ("",))
         self.keys, self.all_tokens = KEYS + 3 * extra, TOKENS + 3 * extra
+        if mode == "localization":
+            self.all_tokens = [token for tokens in LOCALIZATION.values() for token in tokens]
         # Only what parses has rows.
         self.levels, self.often_valid = (8, 0.8) if extra else (3, 0.4)
+        if mode == "localization":
+            self.often_valid = 0.9
 
     def __iter__(self) -> Iterator[Case]:
         makers: list[Callable[[], Iterator[bytes | str]]] = [
@@ -295,9 +315,32 @@ class Inputs:
             yield data[:end]
 
 
-def real_lines(folders: list[Path], seed: int) -> list[bytes]:
+class LocalizationInputs(Inputs):
+    """An endless source of localization files."""
+
+    def either(self, text: str) -> bytes | str:
+        """Return a text as the content of a file, usually with a byte order mark."""
+        marks = self.random.choice(("\ufeff", "\ufeff", "\ufeff", "", "\ufeff\ufeff"))
+        if self.random.random() < 0.005:
+            return (marks + text).encode("utf-16-le")
+        return (marks + text).encode()
+
+    def element(self, depth: int) -> str:
+        """Return a line that is usually an entry; the depth does not matter."""
+        del depth
+        choice, few = self.random.choice, self.random.random
+        if few() < 0.15:
+            return choice(LOCALIZATION["lines"]) + choice(LOCALIZATION["line_ends"])
+        key = "".join(choice(LOCALIZATION["keys"]) for _ in range(self.random.randrange(1, 3)))
+        colon, quote = choice(LOCALIZATION["colons"]), choice(LOCALIZATION["quotes"])
+        text = "".join(choice(LOCALIZATION["texts"]) for _ in range(self.random.randrange(6)))
+        end = choice(LOCALIZATION["ends"]) + choice(LOCALIZATION["line_ends"])
+        return f"{choice(LOCALIZATION['blanks'])}{key}{colon}{quote}{text}{end}"
+
+
+def real_lines(folders: list[Path], seed: int, suffix: str = ".txt") -> list[bytes]:
     """Return lines of real files; of some of the files if there are too many lines to keep."""
-    found = (path for folder in folders for path in folder.rglob("*.txt"))
+    found = (path for folder in folders for path in folder.rglob(f"*{suffix}"))
     paths = sorted(path for path in found if path.is_file())
     random.Random(seed).shuffle(paths)
     lines: list[bytes] = []
@@ -306,6 +349,19 @@ def real_lines(folders: list[Path], seed: int) -> list[bytes]:
         if len(lines) > SNIPPETS_READ:
             break
     return lines
+
+
+def inputs_of(mode: ComparedMode, seed: str, lines: list[bytes]) -> Inputs:
+    """Return the inputs of a mode."""
+    return (LocalizationInputs if mode == "localization" else Inputs)(seed, lines, mode)
+
+
+def kind_of(found: Rows | Scan) -> str:
+    """Return what kind of outcome this is."""
+    if isinstance(found, Scan):
+        return f"with{'' if found.entry_count else 'out'} entries"
+    outcome, rows = found
+    return "parsed with rows" if rows and rows != NO_ROWS else outcome.error_type or "parsed"
 
 
 def compare(
@@ -319,15 +375,12 @@ def compare(
 ) -> None:
     """Compare `count` inputs, and report the number of each kind of outcome."""
     done: Counter[str] = Counter()
-    for number, case in enumerate(Inputs(f"{seed}/{process}", lines, mode), 1):
+    for number, case in enumerate(inputs_of(mode, f"{seed}/{process}", lines), 1):
         ours, theirs = case.outcomes()
         if ours != theirs:
             counts.put(case)
             return
-        outcome, rows = ours
-        done[
-            "parsed with rows" if rows and rows != NO_ROWS else outcome.error_type or "parsed"
-        ] += 1
+        done[kind_of(ours)] += 1
         if number % REPORT_EVERY == 0 or number == count:
             counts.put(done)
             done = Counter()
@@ -342,16 +395,16 @@ def arguments() -> argparse.Namespace:
     options.add_argument("--count", type=int, default=100_000, help="inputs in all")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--processes", type=int, default=2)
-    options.add_argument(
-        "--mode", choices=["strict", "recover", "rows", "ck3", "index"], default="strict"
-    )
+    modes = ["strict", "recover", "rows", "ck3", "index", "localization"]
+    options.add_argument("--mode", choices=modes, default="strict")
     return options.parse_args()
 
 
 def main() -> int:
     """Compare, print the counts, and return 1 at a difference, else 0."""
     given = arguments()
-    lines = real_lines([FIXTURES, *given.folders], given.seed)
+    suffix = ".yml" if given.mode == "localization" else ".txt"
+    lines = real_lines([FIXTURES, *given.folders], given.seed, suffix)
     start = time.monotonic()
     counts: multiprocessing.SimpleQueue[Counter[str] | Case] = multiprocessing.SimpleQueue()
     share = -(-given.count // given.processes)

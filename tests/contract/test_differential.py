@@ -6,16 +6,17 @@ import pytest
 
 pytest.importorskip("ck3parse.parser._native", reason="the native parser is not built")
 
-from contract.differential import FIXTURES, ComparedMode, Inputs, real_lines
+from contract.differential import FIXTURES, ComparedMode, inputs_of, real_lines
 
 SEED = 19
 COUNT = 6_000
 
 
-@pytest.mark.parametrize("mode", ["strict", "recover", "rows", "ck3", "index"])
+@pytest.mark.parametrize("mode", ["strict", "recover", "rows", "ck3", "index", "localization"])
 def test_the_parsers_agree(mode: ComparedMode) -> None:
     """Issue 19, line 0."""
-    inputs = Inputs(str(SEED), real_lines([FIXTURES], SEED), mode)
+    suffix = ".yml" if mode == "localization" else ".txt"
+    inputs = inputs_of(mode, str(SEED), real_lines([FIXTURES], SEED, suffix))
 
     different = next((case for case in islice(inputs, COUNT) if case.differs()), None)
 

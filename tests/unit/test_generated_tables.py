@@ -34,6 +34,10 @@ def test_extractor_tables_are_up_to_date() -> None:
     assert out_of_date(script("make_extractor_tables")) == []
 
 
+def test_localization_tables_are_up_to_date() -> None:
+    assert out_of_date(script("make_localization_tables")) == []
+
+
 def test_unicode_tables_are_up_to_date() -> None:
     module = script("make_unicode_tables")
     if unicodedata.unidata_version != module.PINNED:

@@ -14,6 +14,8 @@ mod error;
 mod grammar_tables;
 pub mod index;
 mod index_tables;
+pub mod localization;
+mod localization_tables;
 mod parser;
 mod place;
 mod qbuilder;

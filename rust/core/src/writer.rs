@@ -388,7 +388,11 @@ impl<'b> Writer<'b> {
             at = plain_run(text, at, b'"');
             match text.get(at) {
                 None => break,
-                Some(0x7f..) => at += 1,
+                Some(0x7f..) => {
+                    while text.get(at).is_some_and(|&byte| byte >= 0x7f) {
+                        at += 1;
+                    }
+                }
                 Some(_) => {
                     if at > from {
                         self.raw(&text[from..at]);

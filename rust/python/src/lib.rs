@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use ck3parse_core::{
     Ast, Buffer, Dialect, Error, Options, OutOfMemory, Recovered, ReportedFault, ck3, index,
+    localization,
 };
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
@@ -45,6 +46,19 @@ type Recovery<'py> = (
     Vec<Fault<'py>>,
     usize,
     Option<Fault<'py>>,
+);
+
+/// A fault of a localization file: kind, line, column, end column and what its message names.
+type LocalizationFault = (u8, u64, u64, u64, String);
+
+/// The entries' JSON, their number, the header's language and line, the first faults, and the number of
+/// all of them.
+type Localization<'py> = (
+    Bound<'py, PyBytes>,
+    u64,
+    Option<(String, u64)>,
+    Vec<LocalizationFault>,
+    u64,
 );
 
 #[pymodule]
@@ -211,6 +225,31 @@ mod _native {
             comments,
         };
         recover(py, |buffer| ck3::parse(data, options, buffer))
+    }
+
+    /// Read the content of a localization file: its entries, and its first `max_faults` faults.
+    #[pyfunction]
+    fn scan_localization<'py>(
+        py: Python<'py>,
+        data: &[u8],
+        parts: bool,
+        max_faults: usize,
+    ) -> PyResult<Localization<'py>> {
+        with_buffer(|buffer| {
+            let scan = || py.detach(move || localization::scan(data, parts, max_faults, buffer));
+            let scanned = catch_unwind(AssertUnwindSafe(scan)).map_err(out_of_memory)?;
+            let faults = scanned.faults.into_iter().map(|fault| {
+                let place = (fault.line, fault.column, fault.end_column);
+                (fault.kind as u8, place.0, place.1, place.2, fault.found)
+            });
+            Ok((
+                bytes(py, scanned.json)?,
+                scanned.entry_count,
+                scanned.header,
+                faults.collect(),
+                scanned.fault_count,
+            ))
+        })
     }
 }
 

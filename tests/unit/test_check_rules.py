@@ -37,7 +37,8 @@ def test_an_example_has_what_it_is_for_and_is_set_right(code: str) -> None:
     check = Check(settings, parser_in_use(), select_codes(["ALL"], [], []))
 
     def codes_of(text: str) -> list[str]:
-        checked = check.check_bytes(b"\xef\xbb\xbf" + text.encode(), "a.txt")
+        name = "a_l_english.yml" if code.startswith("CK3-L") else "a.txt"
+        checked = check.check_bytes(b"\xef\xbb\xbf" + text.encode(), name)
         return [diagnostic.code for diagnostic in checked.diagnostics]
 
     assert codes_of(RULES[code].bad) == [code]
@@ -50,7 +51,7 @@ def test_the_page_has_each_warning_and_the_examples_of_the_dialect_ck3() -> None
     assert warnings == [
         (code.removeprefix("CK3-"), "on" if rule.on else "off")
         for code, rule in sorted(RULES.items())
-        if rule.severity == "warning"
+        if rule.severity == "warning" and not code.startswith("CK3-L")
     ]
     examples = re.findall(r"^\| ([EW]\d+) \| `(.*?)`.* \| `(.*)` \|$", page, re.MULTILINE)
     assert examples == [

@@ -4,6 +4,7 @@
 //! `src/ck3parse/localization/reference.py`, byte by byte.
 
 mod characters;
+mod hash;
 mod parts;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use memchr::{memchr2, memrchr};
 pub use crate::localization_tables::FaultKind;
 use crate::localization_tables::NUMBER_DIGITS;
 use crate::writer::{Buffer, Writer};
+pub use hash::key_hash;
 
 use characters::{blank_end, key_end};
 use parts::Parts;

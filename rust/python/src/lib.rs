@@ -227,6 +227,14 @@ mod _native {
         recover(py, |buffer| ck3::parse(data, options, buffer))
     }
 
+    /// Return the hash by which the game finds the text of each key.
+    #[pyfunction]
+    fn key_hashes(keys: Vec<String>) -> Vec<u32> {
+        let keys = keys.iter();
+        keys.map(|key| localization::key_hash(key.as_bytes()))
+            .collect()
+    }
+
     /// Read the content of a localization file: its entries, and its first `max_faults` faults.
     #[pyfunction]
     fn scan_localization<'py>(

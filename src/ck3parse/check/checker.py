@@ -9,8 +9,9 @@ import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ck3parse.check.rules import RULES
 from ck3parse.check.rules.prose import NOT_SCRIPT
@@ -20,6 +21,7 @@ from ck3parse.check.suppression import without_false, without_suppressed
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType, StoreError
 from ck3parse.files.mod_root import ModRoots, top_for_file
+from ck3parse.files.patterns import is_localization
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, walk
 from ck3parse.messages import Diagnostic, ParseResult
@@ -27,6 +29,9 @@ from ck3parse.parser import ParseOutcome, Parser
 from ck3parse.parser.outcome import fill_result
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.store import Store
+
+if TYPE_CHECKING:
+    from ck3parse.check.localization import GameTexts
 
 CHECK_VERSION = 4
 """Increase it when a rule's function changes what it finds: older diagnostics are then ignored."""
@@ -49,12 +54,27 @@ class Check:
         settings: for the limits and the dialect; `ck3` if they name none.
         parser: the parser to use.
         codes: the codes to report.
+        game: the folder of the game, whose texts those of mods may name.
+
+    Raises:
+        UsageError: the folder of the game does not exist.
     """
 
-    def __init__(self, settings: Settings, parser: Parser, codes: frozenset[str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        parser: Parser,
+        codes: frozenset[str],
+        game: str | None = None,
+    ) -> None:
         self._settings = settings
         self._parser = parser
         self._codes = codes
+        self._game: GameTexts | None = None
+        if game:
+            from ck3parse.check.localization import read_game
+
+            self._game = read_game(game, max_bytes=settings.max_file_bytes)
         self._dialect = settings.dialect or parser.newest_dialect
         # Rules that are on by default are always run, so that selecting fewer of them later finds
         # their results in the cache.
@@ -76,7 +96,14 @@ class Check:
             data: the bytes.
             path: where they are, or would be.
         """
-        place = _Places().of(os.path.abspath(path))
+        places = _Places()
+        if is_localization(path):
+            from ck3parse.check.localization import GivenFile, check_texts
+
+            absolute = os.path.abspath(path)
+            given = GivenFile(absolute, *places.root_of(absolute), data)
+            return Checked(path, check_texts([given], self._codes, self._game)[absolute])
+        place = places.of(os.path.abspath(path))
         return self._selected(path, place, self._parse(data, place.path).diagnostics)
 
     def check_paths(
@@ -106,7 +133,9 @@ class Check:
             StoreError: the store cannot be written.
         """
         limit = self._settings.max_file_bytes
-        plan = make_plan(paths, store, include=include, exclude=exclude, max_bytes=limit)
+        plan = make_plan(
+            paths, store, include=include, exclude=exclude, max_bytes=limit, localization=True
+        )
         plan.record_known(store)
         places = _Places(paths)
         checked = [
@@ -135,6 +164,7 @@ class Check:
             self._selected(found.path, places.of(found.path), known[found.root].get(found.name, []))
             for found in settled
         ]
+        checked += self._check_texts(plan.localization, places)
         return sorted(checked, key=lambda each: each.path.split(os.sep))
 
     def check_changed(
@@ -161,12 +191,41 @@ class Check:
         checked: list[Checked] = []
         # A given path may be gone for a moment, or for good.
         existing = [path for path in paths if os.path.exists(path)]
-        for entry in walk(existing, include=include, exclude=exclude, only=changed):
-            if isinstance(entry, Found):
+        files = partial(walk, existing, include=include, exclude=exclude, localization=True)
+        texts: list[Found] = []
+        for entry in files(only=changed):
+            if isinstance(entry, Found) and is_localization(entry.path):
+                texts.append(entry)
+            elif isinstance(entry, Found):
                 place = places.of(entry.path)
                 diagnostics = _with_failure(self._read_and_parse(entry.path, place.path))
                 checked.append(self._selected(entry.path, place, diagnostics))
+        if texts:  # what is wrong with one of them depends on the others
+            found = [each for each in files() if isinstance(each, Found)]
+            every = [each for each in found if is_localization(each.path)]
+            paths_of_texts = {each.path for each in texts}
+            checked += [
+                each for each in self._check_texts(every, places) if each.path in paths_of_texts
+            ]
         return checked
+
+    def _check_texts(self, found: Sequence[Found], places: "_Places") -> list[Checked]:
+        """Check localization files: all of those of a mod, which belong together."""
+        if not found:
+            return []
+        from ck3parse.check.localization import GivenFile, check_texts
+
+        checked: list[Checked] = []
+        given: list[GivenFile] = []
+        for path in (each.path for each in found):
+            try:
+                data = read_script(path, max_bytes=self._settings.max_file_bytes)
+            except CannotReadError as reason:
+                checked.append(self._selected(path, Place(""), [_unreadable(reason.message)]))
+            else:
+                given.append(GivenFile(path, *places.root_of(path), data))
+        diagnostics = check_texts(given, self._codes, self._game)
+        return checked + [Checked(path, found) for path, found in diagnostics.items()]
 
     def _read_and_parse(self, path: str, name: str) -> ParseResult:
         try:
@@ -229,10 +288,22 @@ class _Places:
         Args:
             path: absolute path of the file.
         """
-        top = next((each for each in self._tops if path.startswith(each)), None)
-        top = os.path.dirname(top) if top else top_for_file(path)
+        top = self._top_of(path)
         is_of_ck2 = self._roots.is_of_ck2(self._roots.of(path, top))
         return Place(self._roots.relative(path, top), is_of_ck2)
+
+    def root_of(self, path: str) -> tuple[str, str]:
+        """Return the root of a file's mod, and the path of the file relative to it.
+
+        Args:
+            path: absolute path of the file.
+        """
+        top = self._top_of(path)
+        return self._roots.of(path, top), self._roots.relative(path, top)
+
+    def _top_of(self, path: str) -> str:
+        top = next((each for each in self._tops if path.startswith(each)), None)
+        return os.path.dirname(top) if top else top_for_file(path)
 
 
 def find_all(rules: Sequence[Rule], source: Source) -> list[Diagnostic]:

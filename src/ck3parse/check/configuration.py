@@ -22,6 +22,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
         ignore: codes not to report.
         include: patterns of files to check although they would be skipped.
         exclude: patterns of files to skip.
+        game: the folder of the game.
     """
 
     select: list[str] = []
@@ -29,6 +30,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
     ignore: list[str] = []
     include: list[str] = []
     exclude: list[str] = []
+    game: str | None = None
 
 
 def find_configuration(paths: list[str]) -> Configuration:

@@ -116,6 +116,12 @@ written, 130 --watch was interrupted, 141 the program that reads the output is g
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where results of unchanged files are kept.  [default: in the user's cache folder]",
 )
+@click.option(
+    "--game",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False),
+    help="The folder of the game: report each $key$ in a text that neither it nor the mod defines.",
+)
 @click.option("--no-cache", is_flag=True, help="Check every file, and keep no results.")
 @click.option(
     "--force-exclude",
@@ -143,6 +149,7 @@ def command(
     counted: bool,
     stdin_filename: str | None,
     cache_file: Path | None,
+    game: str | None,
     no_cache: bool,
     force_exclude: bool,
     exit_zero: bool,
@@ -150,6 +157,8 @@ def command(
     watched: bool,
 ) -> None:
     """Report errors and likely mistakes in every script file under PATH..., without the game.
+
+    Localization files (*.yml under localization/) are checked too, those of a mod together.
 
     Each error is shown with its line and the likely fix. Checking continues after an error, so one
     check reports all of them. Files that did not change since the last check are not read again.
@@ -172,7 +181,7 @@ def command(
         [*configuration.ignore, *ignore],
     )
     settings = read_settings().given(dialect=dialect)
-    check = Check(settings, parser_in_use(), codes)
+    check = Check(settings, parser_in_use(), codes, game or configuration.game)
     form = FORMATS[output]
     if output == "text" and not output_file and streams.has_colour():
         form = partial(text, coloured=True)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 SCRIPT_SUFFIX = ".txt"
 GUI_SUFFIX = ".gui"
+_TEXTS_SUFFIX = ".yml"
+_TEXTS_FOLDER = "localization"
+_NAMES_LANGUAGE = re.compile(r"(?:^|_)l_[a-z_]+\.yml")
 
 _FOLDERS = {"fonts": "in fonts/: not script"}
 
@@ -41,6 +44,18 @@ _OTHER_REASONS = {
     "checksums": "a list of checksums, not script",
     "hidden": "a hidden file",
 }
+
+
+def is_localization(path: str) -> bool:
+    """Return whether a file holds texts: a `*.yml` under `localization`, or named for a language.
+
+    Args:
+        path: the path of the file, with any separators.
+    """
+    if path[-len(_TEXTS_SUFFIX) :].lower() != _TEXTS_SUFFIX:
+        return False
+    *folders, name = path.lower().replace("\\", "/").split("/")
+    return _TEXTS_FOLDER in folders or _NAMES_LANGUAGE.search(name) is not None
 
 
 def why_no_script_in(folder_name: str) -> str:

@@ -34,6 +34,7 @@ from ck3parse.files.patterns import (
     NOT_OF_THE_GAME,
     SCRIPT_SUFFIX,
     Patterns,
+    is_localization,
     why_no_script,
     why_no_script_in,
 )
@@ -43,7 +44,7 @@ _VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
 
 
 class Found(NamedTuple):
-    """A script file.
+    """A script file, or a localization file.
 
     Attributes:
         root: absolute path of the given folder, or of the folder of a given file.
@@ -100,6 +101,7 @@ def walk(
     exclude: Sequence[str] = (),
     only: Collection[str] | None = None,
     gui: bool = False,
+    localization: bool = False,
 ) -> Iterator[Found | Skipped | Problem]:
     """Find the script files in some paths, each once and always in the same order.
 
@@ -114,6 +116,7 @@ def walk(
         only: absolute paths of files and folders; default: all. Nothing else is looked at but the
             folders above them, so that a few of many files are found quickly.
         gui: whether to find the `*.gui` files in folders named `gui`, too.
+        localization: whether to find localization files, too.
 
     Returns:
         An iterator over the files found, skipped, and not readable. Given files come first; then
@@ -126,7 +129,8 @@ def walk(
     """
     patterns = Patterns(include, exclude)
     roots, files, inner = _sorted_out([_checked(path) for path in paths])
-    return _Walk(patterns, inner, only, gui=gui).run(roots, files)
+    found = _Walk(patterns, inner, only, gui=gui, localization=localization)
+    return found.run(roots, files)
 
 
 def roots_of(paths: Iterable[str]) -> list[str]:
@@ -159,9 +163,16 @@ class _Folder(NamedTuple):
 
 class _Walk:
     def __init__(
-        self, patterns: Patterns, inner: Sequence[str], only: Collection[str] | None, *, gui: bool
+        self,
+        patterns: Patterns,
+        inner: Sequence[str],
+        only: Collection[str] | None,
+        *,
+        gui: bool,
+        localization: bool,
     ) -> None:
         self._patterns = patterns
+        self._localization = localization
         self._only = None if only is None else _Only(only)
         self._gui = gui
         self._given = {os.path.normcase(path) for path in inner}
@@ -266,7 +277,11 @@ class _Walk:
         )
         if not taken:
             suffix = entry.name[-4:].lower()
-            if suffix != SCRIPT_SUFFIX and not (self._gui and _is_gui(suffix, folder)):
+            if (
+                suffix != SCRIPT_SUFFIX
+                and not (self._gui and _is_gui(suffix, folder))
+                and not (self._localization and is_localization(entry.path))
+            ):
                 return None
             reason = folder.shut or why_no_script(entry.name, in_game_folder=folder.of_game)
             if reason or folder.is_mod:

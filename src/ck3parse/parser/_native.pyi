@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import TypeAlias
 
 _Fault: TypeAlias = tuple[int, int, int, int, int, str, int]
@@ -24,6 +25,7 @@ def ck3_rows(data: bytes, find: str, kind: str, max_depth: int, windows_1252: bo
 def ck3_places(
     data: bytes, name: bytes, max_depth: int, windows_1252: bool
 ) -> list[tuple[int, int, int, int, int]]: ...
+def key_hashes(keys: Sequence[str]) -> list[int]: ...
 def scan_localization(
     data: bytes, parts: bool, max_faults: int
 ) -> tuple[bytes, int, tuple[str, int] | None, list[tuple[int, int, int, int, str]], int]: ...

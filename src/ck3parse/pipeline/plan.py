@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from ck3parse.files.patterns import is_localization
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, Problem, Skipped, roots_of, walk
 from ck3parse.messages import ParseResult
@@ -22,6 +23,7 @@ class Plan(msgspec.Struct):
         problems: paths that cannot be parsed, known without trying.
         skipped: paths that are not scripts.
         vanished: files that the store has and that do not exist any more.
+        localization: localization files, if they were asked for; they are in no other list.
     """
 
     to_parse: list[Found] = []
@@ -30,6 +32,7 @@ class Plan(msgspec.Struct):
     problems: list[Problem] = []
     skipped: list[Skipped] = []
     vanished: list[Vanished] = []
+    localization: list[Found] = []
 
     def record_known(self, store: Store, index: IndexTarget | None = None) -> None:
         """Record what needs no parsing: files with known content, and files that vanished.
@@ -68,6 +71,7 @@ def make_plan(
     gui: bool = False,
     max_bytes: int,
     on_change: Callable[[], None] = lambda: None,
+    localization: bool = False,
 ) -> Plan:
     """Find the files under the given paths and compare them with the store.
 
@@ -82,6 +86,7 @@ def make_plan(
         gui: as for `walk`.
         max_bytes: larger files are not read.
         on_change: called once, as soon as there is a file that may have to be parsed.
+        localization: whether to find localization files, which are not compared with the store.
 
     Raises:
         UsageError: a path does not exist.
@@ -89,12 +94,15 @@ def make_plan(
     plan = Plan()
     stored = store.files_of(roots_of(paths))
     changed: list[Found] = []
-    for entry in walk(paths, include=include, exclude=exclude, gui=gui):
+    for entry in walk(paths, include=include, exclude=exclude, gui=gui, localization=localization):
         if isinstance(entry, Skipped):
             plan.skipped.append(entry)
             continue
         if isinstance(entry, Problem):
             plan.problems.append(entry)
+            continue
+        if localization and is_localization(entry.path):
+            plan.localization.append(entry)
             continue
         before = stored[entry.root].pop(entry.name, None)
         if before and before.settled and before[1:3] == (entry.size, entry.mtime_ns):

@@ -133,6 +133,46 @@ def test_a_descriptor_that_moves_the_root_of_a_mod_changes_the_rules(tmp_path: P
     assert rows(tmp_path, "SELECT name FROM playset_sources") == [("X",)]
 
 
+def test_nothing_but_a_descriptor_changed(tmp_path: Path) -> None:
+    write(tmp_path, {"mod/x/common/traits/a.txt": ONE})
+    index(tmp_path)
+    assert rows(tmp_path, "SELECT name FROM playset_sources") == [("x",)]
+    states: list[tuple[str, list[tuple[str]]]]
+    states = [("X", []), ("Y", []), ("Y", [("common/decisions",)])]
+    for changed_s, (name, replaced) in enumerate(states):
+        lines = [f'name="{name}"', *(f'replace_path="{folder}"' for (folder,) in replaced)]
+        write(tmp_path, {"mod/x/descriptor.mod": "\n".join(lines)})
+        os.utime(tmp_path / "mod/x/descriptor.mod", (0, changed_s))
+        index(tmp_path)
+        assert rows(tmp_path, "SELECT name FROM playset_sources") == [(name,)]
+        assert rows(tmp_path, "SELECT folder FROM replaced_folders") == replaced
+    (tmp_path / "mod/x/descriptor.mod").unlink()
+    write(tmp_path, {"mod/x/common/descriptor.mod": 'name="Z"'})
+    index(tmp_path)
+    assert rows(tmp_path, "SELECT name FROM playset_sources") == [("Z",)]
+
+
+def test_an_index_that_lost_rows_is_not_taken_for_complete(tmp_path: Path) -> None:
+    write(tmp_path, {"mod/common/traits/a.txt": ONE, "mod/common/traits/b.txt": TWO})
+    index(tmp_path)
+    assert index(tmp_path).read == 0
+    with closing(sqlite3.connect(tmp_path / "out.sqlite")) as db:
+        db.execute("DELETE FROM indexed_files WHERE file_id = 1")
+        db.commit()
+    index(tmp_path)
+    assert len(defined(tmp_path)) == 2
+
+
+def test_another_reading_order_is_taken_at_once(tmp_path: Path) -> None:
+    write(tmp_path, {"mod/common/traits/b.txt": ONE, "mod/common/traits/a/c.txt": TWO})
+    index(tmp_path)
+    query = "SELECT relpath FROM winners"
+    assert rows(tmp_path, query) == [("common/traits/b.txt",)]
+    playset = playset_of([tmp_path / "mod"])
+    refresh(playset, tmp_path / "out.sqlite", Settings(), reading_order="files-first")
+    assert rows(tmp_path, query) == [("common/traits/a/c.txt",)]
+
+
 def test_another_playset_in_the_same_store_is_told(tmp_path: Path) -> None:
     write(tmp_path, {"mod/common/traits/a.txt": ONE, "other/common/traits/b.txt": TWO})
     assert index(tmp_path).warnings == []

@@ -8,6 +8,7 @@ that is sound. The rows of a file depend on its content and on the `id` of its r
 """
 
 import tomllib
+import zlib
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -21,6 +22,9 @@ Role = Literal["key", "value", "part"]
 
 ROLES: tuple[Role, ...] = ("key", "value", "part")
 """The roles of places, by their number in the native body."""
+
+
+_RULES = Path(__file__).with_name("ck3.toml")
 
 
 class Nested(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -148,10 +152,14 @@ class _Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: list[Rule]
 
 
+def rules_digest() -> int:
+    """Return a number that changes when a rule does, without reading the rules."""
+    return zlib.crc32(_RULES.read_bytes())
+
+
 @cache
 def _content() -> _Content:
-    text = Path(__file__).with_name("ck3.toml").read_text("utf-8")
-    return msgspec.convert(tomllib.loads(text), _Content)
+    return msgspec.convert(tomllib.loads(_RULES.read_text("utf-8")), _Content)
 
 
 @cache

@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from ck3parse.config import Settings
-from ck3parse.files.transport import giver
-from ck3parse.files.walk import Found
+from ck3parse.files.mod_root import DESCRIPTOR
 from ck3parse.index.in_effect import PlacedFile, ReadingOrder, case_twins, files_in_effect
 from ck3parse.index.playset import Playset, source_of, with_own_names
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, ParseResult
 from ck3parse.parser import parser_in_use
-from ck3parse.pipeline.batch import Batch
-from ck3parse.pipeline.indexing import Indexing
 from ck3parse.pipeline.plan import Plan, make_plan
-from ck3parse.pipeline.run import Run
 from ck3parse.store import FileRow, SourceRow, Store
 
 if TYPE_CHECKING:
-    # They import Celery, which a refresh that finds little to do does not need.
+    # They are imported where needed: a question asked when nothing has changed needs none of them.
     from ck3parse.embedded.broker import EmbeddedBroker
+    from ck3parse.files.walk import Found
+    from ck3parse.pipeline.batch import Batch
+    from ck3parse.pipeline.indexing import Indexing
     from ck3parse.pipeline.window import Window
 
 FEW_FILES = 300
@@ -96,6 +95,15 @@ def refresh(
             gui=True,
             max_bytes=settings.max_file_bytes,
         )
+        changed = plan.to_parse or plan.known or plan.vanished
+        if not changed and store.is_current(_state(playset, plan, store, reading_order)):
+            seconds = perf_counter() - began
+            return Refreshed(plan.file_count, 0, 0, seconds, playset.sentences())
+
+        from ck3parse.files.transport import giver
+        from ck3parse.pipeline.indexing import Indexing
+        from ck3parse.pipeline.run import Run
+
         indexing = Indexing(store)
         indexing.begin(plan)
         embedded, path_map = None, settings.path_map
@@ -123,13 +131,41 @@ def refresh(
                 failed += sum(not result.ok for _, result in outcomes)
             for _ in run.index_missing(window, check):
                 pass
-        if plan.to_parse or plan.known or plan.vanished:
+        if changed:
             store.tidy()
         warnings = record_playset(playset, plan, indexing, store, reading_order)
+        if not warnings:  # they are said each time
+            store.set_current(_state(playset, plan, store, reading_order))
     return Refreshed(
         plan.file_count, len(to_read), failed, perf_counter() - began,
         [*playset.sentences(), *warnings],
     )  # fmt: skip
+
+
+def _state(playset: Playset, plan: Plan, store: Store, reading_order: ReadingOrder) -> str:
+    """Return a digest of what the index depends on, but for the files of a plan."""
+    from ck3parse.extractors import ck3
+
+    folders = {os.path.join(found.root, *found.name.split("/")[:-1]) for found, _ in plan.unchanged}
+    tops = {found.root for found, _ in plan.unchanged}
+    for folder in list(folders):
+        while folder not in tops and (folder := os.path.dirname(folder)) not in folders:
+            folders.add(folder)
+    descriptors = sorted(
+        (path, changed_ns)
+        for folder in (*folders, *store.playset_paths())
+        if (changed_ns := _changed_ns(path := os.path.join(folder, DESCRIPTOR))) is not None
+    )
+    parts = [ck3.rules_digest(), reading_order, playset.sources, descriptors, plan.file_count]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _changed_ns(path: str) -> int | None:
+    """Return when a file was changed, or `None` if there is none."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
 
 
 class InProcess:
@@ -150,7 +186,7 @@ class InProcess:
         """One batch is in work at once."""
         return 1
 
-    def results(self, batches: Iterable[Batch]) -> Iterator[list[ParseResult]]:
+    def results(self, batches: "Iterable[Batch]") -> Iterator[list[ParseResult]]:
         """Yield the results of each batch."""
         for batch in batches:
             yield [self._handle(request) for request in batch.requests]
@@ -186,7 +222,7 @@ def _window(
 
 
 def record_playset(
-    playset: Playset, plan: Plan, indexing: Indexing, store: Store, reading_order: ReadingOrder
+    playset: Playset, plan: Plan, indexing: "Indexing", store: Store, reading_order: ReadingOrder
 ) -> list[str]:
     """Write down which files of a playset the game reads, once its files are recorded.
 
@@ -251,7 +287,7 @@ _MAX_TWINS = 20
 
 
 def _sources_of(
-    playset: Playset, files: Sequence[Found], indexing: Indexing, warnings: list[str]
+    playset: Playset, files: "Sequence[Found]", indexing: "Indexing", warnings: list[str]
 ) -> tuple[list[SourceRow], dict[str, int]]:
     """Return the sources of files, and the position of each by the root of its mod.
 
@@ -294,7 +330,7 @@ def _around(mod: str, given: dict[str, int], root: str) -> int:
 
 def _signature(
     sources: Sequence[SourceRow],
-    files: Sequence[Found],
+    files: "Sequence[Found]",
     placed: Sequence[PlacedFile],
     reading_order: ReadingOrder,
 ) -> str:

@@ -305,6 +305,30 @@ class IndexRecords(Database):
         ).fetchone()
         return row
 
+    def is_current(self, state: str) -> bool:
+        """Return whether the index was complete in a state, and has lost nothing since.
+
+        Args:
+            state: as for `set_current`.
+        """
+        return self._state("current") == f"{state} {self._indexed_count()}"
+
+    def set_current(self, state: str) -> None:
+        """Write down in which state the index is complete.
+
+        Args:
+            state: a digest of all that the index depends on, but for the files.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._transaction():
+            self._set_state("current", f"{state} {self._indexed_count()}")
+
+    def _indexed_count(self) -> int:
+        query = "SELECT count(*) FROM playset_files JOIN indexed_files USING (file_id)"
+        return int(self._db.execute(query).fetchone()[0])
+
     def playset_paths(self) -> list[str]:
         """Return the paths of the sources of the playset in the store."""
         rows = self._db.execute("SELECT path FROM playset_sources ORDER BY position")

@@ -125,7 +125,7 @@ def test_interrupts_in_a_row_lose_no_item(database: Path) -> None:
                 os.killpg(process.pid, signal.SIGINT)
             assert not threading.Event().wait(0.005)
         end_of(process)
-    assert process.returncode == 130
+    assert process.returncode in (130, -signal.SIGINT)
     assert sum(numbers[0] for numbers in states(database).values()) == FILES
     finish(database)
 
@@ -350,7 +350,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 @pytest.mark.thorough
 @pytest.mark.timeout(900)
 def test_a_hundred_thousand_rows_take_little_memory(tmp_path: Path) -> None:
-    """Most are of files that are gone, or of contents that were built already."""
+    """Most have a content that was built already; a twentieth are of files that are gone."""
     root, path = tmp_path / "mod", tmp_path / "q.db"
     (root / "events").mkdir(parents=True)
     large = [f"events/large_{number}.txt" for number in range(60)]
@@ -361,21 +361,23 @@ def test_a_hundred_thousand_rows_take_little_memory(tmp_path: Path) -> None:
     with db:
         db.executemany(
             "INSERT INTO files (file_id, content_version_id, relpath) VALUES (?, 1, ?)",
-            ((1000 + n, f"events/{'gone' if n % 2 else 'made'}_{n}.txt") for n in range(2000)),
+            ((1000 + n, f"events/{n}.txt") for n in range(2000)),
         )
         db.executemany(
             "INSERT INTO build_queue (file_id, envelope, work_file_mtime, work_file_size,"
             " work_file_hash, created_at) VALUES (?, 'E_SCRIPT', ?, 1, ?, 1)",
             ((1000 + n % 2000, n, f"{n % 50:064}") for n in range(ROWS)),
         )
-    for number in range(0, 2000, 2):
-        (root / f"events/made_{number}.txt").write_text(f"event = {{ n = {number} }}")
+    for number in range(2000):
+        if number % 20:
+            (root / f"events/{number}.txt").write_text(f"event = {{ n = {number} }}")
     db.close()
     out = output_of(MANY_ROWS, path, env={SWITCH: "1"}, limit_s=800).split()
     completed, errors, megabytes = map(int, out)
-    assert (completed, errors) == (len(large) + ROWS // 2, 3 * ROWS // 2)
+    gone = ROWS // 20
+    assert (completed, errors) == (len(large) + ROWS - gone, 3 * gone)
     assert megabytes < MAX_CLIENT_MB
     assert states(path) == {
-        "completed": (len(large) + ROWS // 2, 0, 0),
-        "error": (ROWS // 2, 3 * ROWS // 2, 0),
+        "completed": (len(large) + ROWS - gone, 0, 0),
+        "error": (gone, 3 * gone, 0),
     }

@@ -292,8 +292,11 @@ impl<'t, 'o> Definitions<'t, 'o> {
         }
     }
 
+    #[inline(always)]
     fn operator(&mut self, operator: TokenKind) {
-        if !self.open.is_empty() {
+        if operator == TokenKind::Equal {
+            self.push(b"= ");
+        } else if !self.open.is_empty() {
             self.pieces.raw(operator.texts()[0].as_bytes());
         }
     }

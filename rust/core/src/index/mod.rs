@@ -12,6 +12,7 @@ use crate::ck3::{self, recovery};
 use crate::index_tables::FINDERS;
 use crate::writer::{Buffer, Writer};
 use definitions::{Definitions, Row};
+use words::Form;
 
 pub(crate) use finder::{Declared, Finder, Nested};
 pub use places::{Place, Role, places};
@@ -55,9 +56,13 @@ pub fn rows<'b>(data: &[u8], options: Options, buffer: &'b mut Buffer) -> Option
     }
     out.drop_comma();
     out.raw(br#"],"words":["#);
-    for (start, end) in found.words.names() {
-        out.raw(b"\"");
-        out.escaped(&text[start..end]);
+    for (start, end, form) in found.words.names() {
+        out.reserve(0);
+        out.byte(b'"');
+        match form {
+            Form::Plain => out.plain(text, start, end),
+            _ => out.escaped(&text[start..end]),
+        }
         out.raw(b"\",");
     }
     out.drop_comma();

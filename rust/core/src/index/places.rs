@@ -7,7 +7,7 @@ use crate::ck3::json::Element;
 use crate::ck3::parser::{Nodes, Scalar};
 use crate::ck3::recovery::{self, Elements};
 use crate::grammar_tables::TokenKind;
-use crate::index::words::{Taken, parts};
+use crate::index::words::{Form, Taken, parts};
 use crate::text::is_continuation;
 
 /// A place where a file uses a name. Offsets are bytes in the file.
@@ -108,8 +108,8 @@ impl<'t> Places<'t> {
             return;
         }
         let (text, name) = (self.text, self.name);
-        parts(text, start, end, &mut |from, to, is_name| {
-            if is_name && &text[from..to] == name {
+        parts(text, start, end, &mut |from, to, form| {
+            if form != Form::NoName && &text[from..to] == name {
                 let place = (scalar.line, scalar.column + start - scalar.start);
                 let (line, column) = moved(place, text, start, from);
                 let whole = (from, to) == (start, end);

@@ -16,6 +16,8 @@ const COLON: u8 = 8;
 const POINT: u8 = 16;
 /// Not in a run of letters, digits and `_`.
 const OTHER: u8 = 32;
+/// Not as it is in ASCII JSON.
+const ESCAPED: u8 = 64;
 
 static CLASSES: [u8; 256] = {
     let mut table = [0; 256];
@@ -24,10 +26,13 @@ static CLASSES: [u8; 256] = {
         table[byte] = match byte as u8 {
             b'$' => DOLLAR | OTHER,
             b'[' => BRACKET | OTHER,
-            ..=0x20 | 0x7f => BLANK | OTHER,
+            b' ' => BLANK | OTHER,
+            ..0x20 | 0x7f => BLANK | OTHER | ESCAPED,
             b':' => COLON | OTHER,
             b'.' | b'|' => POINT | OTHER,
-            b'_' | 0x80.. => 0,
+            b'_' => 0,
+            0x80.. => ESCAPED,
+            b'"' | b'\\' => OTHER | ESCAPED,
             byte if byte.is_ascii_alphanumeric() => 0,
             _ => OTHER,
         };
@@ -45,22 +50,28 @@ fn classes(text: &[u8]) -> u8 {
 fn is_word(text: &[u8]) -> bool {
     match text {
         [] | [b'@', ..] | b"yes" | b"no" => false,
-        _ => text.len() <= MAX_NAME && numeric(text).is_none(),
+        [b'+'..=b'9', ..] if numeric(text).is_some() => false,
+        _ => text.len() <= MAX_NAME,
     }
 }
 
-/// Calls a function with the span of a text and of each of its parts, up to one that it returns false
-/// for, and whether that is a name.
+/// Calls a function with the span and form of a text and of each of its parts. Those of a part that is
+/// known are not told.
 pub(crate) fn parts(
     text: &[u8],
     start: usize,
     end: usize,
-    take: &mut impl FnMut(usize, usize, bool) -> Taken,
+    take: &mut impl FnMut(usize, usize, Form) -> Taken,
 ) {
     let word = &text[start..end];
     let found = classes(word);
     let is_name = found & (DOLLAR | BRACKET | BLANK) == 0 && is_word(word);
-    if take(start, end, is_name) == Taken::Known {
+    let form = match (is_name, found & ESCAPED) {
+        (false, _) => Form::NoName,
+        (true, 0) => Form::Plain,
+        (true, _) => Form::Escaped,
+    };
+    if take(start, end, form) == Taken::Known {
         return;
     }
     if found & (DOLLAR | BRACKET) == BRACKET {
@@ -70,6 +81,16 @@ pub(crate) fn parts(
     } else if is_name && found & POINT != 0 {
         split(text, start, end, POINT, take);
     }
+}
+
+/// Whether a text is a name, and how it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    NoName,
+    /// As it is.
+    Plain,
+    /// Escaped for JSON.
+    Escaped,
 }
 
 /// Whether the parts of a text are to be told.
@@ -84,7 +105,7 @@ fn split(
     start: usize,
     end: usize,
     separators: u8,
-    take: &mut impl FnMut(usize, usize, bool) -> Taken,
+    take: &mut impl FnMut(usize, usize, Form) -> Taken,
 ) {
     let mut from = start;
     for at in start..=end {
@@ -105,7 +126,7 @@ struct Entry {
     last: u64,
     start: u32,
     length: u32,
-    is_name: bool,
+    form: Form,
 }
 
 /// A set of parts of one text.
@@ -143,23 +164,24 @@ impl<'t> Words<'t> {
         }
     }
 
-    /// Returns where each name stands.
-    pub fn names(&self) -> impl Iterator<Item = (usize, usize)> {
-        let names = self.entries.iter().filter(|entry| entry.is_name);
+    /// Returns where each name stands, and its form.
+    pub fn names(&self) -> impl Iterator<Item = (usize, usize, Form)> {
+        let names = self.entries.iter();
+        let names = names.filter(|entry| entry.form != Form::NoName);
         names.map(|entry| {
             let start = entry.start as usize;
-            (start, start + entry.length as usize)
+            (start, start + entry.length as usize, entry.form)
         })
     }
 
     #[inline(never)]
     fn add_new(&mut self, start: usize, end: usize) {
-        parts(self.text, start, end, &mut |start, end, is_name| {
+        parts(self.text, start, end, &mut |start, end, form| {
             let key = self.key(start, end);
             if self.contains(&key) {
                 return Taken::Known;
             }
-            self.insert(&key, is_name);
+            self.insert(&key, form);
             Taken::New
         });
     }
@@ -229,7 +251,7 @@ impl<'t> Words<'t> {
         self.text[start..start + key.length] == self.text[key.start..key.start + key.length]
     }
 
-    fn insert(&mut self, key: &Key, is_name: bool) {
+    fn insert(&mut self, key: &Key, form: Form) {
         if self.entries.len() * 2 >= self.slots.len() {
             self.grow();
         }
@@ -239,7 +261,7 @@ impl<'t> Words<'t> {
             last: key.last,
             start: key.start as u32,
             length: key.length as u32,
-            is_name,
+            form,
         });
         let slot = key.hash >> 32 << 32 | self.entries.len() as u64;
         place(&mut self.slots, key.hash as usize, slot);

@@ -1,7 +1,10 @@
 """The rules of `ck3/1`, and how a worker answers a request for its rows."""
 
 import json
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -72,6 +75,11 @@ def test_the_rule_of_a_kind() -> None:
     assert ck3.rule_of_kind("faith").wins == "file"
     assert ck3.rule_of_kind("unknown") == ck3.rule_of("common/unknown/a.txt")
     assert ck3.rule_of_kind("unknown").wins == "last"
+
+
+def test_the_rules_in_the_docs_are_up_to_date() -> None:
+    make = Path(__file__).parents[2] / "docs" / "make_index_rules.py"
+    subprocess.run([sys.executable, make, "--check"], check=True)
 
 
 def answer(**fields: Any) -> ParseResult:

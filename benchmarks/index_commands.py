@@ -1,38 +1,27 @@
 """Questions to the index: `python benchmarks/index_commands.py [--quick]`.
 
-From command to prompt, with nothing changed, in a warm file cache: a mod of a thousand files and a
-playset of 92,000 with 1.3 million definitions, whose names repeat as those of real mods do. The
-baseline only imports click.
+From command to prompt, with nothing changed, in a warm file cache: a mod of a thousand files, and a
+whole playset, as `benchmarks/index.py` makes them. The baseline only imports click.
 """
 
 import argparse
-import random
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from time import perf_counter
 
+from index import make_playset
 from peers import files_of, warm
+from playset import FILES, MEGABYTES
 from result import Result, Row, show
 
-FOLDERS = {
-    "traits": "trait",
-    "decisions": "decision",
-    "scripted_effects": "effect",
-    "scripted_triggers": "trigger",
-    "buildings": "building",
-    "character_interactions": "interaction",
-    "modifiers": "modifier",
-    "script_values": "value",
-}
-MODS = 12
-A_FILE = 14
-"""Definitions in a file: 1.3 million in 92,000 files."""
-REPEATED = 0.06
-"""The share of definitions whose name another one has."""
-FILES, MOD_FILES = 92_000, 1_000
+MOD_FILES = 1_000
+MOD_MEGABYTES = 7.0
 TO_REACH_MS = {
     (MOD_FILES, "find"): 150,
     (MOD_FILES, "uses"): 150,
@@ -40,45 +29,24 @@ TO_REACH_MS = {
     (FILES, "uses"): 1_500,
     (FILES, "conflicts"): 2_000,
 }
+REPEATED = "NAME"
+"""Stands for a name that several files define."""
 QUESTIONS = {
-    "find": ["find", "trait_7"],
-    "uses": ["uses", "trait_7"],
+    "find": ["find", REPEATED],
+    "uses": ["uses", REPEATED],
     "conflicts": ["conflicts", "--json"],
-    "diff": ["diff", "trait_7"],
-    "find, a name that does not exist": ["find", "trait_seven"],
+    "diff": ["diff", REPEATED],
+    "find, a name that does not exist": ["find", "thing_of_the_playset_seven"],
 }
 BASELINE = "python -c 'import click'"
 
 
-def make_mods(folder: Path, files: int) -> list[Path]:
-    """Write a playset, and return its mods in load order.
-
-    Args:
-        folder: where to.
-        files: how many, roughly.
-    """
-    source = random.Random(1066)
-    mods = [folder / f"mod_{number:02}" for number in range(MODS)]
-    defined = 7
-    for mod in mods:
-        for name, prefix in FOLDERS.items():
-            place = mod / "common" / name
-            place.mkdir(parents=True)
-            for number in range(files // MODS // len(FOLDERS)):
-                lines = []
-                for _ in range(A_FILE):
-                    defined += 1
-                    own = source.randrange(7, defined) if source.random() < REPEATED else defined
-                    used = source.randrange(7, defined)
-                    lines.append(
-                        f"{prefix}_{own} = {{ value = {source.randrange(9)} has_trait ="
-                        f" trait_{used} }}\n"
-                    )
-                if name == "traits" and not number:
-                    lines.append(f"trait_7 = {{ value = {mod.name} }}\n")
-                path = place / f"{mod.name}_{number:04}.txt"
-                path.write_text("".join(lines), encoding="utf-8")
-    return mods
+def asked(question: Sequence[str], store: Path) -> list[str]:
+    """Return the arguments of a question."""
+    with closing(sqlite3.connect(store)) as db:
+        (name,) = db.execute("SELECT name FROM conflicts LIMIT 1").fetchone()
+    words = [name if word == REPEATED else word for word in question]
+    return ["-m", "ck3parse", *words, "--store", str(store)]
 
 
 def seconds_of(*args: str) -> float:
@@ -89,17 +57,20 @@ def seconds_of(*args: str) -> float:
     return perf_counter() - began
 
 
-def measure_one(files: int, rounds: int, folder: Path) -> Result:
-    mods = make_mods(folder / f"playset_{files}", files)
-    warm(files_of(folder / f"playset_{files}"))
+def measure_one(files: int, megabytes: float, rounds: int, folder: Path) -> Result:
+    playset = folder / f"playset_{files}"
+    make_playset(playset, files, megabytes)
+    warm(files_of(playset))
     store = folder / f"{files}.sqlite"
-    command = ["-m", "ck3parse", "run", "--index", *map(str, mods), "--out", str(store)]
-    subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+    sources = sorted(map(str, playset.iterdir()))
+    command = [sys.executable, "-m", "ck3parse", "run", "--index", *sources, "--out", str(store)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    questions = {name: asked(question, store) for name, question in QUESTIONS.items()}
     taken: dict[str, list[float]] = {name: [] for name in (BASELINE, *QUESTIONS)}
     for _ in range(rounds):
         taken[BASELINE].append(seconds_of("-c", "import click"))
-        for name, question in QUESTIONS.items():
-            taken[name].append(seconds_of("-m", "ck3parse", *question, "--store", str(store)))
+        for name, question in questions.items():
+            taken[name].append(seconds_of(*question))
     ms = {name: statistics.median(values) * 1000 for name, values in taken.items()}
     rows = [
         Row(
@@ -121,8 +92,10 @@ def measure_one(files: int, rounds: int, folder: Path) -> Result:
 def measure(*, quick: bool) -> list[Result]:
     rounds = 3 if quick else 21
     with tempfile.TemporaryDirectory() as folder:
-        counts = (MOD_FILES,) if quick else (MOD_FILES, FILES)
-        return [measure_one(files, rounds, Path(folder)) for files in counts]
+        results = [measure_one(MOD_FILES, MOD_MEGABYTES, rounds, Path(folder))]
+        if not quick:
+            results.append(measure_one(FILES, MEGABYTES, rounds, Path(folder)))
+        return results
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ OWN = (
     "store",
     "allocator",
     "startup",
+    "index",
     "index_commands",
 )
 """Modules with a `measure` that returns results."""

@@ -141,11 +141,11 @@ class Index:
         rows = self._rows(
             "SELECT name, kind, source, relpath, file, line, start_byte, end_byte, in_effect,"
             " in_effect AND (wins = 'merge' OR (file_id, start_byte) IN"
-            "  (SELECT file_id, start_byte FROM winners WHERE name = ?1 AND decided)),"
+            "  (SELECT file_id, start_byte FROM winners WHERE name = ? AND decided)),"
             " rule, wins, certainty"
-            " FROM definitions WHERE name = ?1 AND kind = coalesce(?2, kind)"
+            " FROM definitions WHERE name = ? AND kind = coalesce(?, kind)"
             " ORDER BY kind, in_effect DESC, read_order, position, start_byte",
-            [name, kind],
+            [name, name, kind],
         )
         return [_definition(*row) for row in rows]
 
@@ -246,7 +246,9 @@ class Index:
                 found.append(_conflict(decision, decided, winner, loser, equal))
         if kind in (None, "file"):
             rows = self._rows(
+                # A file that could not be read is in no source.
                 "SELECT relpath, by_source, by_file, source, file, equal FROM replaced_files"
+                " WHERE by_source NOT NULL"
             )
             for relpath, source, path, lost, lost_path, equal in rows:
                 rule = "same path" if path else "replace_path"

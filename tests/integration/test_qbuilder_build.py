@@ -13,9 +13,9 @@ import pytest
 from bridging import bridge
 from ck3parse.bridge.engine import SWITCH
 from ck3parse.errors import StoreError
-from ck3parse.qbuilder.build import Summary
 from ck3parse.qbuilder.installed import Qbuilder
 from ck3parse.qbuilder.observers import Observers
+from ck3parse.qbuilder.progress import Summary
 from ck3parse.qbuilder_bridge import run_build_worker
 from command import FAULTY
 from polling import wait_until

@@ -9,7 +9,8 @@ and full-text indexes. Then it measures, as medians of `--rounds` in one run:
   (`tests/qbuilder_worker.py`), on every tenth file.
 
 And beside further builds: the time from the insert of an item with a priority to its last commit;
-how long another writer waits for the lock; and the most memory that the client takes.
+how long another writer waits for the lock; and the most memory that the client, a process of its
+own, takes, also with 100,000 more items.
 
 Without FOLDER, synthetic files: `--files 25000 --megabytes 470`.
 """
@@ -21,9 +22,9 @@ import random
 import resource
 import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -45,6 +46,8 @@ from qbuilder_database import Queued, connect, enqueue, make_database
 from qbuilder_worker import Worker
 
 URGENT = 100
+MANY = 100_000
+"""Items whose files are missing, behind all others, when the client's memory is measured."""
 MOST_BUILDS = 20
 """Builds beside which the latency of `URGENT` items is measured, at most."""
 
@@ -140,11 +143,16 @@ _taken: dict[str, list[float]] = {
 """Seconds by what was measured. The processor time is the client's alone, without its workers."""
 
 
-def fresh(folder: Path, name: str, root: Path, items: Sequence[Queued]) -> Path:
+def fresh(
+    folder: Path, name: str, root: Path, items: Sequence[Queued], missing: Sequence[Queued] = ()
+) -> Path:
+    """Return a new database whose queue has items, and after them some whose files are missing."""
     path = folder / f"{name}.db"
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    make_database(path, root, items).close()
+    db = make_database(path, root, items)
+    enqueue(db, root, missing)
+    db.close()
     return path
 
 
@@ -157,56 +165,94 @@ def one_by_one(path: Path) -> float:
     return taken
 
 
-def beside(path: Path, work: Callable[[sqlite3.Connection, threading.Event], None]) -> None:
-    """Build in another thread while some work is done."""
-    over = threading.Event()
+def build_command(path: Path) -> list[str]:
+    """Return the command of a process that builds and prints the most memory that it took."""
+    return [sys.executable, __file__, "--only-build", str(path)]
 
-    def run() -> None:
-        build(path)
-        over.set()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    db = connect(path, timeout=30)
-    work(db, over)
-    thread.join()
+def beside(path: Path, work: Callable[[sqlite3.Connection, Callable[[], bool]], None]) -> None:
+    """Do some work while another process builds; it is told whether the build is over."""
+    with (
+        connect(path, timeout=30) as db,
+        subprocess.Popen(build_command(path), stdout=subprocess.DEVNULL),
+    ):
+
+        def exists(status: str) -> bool:
+            sql = f"SELECT 1 FROM build_queue WHERE priority = 0 AND status {status} LIMIT 1"  # noqa: S608
+            return db.execute(sql).fetchone() is not None
+
+        while not exists("= 'completed'"):  # broker and worker have started
+            time.sleep(0.01)
+        work(db, lambda: not exists("IN ('pending', 'processing')"))
     db.close()
 
 
-def waits_of_a_writer(path: Path) -> list[float]:
-    """Return how long another writer waited for the lock, each time, in seconds."""
-    waits: list[float] = []
+def waits_of_a_writer(path: Path) -> tuple[list[float], list[float]]:
+    """Return how long another writer waited for the lock, and for its commit, in seconds each.
 
-    def write(db: sqlite3.Connection, over: threading.Event) -> None:
-        while not over.is_set():
+    As any connection does by default, it makes a checkpoint after its commit if the log is long.
+    """
+    locks: list[float] = []
+    commits: list[float] = []
+
+    def write(db: sqlite3.Connection, over: Callable[[], bool]) -> None:
+        while not over():
             began = perf_counter()
             db.execute("BEGIN IMMEDIATE")
-            waits.append(perf_counter() - began)
+            locks.append(perf_counter() - began)
             db.execute("INSERT OR REPLACE INTO db_metadata VALUES ('a writer', '1')")
+            began = perf_counter()
             db.commit()
-            time.sleep(random.Random(len(waits)).uniform(0.0, 0.05))
+            commits.append(perf_counter() - began)
+            time.sleep(random.Random(len(locks)).uniform(0.0, 0.05))
 
     beside(path, write)
-    return waits
+    return locks, commits
 
 
-def latencies(path: Path, root: Path, urgent: Sequence[Queued]) -> list[float]:
-    """Return the seconds from the commit of an urgent item to that of its rows, for each."""
-    taken: list[float] = []
+def latencies(path: Path, root: Path, urgent: Sequence[Queued]) -> tuple[list[float], list[float]]:
+    """Return the seconds from the commit of an urgent item to its claim and to its rows' commit.
 
-    def ask(db: sqlite3.Connection, over: threading.Event) -> None:
+    Between two of them there is a pause, so that the build goes on.
+    """
+    until_claimed: list[float] = []
+    until_written: list[float] = []
+    sql = "SELECT status FROM build_queue ORDER BY build_id DESC LIMIT 1"
+
+    def ask(db: sqlite3.Connection, over: Callable[[], bool]) -> None:
+        db.execute("PRAGMA wal_autocheckpoint = 0")  # so that the commit returns at once
         for item in urgent:
+            time.sleep(random.Random(len(until_written)).uniform(0.0, 0.15))
             enqueue(db, root, [item])
             began = perf_counter()
-            sql = "SELECT status FROM build_queue ORDER BY build_id DESC LIMIT 1"
-            while db.execute(sql).fetchone()[0] != "completed":
-                if over.is_set():
+            claimed = None
+            while (status := db.execute(sql).fetchone()[0]) != "completed":
+                if over():
                     return
+                if status == "processing":
+                    claimed = claimed or perf_counter()
                 time.sleep(0.002)
-            taken.append(perf_counter() - began)
+            until_written.append(perf_counter() - began)
+            until_claimed.append((claimed or perf_counter()) - began)
 
     beside(path, ask)
-    return taken
+    return until_claimed, until_written
+
+
+def most_memory_mb() -> float:
+    """Return the most memory that this process has taken."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss counts what the process had that this one was forked from
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def memory(path: Path, what: str) -> None:
+    """Build in a process of its own, and show the most memory that it took."""
+    made = subprocess.run(build_command(path), check=True, capture_output=True, text=True)
+    megabytes = float(made.stdout)
+    print(f"the client's memory, {what}: {megabytes:,.0f} MB at most")
 
 
 def show(what: str, seconds: list[float]) -> None:
@@ -224,7 +270,14 @@ def main() -> None:
     arguments.add_argument("--megabytes", type=float, default=75.0)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--part", type=int, default=10, help="one by one: every so many files")
+    arguments.add_argument("--brief", action="store_true", help="speed and memory only")
+    arguments.add_argument("--only-build", type=Path, metavar="DATABASE", help=argparse.SUPPRESS)
     options = arguments.parse_args()
+    if options.only_build:
+        build(options.only_build)
+        shutdown_pool()
+        print(most_memory_mb())
+        return
     print(
         f"{platform.platform()}, {usable_cpus()} cores, Python {platform.python_version()},"
         f" SQLite {sqlite3.sqlite_version}, parser {parser_in_use().name}"
@@ -248,21 +301,31 @@ def main() -> None:
             floor(path, fresh(folder, "floor", root, items))
             _taken["one by one"].append(one_by_one(fresh(folder, "single", root, part)))
         report(path, items, part)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        show("another writer's wait", waits_of_a_writer(fresh(folder, "waits", root, items)))
+        memory(fresh(folder, "alone", root, items), f"{len(items):,} items")
+        if options.brief:
+            shutdown_pool()
+            return
+        many = [Queued(f"a file/{number}") for number in range(MANY)]
+        memory(fresh(folder, "many", root, items, many), f"{MANY + len(items):,} items")
+        locks, commits = waits_of_a_writer(fresh(folder, "waits", root, items))
+        show("another writer's wait for the lock", locks)
+        show("another writer's commit", commits)
         # A hash of its own for each, so that it has to be parsed.
         urgent = [
             Queued(item.relpath, "E_SCRIPT", 1, f"{number:064}")
             for number, item in enumerate(items[:URGENT])
         ]
-        found: list[float] = []
+        claimed: list[float] = []
+        written: list[float] = []
         for _ in range(MOST_BUILDS):
-            found += latencies(fresh(folder, "urgent", root, items), root, urgent)
-            if len(found) >= URGENT:
+            found = latencies(fresh(folder, "urgent", root, items), root, urgent[len(written) :])
+            claimed += found[0]
+            written += found[1]
+            if len(written) == URGENT:
                 break
-        if found:
-            show("an item with a priority", found[:URGENT])
-        print(f"the client's memory: {memory:,.0f} MB at most, with the benchmark's own")
+        if written:
+            show("an item with a priority until it is claimed", claimed)
+            show("an item with a priority until it is written", written)
     shutdown_pool()
 
 

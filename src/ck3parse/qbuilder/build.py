@@ -9,11 +9,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic
 
 from ck3parse.bridge.engine import switched_off
 from ck3parse.errors import BrokerError, StoreError
 from ck3parse.qbuilder.build_queue import BuildQueue
+from ck3parse.qbuilder.checkpoints import Checkpoints
 from ck3parse.qbuilder.claiming import Claiming
 from ck3parse.qbuilder.ending import Ending
 from ck3parse.qbuilder.in_hand import InHand
@@ -24,10 +24,12 @@ from ck3parse.qbuilder.parsing import TIMEOUT_MS, Parsing
 from ck3parse.qbuilder.progress import Progress, Summary, print_safely
 from ck3parse.qbuilder.routing import Routing
 from ck3parse.qbuilder.schema import read_schema
-from ck3parse.qbuilder.transaction import tuned
+from ck3parse.qbuilder.transaction import large_cache
 from ck3parse.qbuilder.writer import Writer
 
 _PAUSE_S = 2.0
+_ACCEPTED_ITEMS = 64
+"""Claimed items that are looked at before looking for items with a priority."""
 
 
 def run_build_worker(
@@ -123,16 +125,27 @@ class Build:
         self._progress = progress = Progress(observers, say)
         self._parsing = Parsing(one_by_one=one_by_one, timeout_ms=timeout_ms)
         self._in_hand = hand = InHand(self._parsing)
-        self._claiming = Claiming(db, queue, progress, one_by_one=one_by_one)
+        self._claiming = Claiming(
+            db, queue, progress, one_by_one=one_by_one, max_items=self._max_items
+        )
         self._routing = Routing(qbuilder, queue, writer, hand, progress)
+        self._staging = writer.staging
+        self._checkpoints = Checkpoints(db)
         self._ending = Ending(
-            db, queue, writer, self._routing, hand, progress, qbuilder, timeout_ms
+            db,
+            queue=queue,
+            claiming=self._claiming,
+            writer=writer,
+            routing=self._routing,
+            in_hand=hand,
+            progress=progress,
+            checkpoints=self._checkpoints,
+            qbuilder=qbuilder,
+            timeout_ms=timeout_ms,
         )
         self._has_pending = queue.has_pending
         self.interrupted = False
         self.done = progress.done
-        self._not_before = 0.0
-        """No more items are claimed until then: broker or workers are away."""
 
     def run(self) -> Summary:
         """Work until there is a reason to stop, and release what is in hand.
@@ -143,9 +156,12 @@ class Build:
         """
         continuous = self._poll_interval_s is not None
         self._progress.start(continuous=continuous, max_items=self._max_items)
-        with self._plain_rows(), tuned(self._db):
+        with self._plain_rows(), large_cache(self._db), self._checkpoints.running():
             try:
-                self._work()
+                with self._staging.attached():
+                    self._work()
+            except sqlite3.Error as error:
+                raise _unwritable(error) from error
             finally:
                 self._parsing.withdraw()
                 self._claiming.release_all()
@@ -168,7 +184,7 @@ class Build:
                 return
             except sqlite3.Error as error:
                 if not _is_busy(error):
-                    raise _unwritable(error) from error
+                    raise
                 self._progress.survived(error)
                 self._shutdown.wait(_PAUSE_S)
 
@@ -184,23 +200,22 @@ class Build:
         """Claim, send, take and write once; return whether anything is in hand."""
         hand = self._in_hand
         self._claiming.renew()
-        self._ending.checkpoint()
-        if monotonic() >= self._not_before:
-            hand.claimed += self._claiming.claim(len(hand), self._attempts_left())
-        self._routing.accept()
-        self._send()
+        hand.claimed += self._claiming.claim(len(hand))
+        while hand.claimed:
+            self._routing.accept(_ACCEPTED_ITEMS)
+            self._send()
+            if self._claiming.looks_and_sees_urgent(len(hand)):
+                hand.claimed = self._claiming.claim(len(hand)) + hand.claimed
         if not len(hand):
             return False
-        self._ending.take()
+        if not self._ending.take():
+            return True
         if hand.ready:
             if lost := self._ending.write():
                 self._pause(lost.reason)
         elif hand.lookups:
             self._ending.run_lookup(self._callers_rows)
         return True
-
-    def _attempts_left(self) -> int | None:
-        return self._max_items and self._max_items - self.done["items_processed"]
 
     def _send(self) -> None:
         try:
@@ -212,19 +227,19 @@ class Build:
 
     def _pause(self, reason: str) -> None:
         """Claim nothing for a while: broker or workers are away."""
-        self._not_before = monotonic() + _PAUSE_S
+        self._claiming.pause(_PAUSE_S)
         self._progress.unavailable(reason)
         self._outlast(BrokerError(reason))
 
     def _wait_for_work(self) -> bool:
         """Wait until it is time to look for items again; return false if the build is over."""
-        if (pause_s := self._not_before - monotonic()) > 0:
+        if pause_s := self._claiming.pause_s:
             self._shutdown.wait(pause_s)
             return True
         if self._has_pending():
             return True
         if self._progress.idle(self._poll_interval_s):
-            self._ending.checkpoint(1)
+            self._checkpoints.finish()
         if self._poll_interval_s is None:
             return False
         self._shutdown.wait(self._poll_interval_s)
@@ -235,7 +250,7 @@ class Build:
             self._claiming.release_those_of_the_dead(self._routing.envelopes_with_lookups())
         except sqlite3.Error as error:
             if not _is_busy(error):
-                raise _unwritable(error) from error
+                raise
             # Their leases end by themselves.
 
     @contextmanager

@@ -1,39 +1,55 @@
 """Ends items: writes what came of many in one transaction, or runs a lookup.
 
-A transaction that writes aims at `WRITE_S`, and the next one begins `GAP_S` later at the earliest;
-what needs no lock is done between them. SQLite's busy handler tries again after 1 to 25 ms at
-first, so a waiting writer gets its turn in the first gap.
+No other writer of the database waits for long:
+
+- A transaction aims at `WRITE_S`, and a tree that would take it too far over that waits for the
+  next one.
+- The next transaction begins after a gap that is as long as the pauses between the tries of
+  SQLite's busy handler: up to 25 ms after a wait of 128 ms, 50 ms after one of 228 ms, and 100 ms
+  from then on. What needs no lock is done in the gap.
+
+Items with a priority do not wait for long either. While it waits or takes results, a build looks
+for them every 10 ms, and once more when it has the lock, as others can only have added them while
+it had not. Their results end the transaction at the next tree, and are committed by themselves.
 """
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from time import monotonic
 
 from ck3parse.qbuilder.build_queue import BuildQueue, Item
+from ck3parse.qbuilder.checkpoints import Checkpoints
+from ck3parse.qbuilder.claiming import Claiming
 from ck3parse.qbuilder.in_hand import InHand
 from ck3parse.qbuilder.installed import Qbuilder
 from ck3parse.qbuilder.lookups import run_lookups
-from ck3parse.qbuilder.outcome import Failure, Unavailable, failure, outcome_of
+from ck3parse.qbuilder.outcome import Failure, Parsed, Unavailable, failure, outcome_of
+from ck3parse.qbuilder.pace import Pace
 from ck3parse.qbuilder.progress import Progress
 from ck3parse.qbuilder.routing import Routing
-from ck3parse.qbuilder.transaction import CHECKPOINT_BYTES, checkpoint, writing
+from ck3parse.qbuilder.transaction import writing
 from ck3parse.qbuilder.writer import Tree, Writer
 
-MAX_READY_BYTES = 8 * 1024 * 1024
-"""Bytes of JSON text that are decompressed ahead of a transaction."""
-MAX_READY_ROWS = 8000
-"""Symbols and references that are decoded ahead of a transaction."""
-WRITE_S = 0.08
+WRITE_S = 0.1
 """Seconds that a transaction should take; a single large file may take longer."""
-GAP_S = 0.025
-"""Seconds between two transactions."""
-POLL_S = 0.02
+MOST_S = 0.12
+"""Seconds that a transaction of several trees should not exceed."""
+MAX_READY_BYTES = 24 * 1024 * 1024
+"""Bytes of JSON text that are decompressed ahead of a transaction."""
+POLL_S = 0.01
 """Seconds to wait for results before looking for items with a priority."""
+_INSERTS_S = 0.07
+"""Seconds after which no further tree is inserted: full-text indexes and commit come after that."""
+_GAPS_S = ((0.125, 0.026), (0.225, 0.052))
+_LONGEST_GAP_S = 0.105
+"""By the most seconds that a transaction took: seconds until the next one begins."""
 _ROW_BYTES = 400
 _ITEM_BYTES = 400
 """Rough bytes that a row and its index entries, or a queue row, add to the log."""
+
+Entry = Tree | Failure | Unavailable | Item
 
 
 class Ending:
@@ -42,10 +58,12 @@ class Ending:
     Args:
         db: a connection to the database.
         queue: the queue, on that connection.
+        claiming: claims more items in the transactions that are made anyway.
         writer: writes trees and rows, on that connection.
         routing: decides what is to be done for items that do not end with their tree.
         in_hand: the items in hand.
         progress: is told about each item that ended.
+        checkpoints: is told how much was written.
         qbuilder: has the lookups.
         timeout_ms: the time limit of a file in milliseconds.
     """
@@ -53,106 +71,119 @@ class Ending:
     def __init__(
         self,
         db: sqlite3.Connection,
+        *,
         queue: BuildQueue,
+        claiming: Claiming,
         writer: Writer,
         routing: Routing,
         in_hand: InHand,
         progress: Progress,
+        checkpoints: Checkpoints,
         qbuilder: Qbuilder,
         timeout_ms: int,
     ) -> None:
         self._db = db
         self._queue = queue
+        self._claiming = claiming
         self._writer = writer
         self._routing = routing
         self._in_hand = in_hand
         self._progress = progress
+        self._checkpoints = checkpoints
         self._qbuilder = qbuilder
         self._timeout_ms = timeout_ms
-        self._written = 0.0
-        self._limit_s = WRITE_S
-        self._log_bytes = 0
-        """Bytes written since the last checkpoint, roughly."""
+        self._pace = Pace()
+        self._not_before = 0.0
+        """When the gap ends."""
+        self._was_urgent = False
+        """Whether the last transaction did not wait for the end of a gap."""
 
-    def checkpoint(self, least_bytes: int = CHECKPOINT_BYTES) -> None:
-        """Make a checkpoint, if so much was written since the last one."""
-        if self._log_bytes >= least_bytes:
-            self._log_bytes = 0
-            checkpoint(self._db)
+    def take(self) -> bool:
+        """Take results until there is enough for a transaction, and it may begin.
 
-    def take(self) -> None:
-        """Take results until there is enough for a transaction, and it may begin."""
+        Returns:
+            Whether to go on with a transaction; otherwise an item with a priority is to be claimed.
+        """
         hand = self._in_hand
-        size = rows = 0
-        for entry in hand.ready:
-            if isinstance(entry, Tree):
-                size += len(entry.ast_json or "")
-                rows += entry.row_count
-        while size < MAX_READY_BYTES and rows < MAX_READY_ROWS:
-            wait_s = 0.0
-            if len(hand.parsing):
-                rest_s = self._written + GAP_S - monotonic()
-                wait_s = max(0.0, rest_s) if hand.ready or hand.lookups else POLL_S
-            taken = hand.parsing.take(wait_s)
+        trees = [entry for entry in hand.ready if isinstance(entry, Tree)]
+        rows, size = sum(tree.rows for tree in trees), sum(tree.size for tree in trees)
+        urgent = any(map(self._urgency, hand.ready))
+        urgent_size = sum(tree.size for tree in trees if self._urgency(tree))
+        while not self._claiming.looks_and_sees_urgent(len(hand)):
+            rest_s = self._rest_s(urgent=urgent)
+            # The rest of a gap is used for the transaction after the next one.
+            least_s = 2 * WRITE_S if rest_s else WRITE_S
+            full = self._pace.seconds(rows, size) >= least_s or size >= MAX_READY_BYTES
+            takes_urgent = hand.parsing.has_urgent() and urgent_size < MAX_READY_BYTES
+            if (full or urgent or not len(hand.parsing)) and not takes_urgent:
+                if not rest_s:
+                    return True
+                time.sleep(min(rest_s, POLL_S))
+                continue
+            idle = not (hand.ready or hand.lookups)
+            taken = hand.parsing.take(POLL_S if idle else min(rest_s, POLL_S))
             if taken is None:
-                break
-            outcome = outcome_of(*taken, self._timeout_ms)
-            hand.ready.append(outcome)
-            if isinstance(outcome, Tree):
-                size += len(outcome.ast_json or "")
-                rows += outcome.row_count
-        rest_s = self._written + GAP_S - monotonic()
-        if hand.ready and rest_s > 0:
-            time.sleep(rest_s)
+                if idle or not self._rest_s(urgent=urgent):
+                    return True
+                continue
+            entry: Entry | Parsed = outcome_of(*taken, self._timeout_ms)
+            if isinstance(entry, Parsed):
+                entry = self._writer.stage(entry)
+                rows += entry.rows
+                size += entry.size
+            hand.ready.append(entry)
+            if self._urgency(entry):
+                urgent = True
+                urgent_size += entry.size if isinstance(entry, Tree) else 0
+        return False
 
     def write(self) -> Unavailable | None:
         """Write what is ready in one transaction, as far as there is time.
 
+        If an item with a priority has come meanwhile, it is claimed instead.
+
         Returns:
             An item that nobody parsed, if there is one.
         """
-        contents = self._in_hand.contents
-        # Python sorts stably: those with equal priority stay in the order in which they came.
-        ready = sorted(self._in_hand.ready, key=lambda entry: -_item(entry).priority)
-        trees = [entry for entry in ready if isinstance(entry, Tree)]
-        failures = [entry for entry in ready if isinstance(entry, Failure)]
-        released = [entry.item for entry in ready if isinstance(entry, Unavailable)]
-        completed = [entry for entry in ready if isinstance(entry, Item)]
-        for item in [*released, *(found.item for found in failures)]:
-            released += contents.waiting_for(item)
+        hand = self._in_hand
+        urgent = [entry for entry in hand.ready if self._urgency(entry)]
+        batch = _Batch(urgent or hand.ready, is_urgent=bool(urgent))
         began = monotonic()
         with writing(self._db):
-            count = self._writer.write(trees, self._limit_s) if trees else 0
-            for tree in trees[:count]:
-                later = contents.waiting_for(tree.item)
-                completed += [i for i in (tree.item, *later) if self._routing.ends_with(tree, i)]
-            ended = self._queue.complete(completed)
-            failed = [found for found in failures if self._fail(found)]
-            if released:
-                self._queue.release(released)
-        self._written = monotonic()
-        self._adapt(self._written - began, full=count < len(trees))
-        self._log_bytes += sum(map(_bytes_of, trees[:count])) + _ITEM_BYTES * len(ready)
-        self._in_hand.ready = list(trees[count:])
-        for tree in trees[:count]:
-            self._routing.go_on(tree)
-        for item in [*released, *(found.item for found in failures)]:
-            contents.drop(item)
-        self._progress.ended([item for item in completed if item.build_id in ended], failed)
-        lost = next((entry for entry in ready if isinstance(entry, Unavailable)), None)
-        if trees and lost is None:
+            claimed = self._claiming.claim_urgent_within(len(hand))
+            ends_batch = not claimed
+            if ends_batch:
+                self._end(batch, began)
+                ending = len(batch.completed) + len(batch.failures) + len(batch.released)
+                claimed = self._claiming.claim_within(len(hand), ending)
+        hand.claimed += claimed
+        if not ends_batch:
+            return None
+        self._committed(began, is_urgent=batch.is_urgent)
+        self._pace.note(batch.rows, batch.size, monotonic() - began)
+        self._forget(batch)
+        self._progress.ended(
+            [item for item in batch.completed if item.build_id in batch.ended], batch.failed
+        )
+        added = batch.size + _ROW_BYTES * batch.rows + _ITEM_BYTES * len(batch.ended)
+        self._checkpoints.note(added)
+        if batch.trees and batch.lost is None:
             self._progress.available()
-        return lost
+        return batch.lost
 
     def run_lookup(self, callers_rows: Callable[[], AbstractContextManager[None]]) -> None:
         """Run the lookup that is next, in a transaction of its own.
 
+        It stays in hand if the lock is not to be had.
+
         Args:
             callers_rows: has the connection return rows as its owner expects them.
         """
-        item = self._in_hand.lookups.popleft()
+        lookups = self._in_hand.lookups
+        item = lookups[0]
         error: Exception | None = None
         found: Failure | None = None
+        began = monotonic()
         with writing(self._db):
             with callers_rows():
                 try:
@@ -160,7 +191,6 @@ class Ending:
                 except Exception as raised:  # noqa: BLE001 - it is qbuilder's function
                     error = raised
             if isinstance(error, sqlite3.Error) and not self._db.in_transaction:
-                self._in_hand.lookups.appendleft(item)
                 raise error
             if error is None:
                 ended = bool(self._queue.complete([item]))
@@ -168,24 +198,126 @@ class Ending:
                 # What it wrote until then stays, as with qbuilder's own worker.
                 found = failure(item, error)
                 ended = self._fail(found)
-        self._written = monotonic()
+                # It comes next again, and the others after it: they may write the same rows.
+                self._queue.release(lookups)
+        if error is None:
+            lookups.popleft()
+        else:
+            lookups.clear()
+        self._committed(began, is_urgent=False)
         if ended:
             self._progress.ended([item] if found is None else [], [found] if found else [])
+
+    def _end(self, batch: "_Batch", began: float) -> None:
+        """End the items of a batch, within a transaction that began at some time."""
+        contents = self._in_hand.contents
+        if batch.trees:
+            self._writer.write(
+                self._while_there_is_time(batch, began), sum(tree.rows for tree in batch.trees)
+            )
+        for tree in batch.written:
+            items = (tree.item, *contents.waiting_for(tree.item))
+            batch.completed += [item for item in items if self._routing.ends_with(tree, item)]
+        for item in batch.unparsed:
+            batch.released += contents.waiting_for(item)
+        batch.ended = self._queue.complete(batch.completed)
+        batch.failed = [found for found in batch.failures if self._fail(found)]
+        if batch.released:
+            self._queue.release(batch.released)
+
+    def _while_there_is_time(self, batch: "_Batch", began: float) -> Iterator[Tree]:
+        """Return the trees of a batch, at least one, until the transaction should end."""
+        parsing = self._in_hand.parsing
+        for tree in batch.trees:
+            if batch.written and (
+                self._pace.seconds(batch.rows + tree.rows, batch.size + tree.size) > MOST_S
+                or monotonic() - began > _INSERTS_S
+                or (parsing.has_urgent() and not batch.is_urgent)
+            ):
+                return
+            batch.written.append(tree)
+            batch.rows += tree.rows
+            batch.size += tree.size
+            yield tree
+
+    def _forget(self, batch: "_Batch") -> None:
+        """Take what a transaction ended out of the items in hand."""
+        hand = self._in_hand
+        gone = {id(entry) for entry in (*batch.entries, *batch.written)}
+        hand.ready = [entry for entry in hand.ready if id(entry) not in gone]
+        numbers = [
+            min(rows)
+            for entry in hand.ready
+            if isinstance(entry, Tree)
+            for rows in (entry.symbols, entry.refs)
+            if rows
+        ]
+        self._writer.staging.drop_below(min(numbers, default=None))
+        for tree in batch.written:
+            self._routing.go_on(tree)
+        for item in batch.unparsed:
+            hand.contents.drop(item)
+
+    def _committed(self, began: float, *, is_urgent: bool) -> None:
+        """Begin a gap after a transaction."""
+        ended = monotonic()
+        took_s = ended - began
+        gap_s = next((gap_s for most_s, gap_s in _GAPS_S if took_s <= most_s), _LONGEST_GAP_S)
+        self._not_before = ended + gap_s
+        self._was_urgent = is_urgent
+
+    def _rest_s(self, *, urgent: bool) -> float:
+        """Return the seconds until a transaction may begin.
+
+        Args:
+            urgent: whether it is for items with a priority. It does not wait, unless the last one
+                did not either.
+        """
+        if urgent and not self._was_urgent:
+            return 0.0
+        return max(0.0, self._not_before - monotonic())
+
+    def _urgency(self, entry: Entry) -> int:
+        item = entry if isinstance(entry, Item) else entry.item
+        return self._in_hand.contents.urgency(item)
 
     def _fail(self, found: Failure) -> bool:
         return self._queue.fail(found.item, found.message, step=found.step, final=found.final)
 
-    def _adapt(self, took_s: float, *, full: bool) -> None:
-        """Bring the time of the next transaction nearer to `WRITE_S`."""
-        if took_s > WRITE_S:
-            self._limit_s = max(WRITE_S / 8, self._limit_s * max(0.5, WRITE_S / took_s))
-        elif full:
-            self._limit_s = min(WRITE_S, self._limit_s * 1.25)
 
+class _Batch:
+    """What a transaction ends.
 
-def _item(entry: Tree | Failure | Unavailable | Item) -> Item:
-    return entry if isinstance(entry, Item) else entry.item
+    Args:
+        entries: what is ready.
+        is_urgent: whether these are items with a priority.
 
+    Attributes:
+        trees: the trees among them.
+        failures: the failures among them.
+        lost: one of those that nobody parsed, or `None`.
+        unparsed: the items of which there is no tree.
+        entries: all but the trees.
+        written: the trees that were written.
+        rows: how many rows they have.
+        size: how many bytes they have.
+        completed: items that are completed.
+        released: items that go back to the queue.
+        ended: the keys of those completed items that still were this build's.
+        failed: the failures whose items still were this build's.
+    """
 
-def _bytes_of(tree: Tree) -> int:
-    return len(tree.ast_json or "") + _ROW_BYTES * tree.row_count
+    def __init__(self, entries: Sequence[Entry], *, is_urgent: bool) -> None:
+        self.is_urgent = is_urgent
+        self.trees = [entry for entry in entries if isinstance(entry, Tree)]
+        self.failures = [entry for entry in entries if isinstance(entry, Failure)]
+        unavailable = [entry for entry in entries if isinstance(entry, Unavailable)]
+        self.lost = next(iter(unavailable), None)
+        self.released = [entry.item for entry in unavailable]
+        self.completed = [entry for entry in entries if isinstance(entry, Item)]
+        self.unparsed = [*self.released, *(found.item for found in self.failures)]
+        self.entries = [*self.failures, *unavailable, *self.completed]
+        self.written: list[Tree] = []
+        self.rows = self.size = 0
+        self.ended: set[int] = set()
+        self.failed: list[Failure] = []

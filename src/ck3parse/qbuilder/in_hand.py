@@ -45,6 +45,10 @@ class EqualContents:
             return []
         return self._followers.get(item.content_hash, [])
 
+    def urgency(self, item: Item) -> int:
+        """Return the highest priority among an item and those that wait for it."""
+        return max(item.priority, *(later.priority for later in self.waiting_for(item)), 0)
+
     def drop(self, item: Item) -> list[Item]:
         """Forget an item and those that waited for it; return them."""
         if self._leaders.get(item.content_hash) is not item:

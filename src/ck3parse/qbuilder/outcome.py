@@ -1,4 +1,4 @@
-"""What comes of an item: rows to write, or a failure as qbuilder words it."""
+"""What comes of an item: a tree and its rows, or a failure as qbuilder words it."""
 
 import json
 from typing import NamedTuple
@@ -18,10 +18,27 @@ from ck3parse.extractors.qbuilder import EXTRACTOR, QbuilderRows, decode, extrac
 from ck3parse.messages import ParseResult
 from ck3parse.qbuilder.build_queue import Item
 from ck3parse.qbuilder.installed import REFS, SYMBOLS
-from ck3parse.qbuilder.writer import Tree
 
 _NO_ROWS = QbuilderRows([], [])
 _decompress = zstandard.ZstdDecompressor().decompress
+
+
+class Parsed(NamedTuple):
+    """An item whose file was parsed.
+
+    Attributes:
+        item: the item.
+        steps: the steps of its envelope.
+        ast_json: the tree as JSON text, or `None` if the database has it.
+        node_count: the number of its nodes.
+        rows: its symbols and references.
+    """
+
+    item: Item
+    steps: tuple[str, ...]
+    ast_json: str | None
+    node_count: int
+    rows: QbuilderRows
 
 
 class Failure(NamedTuple):
@@ -61,7 +78,7 @@ def failure(item: Item, error: Exception) -> Failure:
 
 def outcome_of(
     item: Item, steps: tuple[str, ...], answer: ParseResult, timeout_ms: int
-) -> Tree | Failure | Unavailable:
+) -> Parsed | Failure | Unavailable:
     """Return what comes of an item whose file was parsed.
 
     Args:
@@ -85,7 +102,7 @@ def outcome_of(
                 raise RuntimeError(why)
             made = answer.rows_json(EXTRACTOR.full_name)
             rows = rows_of(ast_json, item.relpath) if made is None else decode(made)
-        return Tree(item, steps, ast_json.decode("ascii"), answer.node_count, rows)
+        return Parsed(item, steps, ast_json.decode("ascii"), answer.node_count, rows)
     except (RuntimeError, ParseTimeoutError, ParseSubprocessError) as error:
         return failure(item, error)
 

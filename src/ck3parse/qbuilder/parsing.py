@@ -1,6 +1,7 @@
 """The items whose files are being parsed: a bounded number, by an engine of the bridge."""
 
 import contextlib
+import itertools
 import os
 import queue
 from collections import deque
@@ -58,7 +59,11 @@ class Parsing:
         self._waiting: deque[tuple[Item, tuple[str, ...], int]] = deque()
         self._sent: dict[int, _Sent] = {}
         self._bytes = 0
-        self._answers: queue.SimpleQueue[tuple[int, ParseResult]] = queue.SimpleQueue()
+        self._answers: queue.PriorityQueue[tuple[bool, int, int, ParseResult]] = (
+            queue.PriorityQueue()
+        )
+        """Whether it is in bulk, a number in order of arrival, `build_id`, and the result."""
+        self._came = itertools.count()
 
     def __len__(self) -> int:
         """Return how many items are here."""
@@ -117,12 +122,14 @@ class Parsing:
     def take(self, timeout_s: float) -> tuple[Item, tuple[str, ...], ParseResult] | None:
         """Return an item with its steps and its result, or `None` if none has come.
 
+        Those that were sent ahead of the bulk come first.
+
         Args:
             timeout_s: seconds to wait for it.
         """
         while True:
             try:
-                build_id, answer = self._answers.get(timeout_s > 0, timeout_s or None)
+                _, _, build_id, answer = self._answers.get(timeout_s > 0, timeout_s or None)
             except queue.Empty:
                 return None
             if sent := self._sent.pop(build_id, None):
@@ -130,6 +137,11 @@ class Parsing:
                 if len(sent.requests) > 1:
                     self._drop(sent)
                 return sent.item, sent.steps, answer
+
+    def has_urgent(self) -> bool:
+        """Return whether a result has come of an item that was sent ahead of the bulk."""
+        with self._answers.mutex:
+            return bool(self._answers.queue) and not self._answers.queue[0][0]
 
     def withdraw(self) -> list[Item]:
         """Give up all items, and return them."""
@@ -151,7 +163,7 @@ class Parsing:
         return self._own or engines.engine()
 
     def _submit(self, sent: _Sent, *, bulk: bool) -> None:
-        deliver = partial(self._deliver, sent.item.build_id)
+        deliver = partial(self._deliver, sent.item.build_id, bulk)
         try:
             request = self._request(sent.item, sent.steps)
             answer = unsendable(request, sent.engine.max_file_bytes)
@@ -172,8 +184,8 @@ class Parsing:
             return msgspec.structs.replace(request, extract=extract, relpath=relpath)
         return request
 
-    def _deliver(self, build_id: int, answer: ParseResult) -> None:
-        self._answers.put((build_id, answer))
+    def _deliver(self, build_id: int, bulk: bool, answer: ParseResult) -> None:
+        self._answers.put((bulk, next(self._came), build_id, answer))
 
     def _drop(self, sent: _Sent) -> None:
         for request_id in sent.requests:

@@ -6,7 +6,7 @@ import sqlite3
 from ck3parse.qbuilder.build_queue import BuildQueue, Item
 from ck3parse.qbuilder.in_hand import InHand
 from ck3parse.qbuilder.installed import PARSE, REFS, SCRIPT_STEPS, SYMBOLS, Qbuilder
-from ck3parse.qbuilder.outcome import Failure, failure, rows_of
+from ck3parse.qbuilder.outcome import Failure, Parsed, failure, rows_of_stored
 from ck3parse.qbuilder.parsing import size_of
 from ck3parse.qbuilder.progress import Progress
 from ck3parse.qbuilder.writer import StoredTree, Tree, Writer
@@ -45,16 +45,19 @@ class Routing:
         """Return the envelopes with a step that is one of qbuilder's own functions."""
         return [envelope for envelope in self._qbuilder.steps if self._has_lookups(envelope)]
 
-    def accept(self) -> None:
-        """Decide for claimed items."""
+    def accept(self, most: int) -> None:
+        """Decide for claimed items.
+
+        Args:
+            most: for how many at most; the others stay claimed.
+        """
         hand = self._in_hand
-        if not hand.claimed:
-            return
         self._progress.building()
-        self._queue.locate(hand.claimed)
-        hashes = json.dumps(sorted({item.content_hash for item in hand.claimed}))
+        items = hand.claimed[:most]
+        self._queue.locate(items)
+        hashes = json.dumps(sorted({item.content_hash for item in items}))
         stored = self._writer.stored(hashes)
-        items, hand.claimed = hand.claimed, []
+        del hand.claimed[:most]
         for item in items:
             if item.cvid is None:
                 hand.ready.append(Failure(item, f"File not found: file_id={item.file_id}"))
@@ -65,7 +68,12 @@ class Routing:
                 self._dispatch(item, stored.get(item.content_hash))
 
     def ends_with(self, tree: Tree, item: Item) -> bool:
-        """Return whether an item ends with the writing of its own or its leader's tree."""
+        """Return whether an item ends with the writing of its own or its leader's tree.
+
+        A tree without symbols where the leader is may have some where another file is.
+        """
+        if SYMBOLS in self.steps(item) and not tree.symbols and item.relpath != tree.item.relpath:
+            return False
         if self._has_lookups(item.envelope):
             return False
         return all(step in tree.steps for step in self.steps(item) if step in (SYMBOLS, REFS))
@@ -117,13 +125,13 @@ class Routing:
             self._after_script(item)
             return
         try:
-            rows = rows_of(self._writer.blob(stored.ast_id), item.relpath)
+            rows = rows_of_stored(self._writer.blob(stored.ast_id), item.relpath)
         except sqlite3.Error:
             raise
         except Exception as error:  # noqa: BLE001 - the tree may be anything
             self._in_hand.ready.append(failure(item, error))
         else:
-            self._in_hand.ready.append(Tree(item, steps, None, 0, rows))
+            self._in_hand.ready.append(self._writer.stage(Parsed(item, steps, None, 0, rows)))
 
     def _has_lookups(self, envelope: str) -> bool:
         steps = self._qbuilder.steps.get(envelope, ())

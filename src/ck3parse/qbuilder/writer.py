@@ -10,20 +10,30 @@ with all (`benchmarks/qbuilder_build.py`).
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from time import monotonic
 
 import msgspec
 
-from ck3parse.extractors.qbuilder import QbuilderRows
 from ck3parse.qbuilder.build_queue import Item
 from ck3parse.qbuilder.installed import REFS, SYMBOLS
+from ck3parse.qbuilder.outcome import Parsed
 from ck3parse.qbuilder.schema import PARSER_VERSION_ID, row_triggers
+from ck3parse.qbuilder.staging import TABLE, Staging
 
 BULK_ROWS = 200
 """Rows of a transaction from which its triggers' work is done in bulk. To drop and make triggers
 takes as long as about fifty rows, and has every other connection read the schema again."""
+
+_COPY_SYMBOLS = (
+    "INSERT INTO symbols (ast_id, name, symbol_type, line_number, column_number, node_hash_norm,"  # noqa: S608
+    f" node_start_offset, node_end_offset) SELECT ?, name, type, line, col, ?, 0, 0 FROM {TABLE}"
+    " WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
+)
+_COPY_REFS = (
+    "INSERT INTO refs (ast_id, name, ref_type, line_number, column_number)"  # noqa: S608
+    f" SELECT ?, name, type, line, col FROM {TABLE} WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
+)
 
 
 class Tree(msgspec.Struct, eq=False):
@@ -34,19 +44,26 @@ class Tree(msgspec.Struct, eq=False):
         steps: the steps of its envelope.
         ast_json: the tree as JSON text, or `None` if the database has it.
         node_count: the number of its nodes.
-        rows: its symbols and references.
+        symbols: the numbers of its symbols in the staging table.
+        refs: those of its references.
     """
 
     item: Item
     steps: tuple[str, ...]
     ast_json: str | None
     node_count: int
-    rows: QbuilderRows
+    symbols: range
+    refs: range
 
     @property
-    def row_count(self) -> int:
+    def rows(self) -> int:
         """How many rows it has, the tree not counted."""
-        return len(self.rows.symbols) + len(self.rows.refs)
+        return len(self.symbols) + len(self.refs)
+
+    @property
+    def size(self) -> int:
+        """How many bytes its text has."""
+        return len(self.ast_json or "")
 
 
 class StoredTree(msgspec.Struct, frozen=True):
@@ -76,32 +93,35 @@ class Writer:
     Attributes:
         extracted: the keys of the trees whose references it wrote, so that those without any are
             not taken for trees that still lack them. Symbols depend on the place of a file, too.
+        staging: the rows of trees that are not written yet.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.extracted: set[int] = set()
+        self.staging = Staging(db)
         self._db = db
 
-    def write(self, trees: Sequence[Tree], limit_s: float) -> int:
-        """Write trees in this order, until a time is over; at least one.
+    def stage(self, parsed: Parsed) -> Tree:
+        """Prepare what is to be written for an item; call it outside of transactions."""
+        return Tree(
+            parsed.item,
+            parsed.steps,
+            parsed.ast_json,
+            parsed.node_count,
+            self.staging.add(parsed.rows.symbols if SYMBOLS in parsed.steps else []),
+            self.staging.add(parsed.rows.refs if REFS in parsed.steps else []),
+        )
+
+    def write(self, trees: Iterable[Tree], rows: int) -> None:
+        """Write trees in this order.
 
         Args:
             trees: what to write.
-            limit_s: seconds after which no further one is begun.
-
-        Returns:
-            How many were written.
+            rows: how many rows they have at most.
         """
-        count = 0
-        rows = sum(tree.row_count for tree in trees)
-        ends = monotonic() + limit_s
         with self._session(rows), self._triggers(in_bulk=rows >= BULK_ROWS):
             for tree in trees:
-                if count and monotonic() > ends:
-                    break
                 self._write(tree)
-                count += 1
-        return count
 
     def stored(self, content_hashes: str) -> dict[str, StoredTree]:
         """Return the trees that the database has, by hash of their content.
@@ -131,28 +151,20 @@ class Writer:
         return blob if isinstance(blob, bytes) else str(blob).encode()
 
     def _write(self, tree: Tree) -> None:
-        item, db = tree.item, self._db
-        symbols = tree.rows.symbols if SYMBOLS in tree.steps else []
-        refs = tree.rows.refs if REFS in tree.steps else []
+        content_hash, symbols, refs = tree.item.content_hash, tree.symbols, tree.refs
         ast_id = self._insert(tree)
         if ast_id is None:
-            found = self.stored(msgspec.json.encode([item.content_hash]).decode())
-            stored = found.get(item.content_hash)
+            found = self.stored(msgspec.json.encode([content_hash]).decode())
+            stored = found.get(content_hash)
             if stored is None:
                 return  # somebody removed it
             ast_id = stored.ast_id
-            symbols = [] if stored.has_symbols else symbols
-            refs = [] if stored.has_refs else refs
-        db.executemany(
-            "INSERT INTO symbols (ast_id, name, symbol_type, line_number, column_number,"
-            " node_hash_norm, node_start_offset, node_end_offset) VALUES (?, ?, ?, ?, ?, ?, 0, 0)",
-            ((ast_id, *row, item.content_hash) for row in symbols),
-        )
-        db.executemany(
-            "INSERT INTO refs (ast_id, name, ref_type, line_number, column_number)"
-            " VALUES (?, ?, ?, ?, ?)",
-            ((ast_id, *row) for row in refs),
-        )
+            symbols = range(0) if stored.has_symbols else symbols
+            refs = range(0) if stored.has_refs else refs
+        if symbols:
+            self._db.execute(_COPY_SYMBOLS, (ast_id, content_hash, symbols[0], symbols[-1]))
+        if refs:
+            self._db.execute(_COPY_REFS, (ast_id, refs[0], refs[-1]))
         if REFS in tree.steps:
             self.extracted.add(ast_id)
 

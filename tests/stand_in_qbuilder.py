@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from ck3parse.qbuilder.build import Build, Summary
+from ck3parse.qbuilder.build import Build
 from ck3parse.qbuilder.installed import Qbuilder
 from ck3parse.qbuilder.observers import Observers
+from ck3parse.qbuilder.progress import Summary
 
 STAND_IN = Path(__file__).parent / "stand_in"
 

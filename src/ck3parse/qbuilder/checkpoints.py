@@ -27,7 +27,8 @@ class Checkpoints:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._path = ""
+        self._own: sqlite3.Connection | None = None
+        """The thread's; opened once, as another file may take the place of the database."""
         self._since_last = 0
         """Bytes written since a checkpoint began, roughly."""
         self._in_log = 0
@@ -37,14 +38,15 @@ class Checkpoints:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Make the checkpoints until the block ends; needs a connection with rows as tuples."""
-        files = self._db.execute("PRAGMA database_list").fetchall()
-        self._path = next((path for _, name, path in files if name == "main"), "") or ""
+        self._own = self._open()
         (pages,) = self._db.execute("PRAGMA wal_autocheckpoint").fetchone()
         self._db.execute("PRAGMA wal_autocheckpoint = 0")
         try:
             yield
         finally:
             self._join()
+            if self._own:
+                self._own.close()
             self._db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
 
     def note(self, size: int) -> None:
@@ -59,9 +61,11 @@ class Checkpoints:
         self._in_log += size
         if self._in_log >= MAX_LOG_BYTES:
             self.finish()
-        elif self._since_last >= START_BYTES and self._path and not self._is_running():
+        elif self._since_last >= START_BYTES and self._own and not self._is_running():
             self._since_last = 0
-            self._thread = threading.Thread(target=self._move, name="ck3parse checkpoint")
+            self._thread = threading.Thread(
+                target=_move, args=(self._own,), name="ck3parse checkpoint"
+            )
             self._thread.start()
 
     def finish(self) -> None:
@@ -82,11 +86,22 @@ class Checkpoints:
         if self._thread:
             self._thread.join()
 
-    def _move(self) -> None:
-        # What cannot be moved now stays in the log; `finish` reports an error that lasts.
-        uri = f"{Path(self._path).as_uri()}?mode=rw"
-        with (
-            contextlib.suppress(sqlite3.Error),
-            contextlib.closing(sqlite3.connect(uri, uri=True)) as db,
-        ):
-            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    def _open(self) -> sqlite3.Connection | None:
+        """Return another connection to the same file, or `None` if it cannot be opened."""
+        files = self._db.execute("PRAGMA database_list").fetchall()
+        path = next((path for _, name, path in files if name == "main"), "")
+        if not path:
+            return None  # it is in memory
+        uri = f"{Path(path).as_uri()}?mode=rw"
+        try:
+            db = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            db.execute("PRAGMA schema_version").fetchone()  # opens the file
+        except sqlite3.Error:
+            return None
+        return db
+
+
+def _move(db: sqlite3.Connection) -> None:
+    # What cannot be moved now stays in the log; `finish` reports an error that lasts.
+    with contextlib.suppress(sqlite3.Error):
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

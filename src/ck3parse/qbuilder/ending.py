@@ -148,8 +148,8 @@ class Ending:
         hand = self._in_hand
         urgent = [entry for entry in hand.ready if self._urgency(entry)]
         batch = _Batch(urgent or hand.ready, is_urgent=bool(urgent))
-        began = monotonic()
         with writing(self._db):
+            began = monotonic()
             claimed = self._claiming.claim_urgent_within(len(hand))
             ends_batch = not claimed
             if ends_batch:
@@ -183,8 +183,8 @@ class Ending:
         item = lookups[0]
         error: Exception | None = None
         found: Failure | None = None
-        began = monotonic()
         with writing(self._db):
+            began = monotonic()
             with callers_rows():
                 try:
                     run_lookups(item, self._routing.steps(item), self._qbuilder, self._db)

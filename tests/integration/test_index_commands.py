@@ -314,6 +314,16 @@ def test_conflicts_as_text(place: Path) -> None:
     assert "2 conflicts: 2 overridden; 1 with equal contents" in done.stderr
 
 
+def test_two_of_one_priority_are_counted_as_an_error(place: Path) -> None:
+    done = ck3parse("conflicts", "--kind", "event", "--no-update", cwd=place)
+    assert done.returncode == 1
+    assert "feast.1  events/feast.txt:3 and events/fair.txt:3" in done.stdout
+    assert "1 conflict: 1 an error" in done.stderr
+    log = json.loads(answer(place, "conflicts", "--kind", "event", "--sarif", code=1))
+    (result,) = log["runs"][0]["results"]
+    assert result["level"] == "warning"
+
+
 def test_no_conflicts(place: Path) -> None:
     done = ck3parse("conflicts", "--kind", "scripted_effect", "--no-update", cwd=place)
     assert (done.returncode, done.stdout) == (0, "")

@@ -140,7 +140,10 @@ def _summary(shown: Sequence[Conflict], equal_left_out: int) -> str:
     more = f"; {equal_left_out:,} with equal contents (--all shows them)" if equal_left_out else ""
     if not shown:
         return f"no conflicts{more}"
-    hows = Counter(each.how for each in shown)
+    # Two that have the same priority, or none, are an error.
+    hows: Counter[Wins] = Counter(
+        "error" if each.how == "priority" and not each.decided else each.how for each in shown
+    )
     parts = ", ".join(f"{count:,} {_COUNTED[how]}" for how, count in hows.most_common())
     return f"{len(shown):,} conflict{'s' * (len(shown) != 1)}: {parts}{more}"
 
@@ -176,7 +179,7 @@ def _sarif(conflicts: Sequence[Conflict]) -> str:
 
 
 def _level(conflict: Conflict) -> str:
-    return "warning" if conflict.how in ("error", "file") else "note"
+    return "note" if conflict.decided or conflict.how == "merge" else "warning"
 
 
 def _location(place: Place) -> dict[str, Any]:

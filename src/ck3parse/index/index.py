@@ -170,7 +170,7 @@ class Index:
         """Return every place where a name stands, read again from the files.
 
         Args:
-            name: the name, in upper or lower case.
+            name: the name, in upper and lower case as it stands in the files.
             max_bytes: larger files are not read.
 
         Returns:

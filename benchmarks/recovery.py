@@ -5,10 +5,10 @@
 Diagnostics are those of `check`: the parser's errors, and missing operators (W007).
 
 In each script file under FOLDER that parses and has at least ten lines, one character is removed or
-doubled. For each kind of damage it prints in how many files something is reported (a damaged file
-may still parse, with another meaning), in how many of these a diagnostic is within one line of the
-damage, the median number of diagnostics, and how many of the top-level elements outside the damage
-are unchanged in the tree.
+doubled. For each dialect and kind of damage it prints in how many files something is reported (a
+damaged file may still parse, with another meaning), in how many of these a diagnostic is within one
+line of the damage, the median number of diagnostics, and how many of the top-level elements outside
+the damage are unchanged in the tree.
 """
 
 import argparse
@@ -18,17 +18,19 @@ import random
 import re
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from ck3parse.check.checker import find_all
 from ck3parse.check.rules import RULES
 from ck3parse.check.rules.rule import Source
-from ck3parse.messages import Diagnostic
+from ck3parse.messages import Diagnostic, DialectName
 from ck3parse.parser import ParseOutcome
 
 MIN_LINES = 10
+DIALECTS = get_args(DialectName)
+SPANS = ("span", "key_span", "value_span")
 TOKEN = re.compile(r"\#[^\n]*|\"(?:[^\"\\]|\\.)*\"|[{}=]", re.DOTALL)
 
 
@@ -94,9 +96,21 @@ def spots_of(text: str) -> list[Spot]:
     return spots
 
 
+def children_of(ast_json: bytes) -> Iterator[Any]:
+    """Yield the top-level elements without spans, which change behind a damaged place."""
+    for child in json.loads(ast_json)["children"]:
+        pending = [child]
+        while pending:
+            node = pending.pop()
+            for span in SPANS:
+                node.pop(span, None)
+            pending += node.get("children", [])
+        yield child
+
+
 def ranges_of(ast_json: bytes, last_line: int) -> list[tuple[int, int, Any]]:
     """Return each top-level element with its range of lines."""
-    children = json.loads(ast_json)["children"]
+    children = list(children_of(ast_json))
     starts = [child["line"] for child in children] + [last_line + 1]
     return [
         (first, max(first, after - 1), child)
@@ -118,7 +132,7 @@ def look(
         tally.diagnostics.append(len(said))
         tally.pointed += any(abs(diagnostic.line - damage_line) <= 1 for diagnostic in said)
     assert damaged.ast_json is not None
-    kept = {json.dumps(child) for child in json.loads(damaged.ast_json)["children"]}
+    kept = {json.dumps(child) for child in children_of(damaged.ast_json)}
     untouched = [child for first, last, child in sound if not first <= damage_line <= last]
     tally.untouched += len(untouched)
     tally.kept += sum(json.dumps(child) in kept for child in untouched)
@@ -139,14 +153,17 @@ def main() -> int:
     )
     choose = random.Random(given.seed)
     paths = sorted(path for path in given.folder.rglob("*.txt") if path.is_file())
-    tallies = {damage.name: Tally() for damage in DAMAGES}
+    tallies = {(dialect, damage.name): Tally() for dialect in DIALECTS for damage in DAMAGES}
     missed = 0
     planted = 0
     while planted < given.count:
         damage = DAMAGES[planted % len(DAMAGES)]
         path = choose.choice(paths)
         text = path.read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n")
-        if text.count("\n") < MIN_LINES or not (outcome := module.parse_text(text, "")).success:
+        if text.count("\n") < MIN_LINES:
+            continue
+        outcomes = [(each, module.parse_text(text, "", dialect=each)) for each in DIALECTS]
+        if not all(outcome.success for _, outcome in outcomes):
             continue
         spots = [spot for spot in spots_of(text) if damage.fits(spot)]
         if not spots:
@@ -154,22 +171,24 @@ def main() -> int:
         at, character, _ = choose.choice(spots)
         broken = text[:at] + damage.becomes(character) + text[at + 1 :]
         line = text.count("\n", 0, at) + 1
-        recovered = module.parse_text(broken, "", mode="recover")
-        missing_operators = find_all([RULES["CK3-W007"]], Source(broken.encode(), recovered))
-        said = [*recovered.diagnostics, *missing_operators]
-        tally = tallies[damage.name]
-        before = tally.wrong - tally.pointed
-        look(tally, recovered, said, line, ranges_of(outcome.ast_json, text.count("\n") + 1))
-        if tally.wrong - tally.pointed > before and missed < given.missed:
-            missed += 1
-            words = [f"{d.line}:{d.column} {d.message}" for d in said[:3]]
-            print(f"{path.relative_to(given.folder)}:{line} {damage.name}: {words}")
+        for dialect, outcome in outcomes:
+            recovered = module.parse_text(broken, "", mode="recover", dialect=dialect)
+            missing_operators = find_all([RULES["CK3-W007"]], Source(broken.encode(), recovered))
+            said = [*recovered.diagnostics, *missing_operators]
+            tally = tallies[dialect, damage.name]
+            before = tally.wrong - tally.pointed
+            look(tally, recovered, said, line, ranges_of(outcome.ast_json, text.count("\n") + 1))
+            if tally.wrong - tally.pointed > before and missed < given.missed:
+                missed += 1
+                words = [f"{d.line}:{d.column} {d.message}" for d in said[:3]]
+                where = f"{path.relative_to(given.folder)}:{line} {dialect}"
+                print(f"{where} {damage.name}: {words}")
         planted += 1
-    print("| damage | files | something said | of these pointed at | median | elements kept |")
-    print("|---|---|---|---|---|---|")
-    for name, tally in tallies.items():
+    print("| dialect | damage | files | something said | of these pointed at | median | kept |")
+    print("|---|---|---|---|---|---|---|")
+    for (dialect, name), tally in tallies.items():
         print(
-            f"| {name} | {tally.files:,} | {tally.wrong / tally.files:.1%}"
+            f"| {dialect} | {name} | {tally.files:,} | {tally.wrong / tally.files:.1%}"
             f" | {tally.pointed / max(tally.wrong, 1):.1%}"
             f" | {statistics.median(tally.diagnostics or [0]):g}"
             f" | {tally.kept / max(tally.untouched, 1):.2%} |"

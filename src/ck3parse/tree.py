@@ -401,10 +401,12 @@ def decode(ast_json: bytes | str) -> Tree:
     Raises:
         TreeError: it is not an AST, or its braces are nested too deeply.
     """
-    root = _checked(_decode_root, ast_json)
+    encoded = ast_json.encode() if isinstance(ast_json, str) else ast_json
+    root = _checked(_decode_root, encoded)
     if root.encoding is not None:
-        return Root(root.encoding, _Children(root.children, _decode_element), root.comments)
-    return RavenRoot(root.filename, _Children(root.children, _decode_raven_element))
+        children = _Children(encoded, root.children, _decode_element)
+        return Root(root.encoding, children, root.comments)
+    return RavenRoot(root.filename, _Children(encoded, root.children, _decode_raven_element))
 
 
 def source_text(data: bytes, span: Span, encoding: str | None = None) -> str:
@@ -436,9 +438,12 @@ _decode_raven_element = msgspec.json.Decoder(RavenElement).decode
 class _Children(Sequence[_T]):
     """The children of a root, each of them JSON until it is first used."""
 
-    __slots__ = ("_decode", "_items")
+    __slots__ = ("_decode", "_items", "_root")
 
-    def __init__(self, encoded: Sequence[msgspec.Raw], decode: Callable[[Any], _T]) -> None:
+    def __init__(
+        self, root: bytes, encoded: Sequence[msgspec.Raw], decode: Callable[[Any], _T]
+    ) -> None:
+        self._root = root
         self._items: list[Any] = list(encoded)
         self._decode = decode
 
@@ -459,8 +464,10 @@ class _Children(Sequence[_T]):
 
     def containing(self, quoted: bytes) -> Iterator[_T]:
         """Yield the children whose JSON contains some bytes, and those that are decoded already."""
+        # Most files contain no rare key, and one search is faster than one for each child.
+        somewhere = quoted in self._root
         for index, item in enumerate(self._items):
-            if type(item) is not msgspec.Raw or quoted in bytes(item):
+            if type(item) is not msgspec.Raw or (somewhere and quoted in bytes(item)):
                 yield self[index]
 
     def __eq__(self, other: object) -> bool:

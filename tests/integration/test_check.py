@@ -14,7 +14,7 @@ from command import ck3parse
 
 BOM = "\ufeff"
 SOUND = BOM + "a = {\n\tb = 1\n}\n"
-LACKS_BRACE = BOM + "a = {\n\tb = {\n\t\tc = 1\n\td = 2\n}\n"
+LACKS_BRACE = BOM + "z = {\n\tb = {\n\t\tc = 1\n\td = 2\n}\n"
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def check(
 
 
 def codes(mod: Path, *args: str | Path, code: int = 1) -> list[tuple[str, int, str]]:
-    report = json.loads(check(mod, "--format", "json", *args, code=code).stdout)
+    # The files of these tests have the same few keys.
+    args = ("--format", "json", "--ignore", "W011", *args)
+    report = json.loads(check(mod, *args, code=code).stdout)
     return [
         (Path(d["path"]).name, d["line"], d["code"].removeprefix("CK3-"))
         for d in report["diagnostics"]
@@ -233,6 +235,43 @@ def test_misspelt_commands_and_codes(mod: Path) -> None:
     assert ck3parse("explain", "e8", cwd=mod).stdout.startswith("CK3-E008: ")
 
 
+def test_names_that_are_defined_twice(mod: Path) -> None:
+    trait = "{0} = {{\n\tlevel = {1}\n}}\n"
+    write(
+        mod,
+        {
+            "events/lacks.txt": SOUND,
+            "common/traits/a.txt": BOM + trait.format("brave", 1) + trait.format("shy", 1),
+            "common/traits/b.txt": BOM + trait.format("shy", 1) + trait.format("brave", 2),
+            "common/traits/c.txt": BOM + "@x = 1\n@x = 2\n" + trait.format("calm", 1),
+            "common/traits/d.txt": BOM + "@x = 3\n" + trait.format("loud", 1) * 2,
+            "common/on_action/a.txt": BOM + "on_x = { events = { a.1 } }\n",
+            "common/on_action/b.txt": BOM + "on_x = { events = { a.2 } }\n",
+            "history/characters/a.txt": "1 = { name = A }\n1 = { name = B } # ck3parse: ignore\n",
+        },
+    )
+    write(mod.parent / "mod2", {"common/traits/a.txt": BOM + trait.format("brave", 3)})
+    found = check(mod, ".", "--format", "concise", code=1).stdout.splitlines()
+    assert found == [
+        f"mod/common/traits/{place}: CK3-W011 the {what} line 1"
+        for place, what in (
+            ("b.txt:4:1", "trait `brave` replaces another one, in a.txt,"),
+            ("c.txt:2:1", "constant `@x` replaces another one, in"),
+        )
+    ]
+    again = check(mod, ".", "--format", "concise", code=1).stdout.splitlines()
+    assert again == found
+    log = json.loads(check(mod, "mod", "--format", "sarif", code=1).stdout)
+    related = log["runs"][0]["results"][0]["relatedLocations"][0]["physicalLocation"]
+    assert related == {
+        "artifactLocation": {"uri": "mod/common/traits/a.txt"},
+        "region": {"startLine": 1, "startColumn": 1},
+    }
+    check(mod, "mod", "--ignore", "W011", code=0)
+    write(mod, {"common/traits/a.txt": BOM, "common/traits/c.txt": BOM})
+    check(mod, "mod", code=0)
+
+
 def test_an_unreadable_file(mod: Path) -> None:
     env = {"CK3PARSE_MAX_FILE_BYTES": "20"}
     done = check(mod, "mod", "--format", "concise", code=1, env=env)
@@ -255,7 +294,7 @@ def test_github(mod: Path) -> None:
 
 
 def test_gitlab(mod: Path) -> None:
-    write(mod, {"events/lacks.txt": BOM + "a = b = c\na = b = c\n"})
+    write(mod, {"events/lacks.txt": BOM + "x = b = c\ny = b = c\n"})
     report = json.loads(check(mod, "mod", "--format", "gitlab", code=1).stdout)
     assert [entry["check_name"] for entry in report] == ["CK3-E003"] * 2
     assert report[0]["location"]["path"] == "mod/events/lacks.txt"

@@ -27,7 +27,7 @@ class Watching:
 
     def __init__(self, mod: Path, *args: str) -> None:
         env = {"XDG_CACHE_HOME": str(mod.parent / "cache")}
-        command = ["check", mod.name, "--watch", "--format", "concise", *args]
+        command = ["check", mod.name, "--watch", "--format", "concise", "--ignore", "W011", *args]
         self.process = start(*command, cwd=mod.parent, env=env)
         self.out: list[str] = []
         self.err: list[str] = []

@@ -8,12 +8,14 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ck3parse.check.duplicates import Duplicates, Related
 from ck3parse.check.rules import RULES
+from ck3parse.check.rules.definitions import DUPLICATE
 from ck3parse.check.rules.prose import NOT_SCRIPT
 from ck3parse.check.rules.rule import MAX_FINDINGS, PREFIX, Finding, Place, Rule, Source
 from ck3parse.check.rules.syntax import SYNTAX_ERROR, UNREADABLE
@@ -45,6 +47,8 @@ class Checked(NamedTuple):
 
     path: str
     diagnostics: list[Diagnostic]
+    related: Sequence[Related | None] = ()
+    """For each diagnostic, another place that it is about; empty if none has one."""
 
 
 class Check:
@@ -76,6 +80,7 @@ class Check:
 
             self._game = read_game(game, max_bytes=settings.max_file_bytes)
         self._dialect = settings.dialect or parser.newest_dialect
+        self._repeated = self._duplicates()
         # Rules that are on by default are always run, so that selecting fewer of them later finds
         # their results in the cache.
         self._rules = [
@@ -89,6 +94,12 @@ class Check:
         rules = ",".join(rule.code.removeprefix(PREFIX) for rule in self._rules)
         return f"{version};recover;check={CHECK_VERSION},{rules}"
 
+    def _duplicates(self) -> Duplicates | None:
+        if DUPLICATE not in self._codes:
+            return None
+        native = self._parser.name == "native"
+        return Duplicates(native=native, max_depth=self._settings.max_depth)
+
     def check_bytes(self, data: bytes, path: str) -> Checked:
         """Check content that need not be in a file.
 
@@ -97,14 +108,19 @@ class Check:
             path: where they are, or would be.
         """
         places = _Places()
+        absolute = os.path.abspath(path)
         if is_localization(path):
             from ck3parse.check.localization import GivenFile, check_texts
 
-            absolute = os.path.abspath(path)
             given = GivenFile(absolute, *places.root_of(absolute), data)
             return Checked(path, check_texts([given], self._codes, self._game)[absolute])
-        place = places.of(os.path.abspath(path))
-        return self._selected(path, place, self._parse(data, place.path).diagnostics)
+        place = places.of(absolute)
+        checked = self._selected(path, place, self._parse(data, place.path).diagnostics)
+        duplicates = self._duplicates()
+        if duplicates is None:
+            return checked
+        duplicates.add(absolute, place, data)
+        return _with_duplicates(checked, duplicates.found().get(absolute, []))
 
     def check_paths(
         self,
@@ -145,8 +161,7 @@ class Check:
         done = done_bytes = 0
         for batch in _batches(plan.to_parse):
             results = [
-                (found, self._read_and_parse(found.path, places.of(found.path).path))
-                for found in batch
+                (found, self._read_and_parse(found.path, places.of(found.path))) for found in batch
             ]
             store.record(results)
             checked += [
@@ -164,6 +179,11 @@ class Check:
             self._selected(found.path, places.of(found.path), known[found.root].get(found.name, []))
             for found in settled
         ]
+        if self._repeated is not None:
+            for found in settled:
+                self._read_again(found.path, places.of(found.path))
+            self._repeated.keep({each.path for each in checked})
+            checked = self._with_repeated(checked)
         checked += self._check_texts(plan.localization, places)
         return sorted(checked, key=lambda each: each.path.split(os.sep))
 
@@ -198,8 +218,9 @@ class Check:
                 texts.append(entry)
             elif isinstance(entry, Found):
                 place = places.of(entry.path)
-                diagnostics = _with_failure(self._read_and_parse(entry.path, place.path))
+                diagnostics = _with_failure(self._read_and_parse(entry.path, place))
                 checked.append(self._selected(entry.path, place, diagnostics))
+        checked = self._with_repeated(checked)
         if texts:  # what is wrong with one of them depends on the others
             found = [each for each in files() if isinstance(each, Found)]
             every = [each for each in found if is_localization(each.path)]
@@ -208,6 +229,13 @@ class Check:
                 each for each in self._check_texts(every, places) if each.path in paths_of_texts
             ]
         return checked
+
+    def _with_repeated(self, checked: list[Checked]) -> list[Checked]:
+        """Return files with their definitions that repeat others."""
+        if self._repeated is None:
+            return checked
+        repeated = self._repeated.found()
+        return [_with_duplicates(each, repeated.get(each.path, [])) for each in checked]
 
     def _check_texts(self, found: Sequence[Found], places: "_Places") -> list[Checked]:
         """Check localization files: all of those of a mod, which belong together."""
@@ -227,14 +255,23 @@ class Check:
         diagnostics = check_texts(given, self._codes, self._game)
         return checked + [Checked(path, found) for path, found in diagnostics.items()]
 
-    def _read_and_parse(self, path: str, name: str) -> ParseResult:
+    def _read_again(self, path: str, place: Place) -> None:
+        """Read what a file defines whose other diagnostics are known."""
+        if self._repeated is not None:
+            with suppress(CannotReadError):
+                data = read_script(path, max_bytes=self._settings.max_file_bytes)
+                self._repeated.add(path, place, data)
+
+    def _read_and_parse(self, path: str, place: Place) -> ParseResult:
         try:
             data = read_script(path, max_bytes=self._settings.max_file_bytes)
         except CannotReadError as reason:
             result = ParseResult("", path, error=reason.message)
             result.error_type = reason.error_type
             return result
-        return self._parse(data, name)
+        if self._repeated is not None:
+            self._repeated.add(path, place, data)
+        return self._parse(data, place.path)
 
     def _parse(self, data: bytes, name: str) -> ParseResult:
         """Return the diagnostics of a file.
@@ -267,6 +304,19 @@ class Check:
             if diagnostic.code in self._codes and RULES[diagnostic.code].applies_to(place)
         ]
         return Checked(path, selected)
+
+
+def _with_duplicates(checked: Checked, repeated: list[tuple[Diagnostic, Related]]) -> Checked:
+    """Return a file with its definitions that repeat others."""
+    if not repeated:
+        return checked
+    told: list[tuple[Diagnostic, Related | None]] = [
+        *((diagnostic, None) for diagnostic in checked.diagnostics),
+        *repeated,
+    ]
+    told.sort(key=lambda each: (each[0].line, each[0].column))
+    diagnostics, related = zip(*told, strict=True)
+    return Checked(checked.path, list(diagnostics), related)
 
 
 class _Places:

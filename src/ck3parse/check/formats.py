@@ -1,6 +1,7 @@
 """The output formats of `ck3parse check`, except for SARIF, which is in `sarif`."""
 
 import hashlib
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,7 @@ def text(checked: Sequence[Checked], content_of: ContentOf, *, coloured: bool = 
     """
     blocks = []
     paint = _painted if coloured else _plain
-    for path, diagnostics in checked:
+    for path, diagnostics, _ in checked:
         if not diagnostics:
             continue
         shown = printable(relative_path(path))
@@ -128,8 +129,12 @@ def gitlab(checked: Sequence[Checked], content_of: ContentOf) -> str:
 def as_sarif(checked: Sequence[Checked], content_of: ContentOf) -> str:
     """Return a SARIF 2.1.0 log."""
     del content_of
-    pairs = [(_url_path(path), diagnostic) for path, diagnostic in _each(checked)]
-    return sarif(pairs)
+    found = [
+        (_url_path(each.path), diagnostic, related and (_url_path(related.path), related))
+        for each in checked
+        for diagnostic, related in itertools.zip_longest(each.diagnostics, each.related)
+    ]
+    return sarif(found)
 
 
 FORMATS: dict[str, Callable[[Sequence[Checked], ContentOf], str]] = {

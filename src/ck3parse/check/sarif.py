@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from ck3parse import __version__
+from ck3parse.check.duplicates import Related
 from ck3parse.check.rules import RULES
 from ck3parse.check.rules.rule import Rule
 from ck3parse.messages import Diagnostic
@@ -14,11 +15,14 @@ from ck3parse.messages import Diagnostic
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(diagnostics: Sequence[tuple[str, Diagnostic]]) -> str:
+def sarif(
+    diagnostics: Sequence[tuple[str, Diagnostic, tuple[str, Related] | None]],
+) -> str:
     """Return the SARIF log of a check.
 
     Args:
-        diagnostics: each with the path of its file, with `/` as separator.
+        diagnostics: each with the path of its file, with `/` as separator, and with another place
+            that it is about and the path of that.
     """
     return sarif_log(
         [_descriptor(rule) for rule in RULES.values()],
@@ -38,8 +42,9 @@ def sarif(diagnostics: Sequence[tuple[str, Diagnostic]]) -> str:
                         },
                     )
                 ],
+                **_related_locations(related),
             }
-            for path, diagnostic in diagnostics
+            for path, diagnostic, related in diagnostics
         ],
     )
 
@@ -101,3 +106,11 @@ def _descriptor(rule: Rule) -> dict[str, Any]:
             "enabled": rule.on,
         },
     }
+
+
+def _related_locations(related: tuple[str, Related] | None) -> dict[str, Any]:
+    if related is None:
+        return {}
+    path, (_, line, column) = related
+    location = sarif_location(path, {"startLine": line, "startColumn": column})
+    return {"relatedLocations": [{"message": {"text": "the other definition"}, **location}]}

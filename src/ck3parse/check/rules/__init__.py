@@ -2,28 +2,31 @@
 
 A rule is one entry in the `RULES` of a module here, next to its function if it has one: `syntax`
 for what the parser reports, `encoding`, `strings` for quotes that pair up wrongly, `prose` for
-files that are no script, `script` for likely mistakes in the text, and `localization`. Reports,
-`ck3parse explain` and `--select` need nothing else.
+files that are no script, `definitions` for names that are defined twice, `script` for likely
+mistakes in the text, and `localization`. Reports, `ck3parse explain` and `--select` need nothing
+else.
 """
 
 from collections.abc import Iterable
 
-from ck3parse.check.rules import encoding, localization, prose, script, strings, syntax
+from ck3parse.check.rules import (
+    definitions,
+    encoding,
+    localization,
+    prose,
+    script,
+    strings,
+    syntax,
+)
 from ck3parse.check.rules.rule import PREFIX, Rule
 from ck3parse.errors import UsageError
+
+_MODULES = (syntax, strings, encoding, script, prose, definitions, localization)
 
 RULES: dict[str, Rule] = {
     rule.code: rule
     for rule in sorted(
-        (
-            *syntax.RULES,
-            *strings.RULES,
-            *encoding.RULES,
-            *script.RULES,
-            *prose.RULES,
-            *localization.RULES,
-        ),
-        key=lambda rule: rule.code,
+        (rule for module in _MODULES for rule in module.RULES), key=lambda rule: rule.code
     )
 }
 """Each rule by its code, in the order of the codes."""

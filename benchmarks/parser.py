@@ -1,8 +1,8 @@
 """The speed of the parsers: `python benchmarks/parser.py PATH... [--rounds 5]`.
 
 Reads every `*.txt` file below the paths into memory. Then it times each available parser in each
-dialect on one core, in turns, from the bytes of a file to its JSON. Times are processor time: the
-best and the median of the rounds.
+dialect on one core, in turns, from the bytes of a file to its JSON, and the rows of the extractor
+`ck3/1`. Times are processor time: the best and the median of the rounds.
 """
 
 import argparse
@@ -15,12 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
+from ck3parse.extractors import CK3
+from ck3parse.extractors.stage import index_rows
 from ck3parse.messages import DialectName
 from ck3parse.parser import ParseOutcome
 
 MEGA = 1_000_000
 BASELINE = "python ck3raven"
 PARSERS = {"python": "ck3parse.parser.reference", "native": "ck3parse.parser.native"}
+
+
+def rows(parser: str, data: bytes, path: str) -> ParseOutcome:
+    """Return the rows of a file in place of its tree."""
+    return ParseOutcome(True, index_rows(data, path, native=parser == "native"))
 
 
 def main() -> None:
@@ -40,6 +47,10 @@ def main() -> None:
         for name, module in PARSERS.items()
         if (parse := parser_in(module))
         for dialect in get_args(DialectName)
+    } | {
+        f"{name} {CK3}": partial(rows, name)
+        for name, module in PARSERS.items()
+        if parser_in(module)
     }
     print(f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}")
     print(f"{len(files)} files, {source_bytes / MEGA:.1f} MB, {given.rounds} rounds")

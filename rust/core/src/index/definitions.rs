@@ -10,7 +10,7 @@ use crate::index::words::{MAX_NAME, Words};
 const PRIORITIES: [&str; 2] = ["id_override_priority", "history_override_priority"];
 
 /// Texts up to this length are copied as one block, in bytes.
-const SHORT: usize = 32;
+const SHORT: usize = 64;
 
 /// A definition. All offsets are those of the text.
 pub(crate) struct Row<'o> {
@@ -481,7 +481,7 @@ impl Pieces {
         if length <= SHORT
             && let Some(block) = text[start..].first_chunk::<SHORT>()
         {
-            self.reserve(SHORT);
+            self.reserve(0);
             self.bytes[self.length..self.length + SHORT].copy_from_slice(block);
             self.bytes[self.length + length] = b' ';
             self.length += length + 1;

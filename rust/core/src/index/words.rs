@@ -206,9 +206,9 @@ impl<'t> Words<'t> {
         };
         let mut hash = fold(first ^ self.seeds[0], last ^ self.seeds[1]);
         if word.len() > 16 {
-            for chunk in word[8..word.len() - 8].chunks(8) {
-                let mut block = [0; 8];
-                block[..chunk.len()].copy_from_slice(chunk);
+            // The bytes in between; `last` has the rest.
+            let (blocks, _) = word[8..word.len() - 1].as_chunks::<8>();
+            for &block in blocks {
                 hash = fold(hash ^ u64::from_le_bytes(block), self.seeds[1]);
             }
         }

@@ -43,7 +43,7 @@ _ONCE = re.compile(
     "theme|window|picture|next_building|cost_gold|interface_priority|transfer_behavior|ai_score"
     "|use_de_jure_wargoal_only|sort_order|decision_group_type|ai_check_interval"
     "|(?:attacker|defender)_score_from_(?:battles|occupation)_scale"
-    r")[ \t]*=(?=[ \t]*[^\s{])",
+    r")[ \t]*=[ \t]*([^\s{}#]+)",
     re.MULTILINE,
 )
 _BRACE = re.compile(r"#[^\n]*|\"[^\"]*\"|[{}]")
@@ -77,16 +77,15 @@ def _mixed_indentation(source: Source) -> Iterator[Finding]:
 def _repeated_keys(source: Source) -> Iterator[Finding]:
     text = source.text
     places = Places(text)
-    before: dict[str, tuple[int, int]] = {}  # the end and the line of the last one
+    before: dict[str, tuple[int, int, str]] = {}  # the end, line and value of the last one
     for match in _ONCE.finditer(text):
         key, start = match[1], match.start(1)
-        end, first_line = before.get(key, (0, 0))
+        end, first_line, value = before.get(key, (0, 0, ""))
         line, column = places.of(start)
-        before[key] = match.end(), line
-        if first_line and _in_one_block(text, end, start):
-            message = f"`{key}` is set again in this block, first in line {first_line}"
+        before[key] = match.end(), line, match[2]
+        if first_line and match[2] != value and _in_one_block(text, end, start):
+            message = f"`{key}` is set again in this block, before in line {first_line}"
             yield Finding(line, column, len(key), message)
-            before[key] = match.end(), first_line
 
 
 def _in_one_block(text: str, start: int, end: int) -> bool:
@@ -250,7 +249,7 @@ RULES = (
         "repeated-key",
         help="remove one of them",
         why="A key that the game reads once, such as `theme` of an event or `next_building`, is set"
-        " more than once in one block. Only the last one counts.",
+        " more than once in one block, to different values. Only the last one counts.",
         bad="feast.1 = {\n\ttheme = feast\n\ttheme = party\n}",
         good="feast.1 = {\n\ttheme = party\n}",
         find=_repeated_keys,

@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[int, list[str]]] = {
     "conflicts --json": (0, ["conflicts", "mod", "--json"]),
     "conflicts sarif": (0, ["conflicts", "mod", "--sarif"]),
     "show tree": (0, ["show", "mod/a.txt", "--format", "tree", "--name", "é☃"]),
+    "loc stats": (0, ["loc", "stats", "mod"]),
     "status": (0, ["status", "--broker", "URL"]),
     "status --json": (0, ["status", "--broker", "URL", "--json"]),
     "diagnose": (0, ["diagnose", f"mod/{NAME}", "--broker", "URL"]),

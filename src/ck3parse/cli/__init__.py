@@ -21,6 +21,7 @@ COMMANDS = {
     "uses": "Show every place where a name stands.",
     "conflicts": "Show what the mods of a playset define twice, and who wins.",
     "diff": "Compare two definitions of a name by their syntax trees.",
+    "loc": "Show, export and import the texts that a mod lacks in a language.",
     "show": "Show the syntax tree of one file.",
     "serve": "Keep a broker and a worker running for other commands.",
     "qbuilder": "Check a database of qbuilder's, or run its build.",

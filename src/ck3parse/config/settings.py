@@ -129,6 +129,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         watchdog_s: seconds for which a worker's event loop may stand still. The worker ends itself
             after twice that time if its broker answers meanwhile. 0: never.
         log_dir: folder for the event log in JSON lines. Empty: no events are logged.
+        qbuilder_loc: 1 if builds of qbuilder's fill its tables of localization files, too.
     """
 
     broker_url: str = ""
@@ -158,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     alive_file: str = ""
     watchdog_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_PATIENCE_S)] = 10.0
     log_dir: str = ""
+    qbuilder_loc: Annotated[int, msgspec.Meta(ge=0, le=1)] = 0
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Settings":

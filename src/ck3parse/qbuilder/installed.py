@@ -18,7 +18,9 @@ from typing import Any
 
 import msgspec
 
+from ck3parse.config import read_setting
 from ck3parse.errors import UsageError
+from ck3parse.qbuilder import localization
 
 PARSE = "parse"
 SYMBOLS = "extract_symbols"
@@ -50,6 +52,7 @@ class Qbuilder:
 
     def __init__(self, package: str = "qbuilder", search: Path | None = None) -> None:
         self._package = package
+        self._localization = bool(read_setting("qbuilder_loc"))
         if search is not None:
             sys.path.insert(0, str(search.absolute()))
             if self.folder != search.absolute() / package:
@@ -71,11 +74,17 @@ class Qbuilder:
 
     @cached_property
     def steps(self) -> Mapping[str, tuple[str, ...]]:
-        """The steps of each envelope.
+        """The steps of each envelope; `CK3PARSE_QBUILDER_LOC` adds that of localization files.
 
         Raises:
             UsageError: the routing table cannot be read.
         """
+        steps = self._routed_steps()
+        return (
+            {**steps, localization.ENVELOPE: (localization.STEP,)} if self._localization else steps
+        )
+
+    def _routed_steps(self) -> Mapping[str, tuple[str, ...]]:
         if self.folder is None:
             return _WITHOUT_QBUILDER
         path = self.folder / "routing_table.json"
@@ -90,11 +99,19 @@ class Qbuilder:
 
     @cached_property
     def lookups(self) -> Mapping[str, Lookup]:
-        """The functions of the steps that fill lookup tables, by step.
+        """The functions of the steps that fill tables other than those of scripts, by step.
 
         Raises:
             UsageError: qbuilder's module of them cannot be imported.
         """
+        lookups = self._own_lookups()
+        return (
+            {**lookups, localization.STEP: localization.insert_texts}
+            if self._localization
+            else lookups
+        )
+
+    def _own_lookups(self) -> Mapping[str, Lookup]:
         if self.folder is None:
             return {}
         name = f"{self._package}.lookup_extractors"

@@ -86,7 +86,7 @@ def test_build_without_qbuilder_leaves_lookups(database: Path) -> None:
     assert done.returncode == 1
     report = json.loads(done.stdout)
     assert (report["completed"], report["left"]) == (1, 1)
-    assert done.stderr.startswith("ck3parse: qbuilder is not installed, so items of lookup tables")
+    assert "ck3parse: qbuilder is not installed, so items of lookup tables" in done.stderr
 
 
 def test_build_respects_the_writer_lock(database: Path) -> None:

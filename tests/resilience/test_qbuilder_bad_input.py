@@ -159,7 +159,24 @@ def test_a_table_that_goes_in_mid_build_is_an_error(database: Path) -> None:
     assert process.returncode == 2
     assert err.count("\n") == 1
     assert "no such table" in err
+    assert "run `ck3parse qbuilder check" in err
     assert states(database).keys() == {"completed", "pending"}
+
+
+def test_a_database_that_is_damaged_is_an_error(tmp_path: Path, qbuilder: Qbuilder) -> None:
+    root, path = tmp_path / "mod", tmp_path / "q.db"
+    db = make_database(path, root, map(Queued, write_scripts(root, 50)))
+    (page,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'idx_symbols_name'")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    db.close()
+    with path.open("r+b") as file:
+        file.seek((page[0] - 1) * 4096)
+        file.write(b"\xaa" * 4096)
+    with (
+        bridge({SWITCH: "1"}),
+        pytest.raises(StoreError, match=r"malformed\): the file is damaged"),
+    ):
+        build(connect(path), qbuilder)
 
 
 def test_a_greedy_writer_costs_no_item(

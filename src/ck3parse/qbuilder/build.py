@@ -279,7 +279,19 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 
 def _unwritable(error: sqlite3.Error) -> StoreError:
-    return StoreError(
-        f"qbuilder's database cannot be written ({error}): make sure that it may be written to"
-        " and that its disk has room, and start the build again; no item is lost"
-    )
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            what_to_do = (
+                "the file is damaged: restore a copy of it, or have qbuilder make a new one"
+            )
+        case sqlite3.SQLITE_ERROR:
+            what_to_do = (
+                "it was changed while it was built: run `ck3parse qbuilder check --db FILE`, and"
+                " start the build again; no item is lost"
+            )
+        case _:
+            what_to_do = (
+                "make sure that it may be written to and that its disk has room, and start the"
+                " build again; no item is lost"
+            )
+    return StoreError(f"qbuilder's database cannot be written ({error}): {what_to_do}")

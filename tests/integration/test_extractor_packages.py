@@ -59,7 +59,7 @@ BAD_NAMES = {
     "no_json/1": "Object of type object is not JSON serializable",
     "no_number/1": "Out of range float values",
     "large/1": "bytes of JSON: a file of this size may have",
-    "event_options/2": "there is no extractor 'event_options/2', only event_options/1",
+    "event_options/2": "there is no extractor 'event_options/2', only ck3/1, event_options/1",
     "no_extractor/1": "bad:no_extractor is a int, and not an Extractor",
     "gone/1": "bad:gone cannot be imported: AttributeError",
 }

@@ -1,6 +1,7 @@
 """Run each test of the contract with each parser that is installed."""
 
 import os
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from ck3parse.parser import reference
 
 
-def _parsers() -> dict[str, ModuleType]:
-    parsers: dict[str, ModuleType] = {"python": reference}
+def both(reference: ModuleType) -> dict[str, ModuleType]:
+    """Return a parser in Python, and the native one beside it if that is installed."""
+    parsers = {"python": reference}
     try:
-        from ck3parse.parser import native
+        native = import_module(f"{reference.__package__}.native")
     except ModuleNotFoundError as error:
         # Where the native parser is asked for, that it was not built is an error, not a skip.
         if error.name != "ck3parse.parser._native" or os.environ.get("CK3PARSE_NATIVE") == "1":
@@ -21,7 +23,7 @@ def _parsers() -> dict[str, ModuleType]:
     return parsers
 
 
-PARSERS = _parsers()
+PARSERS = both(reference)
 
 
 @pytest.fixture(params=PARSERS, scope="session")

@@ -1,7 +1,6 @@
 """Both parsers of localization files: the table of cases, and what holds of any file."""
 
 import json
-import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from ck3parse.localization import Entry, Part, language_of_name, parse, reference
 from ck3parse.localization.scan import MAX_FAULTS, Scan, diagnostics_of
 from ck3parse.localization.tables import CODES, LANGUAGES
+from contract.conftest import both
 
 HERE = Path(__file__).parent
 FIXTURE = HERE.parent / "fixtures/texts_l_english.yml"
@@ -24,20 +24,7 @@ TOKENS: dict[str, list[str]] = json.loads((HERE / "tokens.json").read_text("utf-
 HOSTILE_BYTES = 200_000
 
 
-def _parsers() -> dict[str, ModuleType]:
-    parsers: dict[str, ModuleType] = {"python": reference}
-    try:
-        from ck3parse.localization import native
-    except ModuleNotFoundError as error:
-        # Where the native parser is asked for, that it was not built is an error, not a skip.
-        if error.name != "ck3parse.parser._native" or os.environ.get("CK3PARSE_NATIVE") == "1":
-            raise
-    else:
-        parsers["native"] = native
-    return parsers
-
-
-PARSERS = _parsers()
+PARSERS = both(reference)
 
 
 @pytest.fixture(params=PARSERS, scope="session")

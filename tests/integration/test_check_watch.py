@@ -5,62 +5,25 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
-from command import ck3parse, start
+from command import ck3parse
 from polling import wait_until
+from watching import DEADLINE_S, Watching
 
 BOM = "\ufeff"
 SOUND = BOM + "a = {\n\tb = 1\n}\n"
 BROKEN = BOM + "a = {\n\tb =\n}\n"
 ERROR = "CK3-E006 expected a value after `b` and its operator, found none"
-DEADLINE_S = 60
 
 
-class Watching:
-    """A running `check --watch` and what it has printed."""
-
-    def __init__(self, mod: Path, *args: str) -> None:
-        env = {"XDG_CACHE_HOME": str(mod.parent / "cache")}
-        command = ["check", mod.name, "--watch", "--format", "concise", "--ignore", "W011", *args]
-        self.process = start(*command, cwd=mod.parent, env=env)
-        self.out: list[str] = []
-        self.err: list[str] = []
-        self._readers = [
-            threading.Thread(target=self._read, args=each)
-            for each in ((self.process.stdout, self.out), (self.process.stderr, self.err))
-        ]
-        for reader in self._readers:
-            reader.start()
-        self.wait_for("watching for changes: end with Ctrl-C")
-
-    @staticmethod
-    def _read(stream: IO[bytes], lines: list[str]) -> None:
-        while line := stream.readline():
-            lines.append(line.decode().rstrip("\n"))
-
-    def wait_for(self, text: str) -> None:
-        wait_until(
-            lambda: any(text in line for line in [*self.out, *self.err]),
-            DEADLINE_S,
-            f"{text} in {self.out} {self.err}",
-        )
-
-    def end(self, number: int = signal.SIGINT) -> int:
-        self.process.send_signal(number)
-        code = self.process.wait(DEADLINE_S)
-        for reader in self._readers:
-            reader.join()
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        self.process.stdout.close()
-        self.process.stderr.close()
-        return code
+def checking(mod: Path, *args: str) -> Watching:
+    return Watching(
+        mod.parent, "check", mod.name, "--watch", "--format", "concise", "--ignore", "W011", *args
+    )
 
 
 @pytest.fixture
@@ -72,7 +35,7 @@ def mod(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watching(mod: Path) -> Iterator[Watching]:
-    watching = Watching(mod)
+    watching = checking(mod)
     yield watching
     if watching.process.poll() is None:
         watching.end(signal.SIGKILL)
@@ -136,7 +99,7 @@ def test_many_changes_become_one_run(mod: Path, watching: Watching) -> None:
 
 
 def test_what_is_skipped_is_not_reported(mod: Path) -> None:
-    watching = Watching(mod, "--exclude", "events/x*")
+    watching = checking(mod, "--exclude", "events/x*")
     for name in ("events/x.txt", "events/picture.dds", "readme.txt"):
         (mod / name).write_text(BROKEN, encoding="utf-8")
     (mod / "events/a.txt").write_text(BROKEN, encoding="utf-8")

@@ -39,6 +39,7 @@ class Refreshed(NamedTuple):
         files: number of files of the playset.
         read: number of files that were read for it.
         failed: number of files without a syntax tree, of those that were read.
+        gone: number of files that do not exist any more.
         seconds: how long it took.
         warnings: a sentence for each thing that is probably a mistake.
     """
@@ -46,6 +47,7 @@ class Refreshed(NamedTuple):
     files: int
     read: int
     failed: int
+    gone: int
     seconds: float
     warnings: list[str]
 
@@ -61,6 +63,7 @@ def refresh(
     reading_order: ReadingOrder = "paths",
     check: Callable[[], None] = lambda: None,
     say: Callable[[str | None], None] = lambda _: None,
+    told: "Callable[[Found, ParseResult], None]" = lambda _, __: None,
 ) -> Refreshed:
     """Bring the index of a playset in a store up to date, and its syntax trees with it.
 
@@ -77,6 +80,7 @@ def refresh(
         reading_order: in which order the game reads files.
         check: called between batches; raises to end it.
         say: called with what is being waited for, and with `None` afterwards.
+        told: called with each file that was parsed, and its result, once it is in the store.
 
     Raises:
         UsageError: a path of the playset does not exist.
@@ -98,7 +102,7 @@ def refresh(
         changed = plan.to_parse or plan.known or plan.vanished
         if not changed and store.is_current(_state(playset, plan, store, reading_order)):
             seconds = perf_counter() - began
-            return Refreshed(plan.file_count, 0, 0, seconds, playset.sentences())
+            return Refreshed(plan.file_count, 0, 0, 0, seconds, playset.sentences())
 
         from ck3parse.files.transport import giver
         from ck3parse.pipeline.indexing import Indexing
@@ -128,7 +132,9 @@ def refresh(
         if plan.to_parse or indexing.target.missing:
             window = InProcess(settings) if few else _window(settings, embedded, check, say, stack)
             for outcomes in run.outcomes(window, check):
-                failed += sum(not result.ok for _, result in outcomes)
+                for found, result in outcomes:
+                    failed += not result.ok
+                    told(found, result)
             for _ in run.index_missing(window, check):
                 pass
         if changed:
@@ -137,7 +143,7 @@ def refresh(
         if not warnings:  # they are said each time
             store.set_current(_state(playset, plan, store, reading_order))
     return Refreshed(
-        plan.file_count, len(to_read), failed, perf_counter() - began,
+        plan.file_count, len(to_read), failed, len(plan.vanished), perf_counter() - began,
         [*playset.sentences(), *warnings],
     )  # fmt: skip
 

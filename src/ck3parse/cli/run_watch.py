@@ -1,0 +1,91 @@
+"""`ck3parse run --watch`: parses and indexes files again when they change."""
+
+import gc
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from time import strftime
+from typing import NoReturn
+
+from ck3parse.check.excerpt import printable, relative_path
+from ck3parse.cli import streams
+from ck3parse.config import Settings
+from ck3parse.errors import UsageError
+from ck3parse.files.walk import Found
+from ck3parse.files.watching import Watch
+from ck3parse.index.playset import Playset
+from ck3parse.index.refresh import refresh
+from ck3parse.messages import ParseResult
+
+
+def refresh_when_changed(
+    watch: Watch,
+    playset: Playset,
+    out: Path,
+    settings: Settings,
+    *,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    timeout_ms: int,
+) -> NoReturn:
+    """Bring the store up to date whenever files change, until the command is interrupted.
+
+    Args:
+        watch: tells what changes.
+        playset: what to parse and index.
+        out: the store.
+        settings: the broker, limits and dialect.
+        include: patterns of files to read although they would be skipped.
+        exclude: patterns of files to skip.
+        timeout_ms: milliseconds that one file may take in a worker.
+
+    Raises:
+        KeyboardInterrupt: the command was interrupted.
+        BrokerError: no broker or no worker answers.
+        StoreError: the store cannot be written.
+    """
+    gc.enable()
+    store = os.path.abspath(out)
+    own = {store, store + "-journal"}
+    said: set[str] = set()
+    streams.say("watching for changes: end with Ctrl-C")
+    for changed in watch.batches():
+        if changed <= own:
+            continue
+        try:
+            done = refresh(
+                playset,
+                out,
+                settings,
+                include=include,
+                exclude=exclude,
+                timeout_ms=timeout_ms,
+                reading_order=settings.reading_order,
+                told=_tell,
+            )
+        except UsageError as error:  # a given path is gone
+            streams.say(f"ck3parse: {error}")
+            continue
+        for warning in done.warnings:
+            if warning not in said:
+                streams.say(f"ck3parse: {warning}")
+        said = set(done.warnings)
+        if done.read or done.gone:
+            counts = [f"{done.read:,} read", f"{done.failed:,} with errors", f"{done.gone:,} gone"]
+            streams.say(
+                f"{strftime('%H:%M:%S')} {', '.join(counts)}: up to date in {done.seconds:.2f} s"
+            )
+    raise AssertionError
+
+
+def _tell(found: Found, result: ParseResult) -> None:
+    """Print what is wrong with a file, a line each."""
+    path = printable(relative_path(found.path))
+    for each in result.diagnostics:
+        streams.write(
+            f"{path}:{each.line}:{each.column}: {each.severity} {each.code}"
+            f" {printable(each.message)}"
+        )
+    if result.error and not result.diagnostics:
+        place = "" if result.line is None else f":{result.line}:{result.column}"
+        streams.write(f"{path}{place}: {result.error_type}: {printable(result.error)}")

@@ -13,6 +13,7 @@ import pytest
 from bridging import bridge
 from ck3parse.bridge.engine import SWITCH
 from ck3parse.errors import StoreError
+from ck3parse.qbuilder import parsing
 from ck3parse.qbuilder.installed import Qbuilder
 from ck3parse.qbuilder.observers import Observers
 from ck3parse.qbuilder.progress import Summary
@@ -215,6 +216,21 @@ def test_a_number_of_items_is_kept(root: Path, tmp_path: Path, qbuilder: Qbuilde
         single = make_database(tmp_path / "single.db", root, QUEUE)
         one_by_one(single, qbuilder)
     assert content(db) == content(single)
+
+
+def test_more_bytes_than_are_in_flight_are_built(
+    tmp_path: Path, qbuilder: Qbuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those for which there was no room are sent later, though nothing more is claimed."""
+    monkeypatch.setattr(parsing, "MAX_BYTES", 1000)
+    names = [f"events/{number}.txt" for number in range(20)]
+    (tmp_path / "mod/events").mkdir(parents=True)
+    for number, name in enumerate(names):
+        (tmp_path / "mod" / name).write_text(f"event_{number} = {{ {'a = b ' * 100}}}\n")
+    bulk = make_database(tmp_path / "bulk.db", tmp_path / "mod", [Queued(name) for name in names])
+    with bridge({SWITCH: "1"}):
+        done = build(bulk, qbuilder)
+    assert done["completed"] == len(names)
 
 
 def test_a_daemon_takes_new_items_until_it_is_shut_down(

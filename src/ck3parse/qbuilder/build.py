@@ -206,6 +206,8 @@ class Build:
             self._send()
             if self._claiming.looks_and_sees_urgent(len(hand)):
                 hand.claimed = self._claiming.claim(len(hand)) + hand.claimed
+        # Those for which there was no room before.
+        self._send()
         if not len(hand):
             return False
         if not self._ending.take():

@@ -90,8 +90,8 @@ def client_env(setup: CeleryTestSetup, **more: str) -> dict[str, str]:
 
 
 def test_files_that_are_mounted(celery_setup: CeleryTestSetup, mod: Path) -> None:
-    (mod / "out.txt").symlink_to("/etc/passwd")
-    (mod / "back.txt").symlink_to("../mods/../etc/passwd")
+    (mod / "events/out.txt").symlink_to("/etc/passwd")
+    (mod / "events/back.txt").symlink_to("../../mods/../etc/passwd")
     env = client_env(celery_setup, CK3PARSE_PATH_MAP=f"{mod}=/mods")
     report = run_json(mod, "--out", "o.sqlite", cwd=mod.parent, env=env, code=1)
     assert report["parsed"] == 400
@@ -101,7 +101,7 @@ def test_files_that_are_mounted(celery_setup: CeleryTestSetup, mod: Path) -> Non
     }
     assert [Path(f["path"]).name for f in report["failures"]] == ["back.txt", "out.txt"]
     for link in ("out.txt", "back.txt"):
-        (mod / link).unlink()
+        (mod / "events" / link).unlink()
     assert stored(mod.parent / "o.sqlite") == expected(mod)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from ck3parse.check.rules import RULES
 from ck3parse.check.rules.definitions import DUPLICATE
-from ck3parse.check.rules.rule import BOM, Place
+from ck3parse.check.rules.rule import BOM, Place, with_lf
 from ck3parse.check.suppression import without_suppressed
 from ck3parse.extractors.ck3 import Definition, rule_of, rule_of_kind
 from ck3parse.extractors.stage import index_rows
@@ -130,7 +130,7 @@ def _located(path: str, data: bytes, definitions: list[Definition]) -> Iterator[
     if b"ck3parse:" in data:
         lines = {each.line for each in definitions}
         told = [Diagnostic(line, 1, line, 1, "warning", DUPLICATE, "") for line in sorted(lines)]
-        text = data.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        text = with_lf(data.decode("utf-8-sig", "replace"))
         silenced = lines - {each.line for each in without_suppressed(told, text)}
     for each, place in zip(definitions, places, strict=True):
         yield _Found(each, place, place.line in silenced)

@@ -52,13 +52,11 @@ class Asked(msgspec.Struct, frozen=True):
         return Index(self.store)
 
     def _refresh(self) -> None:
-        from ck3parse.index.playset import playset_of, read_playset
+        from ck3parse.index.playset import given_playset
         from ck3parse.index.refresh import refresh
 
-        if self.playset_file:
-            playset = read_playset(self.playset_file, before=self.paths, mods=self.mods)
-        else:
-            playset = playset_of(self.paths or self._known_paths())
+        paths = self.paths or ([] if self.playset_file else self._known_paths())
+        playset = given_playset(paths, self.playset_file, self.mods)
         settings = read_settings()
         done = refresh(
             playset,

@@ -1,6 +1,7 @@
 """Progress of a run: a bar on a terminal, otherwise a line every few seconds."""
 
 import sys
+from contextlib import ExitStack
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -86,7 +87,7 @@ class RunProgress:
         )
 
 
-class DelayedProgress:
+class DelayedProgress(ExitStack):
     """Shows progress once a step has taken half a second. A context manager.
 
     Args:
@@ -94,30 +95,18 @@ class DelayedProgress:
     """
 
     def __init__(self, title: str) -> None:
+        super().__init__()
         self._title = title
         self._began = monotonic()
         self._shown: RunProgress | None = None
         self._done = (0, 0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._shown:
-            self._shown.__exit__(kind, error, traceback)
 
     def show(self, done: int, done_bytes: int, files: int, size: int) -> None:
         """Show how many files and bytes are done, and how many there are in all."""
         if self._shown is None:
             if monotonic() - self._began < DELAY_S:
                 return
-            self._shown = RunProgress(files, size)
-            self._shown.__enter__()
+            self._shown = self.enter_context(RunProgress(files, size))
             self._shown.say(self._title)
         self._shown.advance(done - self._done[0], done_bytes - self._done[1], 0)
         self._done = done, done_bytes

@@ -40,7 +40,6 @@ from ck3parse.worker.malloc import keep_freed_memory
 if TYPE_CHECKING:
     # At run time they are imported where needed: in a short run, imports are most of the time.
     from ck3parse.embedded.broker import EmbeddedBroker
-    from ck3parse.index.playset import Playset
     from ck3parse.pipeline.indexing import Indexing
 
 INDEX_BY_DEFAULT = False
@@ -212,7 +211,9 @@ def command(
     index = index or watched
     playset = None
     if playset_file or index:
-        playset = _playset(paths, playset_file, mods)
+        from ck3parse.index.playset import given_playset
+
+        playset = given_playset(paths, playset_file, mods)
         paths = paths if not playset_file else playset.paths
     if not paths:
         raise click.UsageError("Missing argument 'PATH...', or --playset.")
@@ -329,14 +330,6 @@ def command(
     if error:
         raise error
     sys.exit(exit_code)
-
-
-def _playset(paths: Sequence[str], playset_file: Path | None, mods: Sequence[str]) -> "Playset":
-    from ck3parse.index.playset import playset_of, read_playset
-
-    if playset_file:
-        return read_playset(playset_file, before=paths, mods=mods)
-    return playset_of(paths)
 
 
 def _with_last_restart(error: Ck3parseError, embedded: "EmbeddedBroker | None") -> Ck3parseError:

@@ -181,7 +181,8 @@ class Index:
         """
         from ck3parse.extractors.places import places
 
-        word = "".join(chr(ord(each) + 32) if "A" <= each <= "Z" else each for each in name)
+        # The lower case of bytes is that of ASCII, as in the index.
+        word = name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
         starts = {
             (path, start)
             for path, start in self._rows(

@@ -76,6 +76,22 @@ class Playset(msgspec.Struct, frozen=True):
         return gone + list(self.warnings)
 
 
+def given_playset(paths: Sequence[str], playset_file: Path | None, mods: Sequence[str]) -> Playset:
+    """Return the playset that a command was given.
+
+    Args:
+        paths: folders in load order.
+        playset_file: names mods that are loaded after them, or `None`.
+        mods: folders in which the mods of an exported playset may be.
+
+    Raises:
+        UsageError: as for `read_playset` and `playset_of`.
+    """
+    if playset_file:
+        return read_playset(playset_file, before=paths, mods=mods)
+    return playset_of(paths)
+
+
 def playset_of(paths: Iterable[str | os.PathLike[str]]) -> Playset:
     """Return the playset of some folders and files.
 

@@ -69,7 +69,7 @@ class Source:
         self.outcome = outcome
         self.is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         encoding = "utf-16" if self.is_utf_16 else "utf-8-sig"
-        self.text = _with_lf(data.decode(encoding, "replace"))
+        self.text = with_lf(data.decode(encoding, "replace"))
 
     @functools.cached_property
     def invalid(self) -> Invalid:
@@ -77,7 +77,7 @@ class Source:
         if self.is_utf_16 or "\ufffd" not in self.text:
             return Invalid()
         # Each invalid byte becomes one lone surrogate.
-        text = _with_lf(self.data.decode("utf-8-sig", "surrogateescape"))
+        text = with_lf(self.data.decode("utf-8-sig", "surrogateescape"))
         if not _INVALID.search(text):
             return Invalid()
         comments = [
@@ -131,7 +131,8 @@ class Places:
         return self._line, offset - self.line_start + 1
 
 
-def _with_lf(text: str) -> str:
+def with_lf(text: str) -> str:
+    """Return a text with LF as its only line end."""
     if "\r" in text:
         return text.replace("\r\n", "\n").replace("\r", "\n")
     return text

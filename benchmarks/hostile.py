@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ck3parse.check.checker import Check
-from ck3parse.check.formats import FORMATS
-from ck3parse.check.rules import RULES
 from ck3parse.config import Settings
+from ck3parse.lint.checker import Check
+from ck3parse.lint.formats import FORMATS
+from ck3parse.lint.rules import RULES
 from ck3parse.messages import DEFAULT_DIALECT
 from ck3parse.parser import ParseOutcome, Parser
 

@@ -303,7 +303,7 @@ def test_gitlab(mod: Path) -> None:
 
 def test_json_is_as_its_schema_says(mod: Path) -> None:
     report = json.loads(check(mod, "mod", "--format", "json", code=1).stdout)
-    text = package_files("ck3parse.check").joinpath("report.schema.json").read_text("utf-8")
+    text = package_files("ck3parse.lint").joinpath("report.schema.json").read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
     assert set(report) == set(schema["properties"]) == set(schema["required"])
     fields = schema["properties"]["diagnostics"]["items"]

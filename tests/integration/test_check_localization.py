@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ck3parse.check.checker import Check
-from ck3parse.check.rules import RULES, select_codes
 from ck3parse.cli import check
 from ck3parse.config import Settings
+from ck3parse.lint.checker import Check
+from ck3parse.lint.rules import RULES, select_codes
 from ck3parse.localization.key_hash import key_hash, key_hashes
 from ck3parse.localization.tables import CODES, SEVERITIES, TOO_MANY
 from ck3parse.parser import parser_in_use

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ck3parse.check.checker import Check
-from ck3parse.check.rules import select_codes
 from ck3parse.config import Settings
+from ck3parse.lint.checker import Check
+from ck3parse.lint.rules import select_codes
 from ck3parse.parser import parser_in_use
 
 CASES = [

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ck3parse.check.checker import Check, Checked
-from ck3parse.check.formats import github
-from ck3parse.check.rules import RULES, select_codes
-from ck3parse.check.rules.encoding import wants_bom
-from ck3parse.check.rules.rule import Finding, Place, Rule, Source
 from ck3parse.cli import check, explain
 from ck3parse.config import Settings
+from ck3parse.lint.checker import Check, Checked
+from ck3parse.lint.formats import github
+from ck3parse.lint.rules import RULES, select_codes
+from ck3parse.lint.rules.encoding import wants_bom
+from ck3parse.lint.rules.rule import Finding, Place, Rule, Source
 from ck3parse.messages import Diagnostic
 from ck3parse.parser import parser_in_use
 from ck3parse.parser.grammar_tables import CODES, SEVERITIES, TOO_MANY, TOO_MANY_SEVERITY

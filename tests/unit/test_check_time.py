@@ -2,12 +2,12 @@
 
 import pytest
 
-from ck3parse.check.checker import Check, Checked, find_all
-from ck3parse.check.formats import FORMATS
-from ck3parse.check.rules import RULES
-from ck3parse.check.rules.rule import Source
-from ck3parse.check.suppression import without_suppressed
 from ck3parse.config import Settings
+from ck3parse.lint.checker import Check, Checked, find_all
+from ck3parse.lint.formats import FORMATS
+from ck3parse.lint.rules import RULES
+from ck3parse.lint.rules.rule import Source
+from ck3parse.lint.suppression import without_suppressed
 from ck3parse.messages import Diagnostic
 from ck3parse.parser import ParseOutcome, parser_in_use
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from ck3parse.check.excerpt import excerpt, printable
+from ck3parse.lint.excerpt import excerpt, printable
 
 
 def under_caret(lines: list[str]) -> str:

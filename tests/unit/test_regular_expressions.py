@@ -108,7 +108,7 @@ def test_no_expression_depends_on_what_an_old_python_gets_wrong(where: str) -> N
 
 def test_all_expressions_are_looked_at() -> None:
     assert {
-        "ck3parse.check.rules.script._TOKENS 0",
+        "ck3parse.lint.rules.script._TOKENS 0",
         'string_patterns.rest "',
     } <= (PATTERNS.keys())
     assert sum(where.startswith("patterns_of") for where in PATTERNS) == 6

@@ -9,16 +9,16 @@ from typing import get_args
 
 import click
 
-from ck3parse.check.checker import Check, open_cache
-from ck3parse.check.configuration import find_configuration
-from ck3parse.check.excerpt import relative_path
-from ck3parse.check.formats import FORMATS, statistics, summary, text
-from ck3parse.check.rules import select_codes
 from ck3parse.cli import streams
 from ck3parse.cli.progress import DelayedProgress
 from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode, OutputError, UsageError
 from ck3parse.files.walk import Found, walk
+from ck3parse.lint.checker import Check, open_cache
+from ck3parse.lint.configuration import find_configuration
+from ck3parse.lint.excerpt import relative_path
+from ck3parse.lint.formats import FORMATS, statistics, summary, text
+from ck3parse.lint.rules import select_codes
 from ck3parse.messages import DialectName
 from ck3parse.parser import parser_in_use
 

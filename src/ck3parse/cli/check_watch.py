@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from time import strftime
 from typing import NoReturn
 
-from ck3parse.check.checker import Checked
-from ck3parse.check.excerpt import printable, relative_path
-from ck3parse.check.formats import ContentOf, summary
 from ck3parse.cli import streams
 from ck3parse.cli.interrupts import Interrupts
 from ck3parse.errors import UsageError
 from ck3parse.files.watching import FEW, Watch
+from ck3parse.lint.checker import Checked
+from ck3parse.lint.excerpt import printable, relative_path
+from ck3parse.lint.formats import ContentOf, summary
 
 _Format = Callable[[Sequence[Checked], ContentOf], str]
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from ck3parse.check.excerpt import printable, relative_path
-from ck3parse.check.sarif import sarif_location, sarif_log
 from ck3parse.cli import streams
 from ck3parse.cli.index_options import Asked, playset_options
 from ck3parse.errors import ExitCode, OutputError
 from ck3parse.extractors import ck3
 from ck3parse.index.answers import OUTCOMES, Conflict, Place, Wins
 from ck3parse.index.index import Index
+from ck3parse.lint.excerpt import printable, relative_path
+from ck3parse.lint.sarif import sarif_location, sarif_log
 
 _COUNTED: dict[Wins, str] = {
     "last": "overridden",

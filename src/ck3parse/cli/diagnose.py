@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ck3parse.check.excerpt import printable
 from ck3parse.cli import streams
 from ck3parse.config import Settings, read_settings
 from ck3parse.diagnosis.report import Diagnosis, Finding
 from ck3parse.diagnosis.start_times import start_times
 from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.errors import BrokerError, StoreError
+from ck3parse.lint.excerpt import printable
 from ck3parse.messages import ParseResult
 from ck3parse.worker.identity import Identity, identity
 

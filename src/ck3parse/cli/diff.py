@@ -8,7 +8,6 @@ from typing import Any
 import click
 from rich.cells import set_cell_size
 
-from ck3parse.check.excerpt import printable, relative_path
 from ck3parse.cli import streams
 from ck3parse.cli.index_options import Asked, playset_options
 from ck3parse.errors import ExitCode, UsageError
@@ -17,6 +16,7 @@ from ck3parse.index.answers import Definition
 from ck3parse.index.file_text import text_of
 from ck3parse.index.index import Index
 from ck3parse.index.tree_diff import Change, Difference, Row, Side, compare, rows
+from ck3parse.lint.excerpt import printable, relative_path
 from ck3parse.tree import TreeError
 
 _MARKS: dict[Change, str] = {

@@ -4,9 +4,9 @@ import textwrap
 
 import click
 
-from ck3parse.check.rules import RULES
-from ck3parse.check.rules.rule import PREFIX
 from ck3parse.cli import streams
+from ck3parse.lint.rules import RULES
+from ck3parse.lint.rules.rule import PREFIX
 
 _WIDTH = 80
 

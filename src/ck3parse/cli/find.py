@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import click
 
-from ck3parse.check.excerpt import printable, relative_path
 from ck3parse.cli import streams
 from ck3parse.cli.index_options import Asked, playset_options
 from ck3parse.errors import ExitCode
 from ck3parse.index.answers import OUTCOMES, Definition
 from ck3parse.index.index import MANY_NAMES, Index
+from ck3parse.lint.excerpt import printable, relative_path
 
 _PATTERN = frozenset("*?[")
 

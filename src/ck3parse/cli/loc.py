@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from ck3parse.check.excerpt import printable
 from ck3parse.cli import streams
 from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode
+from ck3parse.lint.excerpt import printable
 from ck3parse.localization.translation import (
     Mod,
     add_texts,

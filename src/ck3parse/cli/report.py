@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ck3parse.check.excerpt import excerpt
 from ck3parse.files.walk import Skipped
+from ck3parse.lint.excerpt import excerpt
 from ck3parse.store import Counts
 
 

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ck3parse.check.excerpt import printable, relative_path
 from ck3parse.cli.report import Failure, Report
+from ck3parse.lint.excerpt import printable, relative_path
 
 MAX_FAILURES_SHOWN = 20
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from time import strftime
 from typing import NoReturn
 
-from ck3parse.check.excerpt import printable, relative_path
 from ck3parse.cli import streams
 from ck3parse.config import Settings
 from ck3parse.errors import UsageError
@@ -15,6 +14,7 @@ from ck3parse.files.walk import Found
 from ck3parse.files.watching import Watch
 from ck3parse.index.playset import Playset
 from ck3parse.index.refresh import refresh
+from ck3parse.lint.excerpt import printable, relative_path
 from ck3parse.messages import ParseResult
 
 

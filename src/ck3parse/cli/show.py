@@ -16,12 +16,12 @@ from rich.text import Text
 from rich.tree import Tree as Drawing
 
 from ck3parse import tree
-from ck3parse.check.excerpt import excerpts, printable
 from ck3parse.cli import streams
 from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode
 from ck3parse.files.names import printable_name
 from ck3parse.files.reading import CannotReadError, read_script
+from ck3parse.lint.excerpt import excerpts, printable
 from ck3parse.messages import Diagnostic, DialectName, Mode
 from ck3parse.parser import ParseOutcome, parser_in_use
 

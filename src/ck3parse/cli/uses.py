@@ -4,10 +4,10 @@ import sys
 
 import click
 
-from ck3parse.check.excerpt import printable, relative_path
 from ck3parse.cli import streams
 from ck3parse.cli.index_options import Asked, playset_options
 from ck3parse.errors import ExitCode
+from ck3parse.lint.excerpt import printable, relative_path
 
 
 @click.command(

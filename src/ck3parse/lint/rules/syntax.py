@@ -3,7 +3,7 @@
 `ck3parse.parser.diagnostics` maps each kind of syntax error to its code.
 """
 
-from ck3parse.check.rules.rule import Rule
+from ck3parse.lint.rules.rule import Rule
 
 UNREADABLE = "CK3-E000"
 """The code of a file that cannot be read."""

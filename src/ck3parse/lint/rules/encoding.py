@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ck3parse.check.rules.rule import BOM, Finding, Place, Rule, Source
+from ck3parse.lint.rules.rule import BOM, Finding, Place, Rule, Source
 from ck3parse.parser.ck3.source import is_windows_1252
 
 _BOM_FOLDERS = ("common/", "events/")

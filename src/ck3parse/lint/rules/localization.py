@@ -1,9 +1,9 @@
 """Rules for localization files: what their parser reports, and what only the whole mod shows.
 
-`ck3parse.check.localization` finds the latter.
+`ck3parse.lint.localization` finds the latter.
 """
 
-from ck3parse.check.rules.rule import Rule
+from ck3parse.lint.rules.rule import Rule
 
 INVALID_UTF_8 = "CK3-L016"
 OTHER_LANGUAGE = "CK3-L021"

@@ -7,7 +7,10 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
-from ck3parse.check.rules.localization import (
+from ck3parse.files.patterns import is_localization
+from ck3parse.files.reading import CannotReadError, read_script
+from ck3parse.files.walk import Found, walk
+from ck3parse.lint.rules.localization import (
     COLLIDING_KEYS,
     DUPLICATE_KEY,
     INVALID_UTF_8,
@@ -16,11 +19,8 @@ from ck3parse.check.rules.localization import (
     RULES,
     UNDEFINED_KEY,
 )
-from ck3parse.check.rules.rule import MAX_FINDINGS
-from ck3parse.check.suppression import without_suppressed
-from ck3parse.files.patterns import is_localization
-from ck3parse.files.reading import CannotReadError, read_script
-from ck3parse.files.walk import Found, walk
+from ck3parse.lint.rules.rule import MAX_FINDINGS
+from ck3parse.lint.suppression import without_suppressed
 from ck3parse.localization import Entry, Localization, language_of_name, parse
 from ck3parse.localization.definitions import Definition, TextFile, Texts, folder_languages
 from ck3parse.localization.key_hash import key_hashes

@@ -9,7 +9,8 @@ else.
 
 from collections.abc import Iterable
 
-from ck3parse.check.rules import (
+from ck3parse.errors import UsageError
+from ck3parse.lint.rules import (
     definitions,
     encoding,
     localization,
@@ -18,8 +19,7 @@ from ck3parse.check.rules import (
     strings,
     syntax,
 )
-from ck3parse.check.rules.rule import PREFIX, Rule
-from ck3parse.errors import UsageError
+from ck3parse.lint.rules.rule import PREFIX, Rule
 
 _MODULES = (syntax, strings, encoding, script, prose, definitions, localization)
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ck3parse.check.rules.rule import Finding, Places, Rule, Source
+from ck3parse.lint.rules.rule import Finding, Places, Rule, Source
 from ck3parse.parser.ck3.tokens import Ck3Tokens
 
 UNCLOSED_STRING = "CK3-E001"

@@ -13,19 +13,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ck3parse.check.duplicates import Duplicates, Related
-from ck3parse.check.rules import RULES
-from ck3parse.check.rules.definitions import DUPLICATE
-from ck3parse.check.rules.prose import NOT_SCRIPT
-from ck3parse.check.rules.rule import MAX_FINDINGS, PREFIX, Finding, Place, Rule, Source
-from ck3parse.check.rules.syntax import SYNTAX_ERROR, UNREADABLE
-from ck3parse.check.suppression import without_false, without_suppressed
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType, StoreError
 from ck3parse.files.mod_root import ModRoots, top_for_file
 from ck3parse.files.patterns import is_localization
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, walk
+from ck3parse.lint.duplicates import Duplicates, Related
+from ck3parse.lint.rules import RULES
+from ck3parse.lint.rules.definitions import DUPLICATE
+from ck3parse.lint.rules.prose import NOT_SCRIPT
+from ck3parse.lint.rules.rule import MAX_FINDINGS, PREFIX, Finding, Place, Rule, Source
+from ck3parse.lint.rules.syntax import SYNTAX_ERROR, UNREADABLE
+from ck3parse.lint.suppression import without_false, without_suppressed
 from ck3parse.messages import Diagnostic, ParseResult
 from ck3parse.parser import ParseOutcome, Parser
 from ck3parse.parser.outcome import fill_result
@@ -33,7 +33,7 @@ from ck3parse.pipeline.plan import make_plan
 from ck3parse.store import Store
 
 if TYPE_CHECKING:
-    from ck3parse.check.localization import GameTexts
+    from ck3parse.lint.localization import GameTexts
 
 CHECK_VERSION = 5
 """Increase it when a rule's function changes what it finds: older diagnostics are then ignored."""
@@ -76,7 +76,7 @@ class Check:
         self._codes = codes
         self._game: GameTexts | None = None
         if game:
-            from ck3parse.check.localization import read_game
+            from ck3parse.lint.localization import read_game
 
             self._game = read_game(game, max_bytes=settings.max_file_bytes)
         self._dialect = settings.dialect or parser.newest_dialect
@@ -110,7 +110,7 @@ class Check:
         places = _Places()
         absolute = os.path.abspath(path)
         if is_localization(path):
-            from ck3parse.check.localization import GivenFile, check_texts
+            from ck3parse.lint.localization import GivenFile, check_texts
 
             given = GivenFile(absolute, *places.root_of(absolute), data)
             return Checked(path, check_texts([given], self._codes, self._game)[absolute])
@@ -241,7 +241,7 @@ class Check:
         """Check localization files: all of those of a mod, which belong together."""
         if not found:
             return []
-        from ck3parse.check.localization import GivenFile, check_texts
+        from ck3parse.lint.localization import GivenFile, check_texts
 
         checked: list[Checked] = []
         given: list[GivenFile] = []

@@ -7,9 +7,9 @@ from urllib.parse import quote
 import msgspec
 
 from ck3parse import __version__
-from ck3parse.check.duplicates import Related
-from ck3parse.check.rules import RULES
-from ck3parse.check.rules.rule import Rule
+from ck3parse.lint.duplicates import Related
+from ck3parse.lint.rules import RULES
+from ck3parse.lint.rules.rule import Rule
 from ck3parse.messages import Diagnostic
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

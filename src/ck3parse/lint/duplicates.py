@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from ck3parse.check.rules import RULES
-from ck3parse.check.rules.definitions import DUPLICATE
-from ck3parse.check.rules.rule import BOM, Place, with_lf
-from ck3parse.check.suppression import without_suppressed
 from ck3parse.extractors.ck3 import Definition, rule_of, rule_of_kind
 from ck3parse.extractors.stage import index_rows
+from ck3parse.lint.rules import RULES
+from ck3parse.lint.rules.definitions import DUPLICATE
+from ck3parse.lint.rules.rule import BOM, Place, with_lf
+from ck3parse.lint.suppression import without_suppressed
 from ck3parse.messages import Diagnostic
 
 _IN_A_MOD = frozenset({"last", "first", "priority", "error"})

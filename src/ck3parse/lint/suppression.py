@@ -2,7 +2,7 @@
 
 import re
 
-from ck3parse.check.rules.rule import PREFIX, Source
+from ck3parse.lint.rules.rule import PREFIX, Source
 from ck3parse.messages import Diagnostic
 
 _COMMENT = re.compile(r"\bck3parse:[ \t]*+ignore(?:\[([^\]\n]*+)\])?", re.IGNORECASE)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ck3parse.check.rules.rule import Finding, Rule, Source
+from ck3parse.lint.rules.rule import Finding, Rule, Source
 
 NOT_SCRIPT = "CK3-W010"
 

@@ -1,6 +1,6 @@
-"""The rule about names that a mod defines twice. `ck3parse.check.duplicates` finds them."""
+"""The rule about names that a mod defines twice. `ck3parse.lint.duplicates` finds them."""
 
-from ck3parse.check.rules.rule import Rule
+from ck3parse.lint.rules.rule import Rule
 
 DUPLICATE = "CK3-W011"
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from ck3parse.check.checker import Checked
-from ck3parse.check.excerpt import excerpts, printable, relative_path
-from ck3parse.check.rules import RULES
-from ck3parse.check.sarif import sarif
+from ck3parse.lint.checker import Checked
+from ck3parse.lint.excerpt import excerpts, printable, relative_path
+from ck3parse.lint.rules import RULES
+from ck3parse.lint.sarif import sarif
 from ck3parse.messages import Diagnostic
 
 ContentOf = Callable[[str], bytes | str]

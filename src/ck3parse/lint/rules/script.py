@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ck3parse.check.rules.rule import Finding, Places, Rule, Source
+from ck3parse.lint.rules.rule import Finding, Places, Rule, Source
 from ck3parse.parser import ParseOutcome
 
 _TOKENS = re.compile(

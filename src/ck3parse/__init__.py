@@ -1,10 +1,13 @@
 """Parse Crusader Kings III script to syntax trees, whole playsets at a time, with Celery.
 
-`ck3parse.app` is the Celery application for `celery -A ck3parse worker`. It is created on first
-use, so that parsing or `ck3parse --version` need not import Celery. `ck3parse.Index` answers who
-defines a name, who uses it, and who wins.
+`ck3parse.run` parses mods into a store, and `ck3parse.check` reports what is wrong with them;
+`ck3parse.Index` answers who defines a name, who uses it, and who wins. `ck3parse.app` is the Celery
+application for `celery -A ck3parse worker`.
+
+All of these are imported on first use, so that `ck3parse --version` need not import Celery.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from ck3parse.messages import Diagnostic, ParseRequest, ParseResult
@@ -12,22 +15,51 @@ from ck3parse.messages import Diagnostic, ParseRequest, ParseResult
 if TYPE_CHECKING:
     from celery import Celery
 
-    from ck3parse.index.index import Index
+    from ck3parse.index.index import Index as Index
+    from ck3parse.jobs.check import CheckReport as CheckReport
+    from ck3parse.jobs.check import Finding as Finding
+    from ck3parse.jobs.check import check as check
+    from ck3parse.jobs.report import Failure as Failure
+    from ck3parse.jobs.report import RunReport as RunReport
+    from ck3parse.jobs.run import run as run
 
     app: Celery
 
-__all__ = ["Diagnostic", "Index", "ParseRequest", "ParseResult", "__version__", "app"]
+__all__ = [
+    "CheckReport",
+    "Diagnostic",
+    "Failure",
+    "Finding",
+    "Index",
+    "ParseRequest",
+    "ParseResult",
+    "RunReport",
+    "__version__",
+    "app",
+    "check",
+    "run",
+]
 
 __version__ = "0.1.0"
 
+_MODULES = {
+    "CheckReport": "ck3parse.jobs.check",
+    "Failure": "ck3parse.jobs.report",
+    "Finding": "ck3parse.jobs.check",
+    "Index": "ck3parse.index.index",
+    "RunReport": "ck3parse.jobs.report",
+    "app": "ck3parse.tasks",
+    "check": "ck3parse.jobs.check",
+    "run": "ck3parse.jobs.run",
+}
+"""What is imported on first use, and from where."""
+
 
 def __getattr__(name: str) -> Any:
-    if name == "app":
-        from ck3parse.tasks import app
-
-        return app
-    if name == "Index":
-        from ck3parse.index.index import Index
-
-        return Index
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

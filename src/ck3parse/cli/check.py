@@ -11,16 +11,13 @@ import click
 
 from ck3parse.cli import streams
 from ck3parse.cli.progress import DelayedProgress
-from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode, OutputError, UsageError
 from ck3parse.files.walk import Found, walk
-from ck3parse.lint.checker import Check, open_cache
-from ck3parse.lint.configuration import find_configuration
+from ck3parse.jobs.check import CheckJob
+from ck3parse.lint.checker import open_cache
 from ck3parse.lint.excerpt import relative_path
 from ck3parse.lint.formats import FORMATS, statistics, summary, text
-from ck3parse.lint.rules import select_codes
 from ck3parse.messages import DialectName
-from ck3parse.parser import parser_in_use
 
 _STDIN = "-"
 _WATCHED_FORMATS = ("text", "concise")
@@ -174,26 +171,28 @@ def command(
             " --statistics and --stdin-filename"
         )
     name = stdin_filename or "<stdin>"
-    configuration = find_configuration([name] if from_stdin else list(paths))
-    codes = select_codes(
-        select or configuration.select,
-        [*configuration.extend_select, *extend_select],
-        [*configuration.ignore, *ignore],
+    job = CheckJob.of(
+        [name] if from_stdin else paths,
+        select=select,
+        extend_select=extend_select,
+        ignore=ignore,
+        include=include,
+        exclude=exclude,
+        dialect=dialect,
+        game=game,
     )
-    settings = read_settings().given(dialect=dialect)
-    check = Check(settings, parser_in_use(), codes, game or configuration.game)
+    check = job.check
     form = FORMATS[output]
     if output == "text" and not output_file and streams.has_colour():
         form = partial(text, coloured=True)
     data = b""
     if from_stdin:
-        data = streams.read(settings.max_file_bytes)
-        if len(data) > settings.max_file_bytes:
-            raise UsageError(f"standard input has more than {settings.max_file_bytes:,} bytes")
+        data = streams.read(check.max_file_bytes)
+        if len(data) > check.max_file_bytes:
+            raise UsageError(f"standard input has more than {check.max_file_bytes:,} bytes")
         checked = [check.check_bytes(data, name)]
     else:
-        include = [*configuration.include, *include]
-        exclude = [*configuration.exclude, *exclude]
+        include, exclude = job.include, job.exclude
         given = paths
         if force_exclude:
             paths = _not_excluded(paths, include, exclude)

@@ -6,13 +6,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ck3parse.cli.report import Failure, Report
+from ck3parse.jobs.report import Failure, RunReport
 from ck3parse.lint.excerpt import printable, relative_path
 
 MAX_FAILURES_SHOWN = 20
 
 
-def print_report(report: Report, console: Console, *, verbose: bool) -> None:
+def print_report(report: RunReport, console: Console, *, verbose: bool) -> None:
     """Print the failures and the table.
 
     Args:
@@ -21,7 +21,7 @@ def print_report(report: Report, console: Console, *, verbose: bool) -> None:
         verbose: whether to list the skipped files and every failure.
     """
     if verbose:
-        for entry in report.skipped:
+        for entry in report.skipped_files:
             path = printable(os.path.join(entry.root, entry.name))
             console.print(Text(f"skipped {path}: {entry.reason}", "dim"), soft_wrap=True)
     shown = report.failures if verbose else report.failures[:MAX_FAILURES_SHOWN]
@@ -34,14 +34,14 @@ def print_report(report: Report, console: Console, *, verbose: bool) -> None:
     console.print(_table(report))
 
 
-def _table(report: Report) -> Table:
+def _table(report: RunReport) -> Table:
     table = Table(show_header=False, title=None)
     table.add_column(justify="left")
     table.add_column(justify="right")
-    failed = report.counts.failed
-    table.add_row("parsed", f"{report.counts.parsed:,}", style="green")
-    table.add_row("unchanged", f"{report.counts.unchanged:,}")
-    table.add_row("skipped", f"{report.counts.skipped:,}")
+    failed = report.failed
+    table.add_row("parsed", f"{report.parsed:,}", style="green")
+    table.add_row("unchanged", f"{report.unchanged:,}")
+    table.add_row("skipped", f"{report.skipped:,}")
     table.add_row("failed", f"{failed:,}", style="red" if failed else "")
     table.add_row("seconds", f"{report.seconds:,.2f}")
     table.add_row("MB/s", f"{report.megabytes_per_s:,.1f}")

@@ -1,51 +1,24 @@
 """`ck3parse run`: parses a mod, or many, into a store."""
 
-import contextlib
 import gc
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import click
-import msgspec
 
 from ck3parse.cli import streams
 from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
-from ck3parse.cli.report import Report
 from ck3parse.cli.seconds_option import Seconds
-from ck3parse.cli.tally import Tally
-from ck3parse.config import (
-    LONGEST_PATIENCE_S,
-    LONGEST_TIMEOUT_MS,
-    MOST_WORKERS,
-    Settings,
-    checked_timeout_ms,
-    read_settings,
-)
-from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError
-from ck3parse.files.transport import giver
-from ck3parse.files.walk import roots_of
+from ck3parse.config import LONGEST_PATIENCE_S, LONGEST_TIMEOUT_MS, MOST_WORKERS, Settings
+from ck3parse.errors import Ck3parseError
+from ck3parse.jobs.run import DEFAULT_STORE, INDEX_BY_DEFAULT, Job, Owner
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS, DialectName
-from ck3parse.parser import parser_in_use
-from ck3parse.pipeline.plan import Plan, make_plan
-from ck3parse.pipeline.run import Run
-from ck3parse.store import Store
 from ck3parse.worker.malloc import keep_freed_memory
-
-if TYPE_CHECKING:
-    # At run time they are imported where needed: in a short run, imports are most of the time.
-    from ck3parse.embedded.broker import EmbeddedBroker
-    from ck3parse.pipeline.indexing import Indexing
-
-INDEX_BY_DEFAULT = False
-SMALL_FILES = 4_000
-SMALL_BYTES = 24_000_000
-"""One worker parses this much while the client waits for other workers to answer."""
 
 
 @click.command(
@@ -75,7 +48,7 @@ results are in the store and in the report. Run the command again to continue.""
 @click.option(
     "--out",
     metavar="FILE",
-    default="ck3parse.sqlite",
+    default=DEFAULT_STORE,
     show_default=True,
     type=click.Path(dir_okay=False, path_type=Path),
     help="The store: an SQLite file, created if it does not exist.",
@@ -199,110 +172,35 @@ def command(
     # time, and freed nothing at 92,000 files.
     gc.disable()
     interrupts = Interrupts()
-    settings = read_settings().given(
-        broker_url=broker,
-        transport=transport,
-        patience_s=patience_s,
-        workers=workers,
-        dialect=dialect,
-    )
     if watched and as_json:
         raise click.UsageError("--watch reports to the terminal: leave out --json")
-    index = index or watched
-    playset = None
-    if playset_file or index:
-        from ck3parse.index.playset import given_playset
-
-        playset = given_playset(paths, playset_file, mods)
-        paths = paths if not playset_file else playset.paths
-    if not paths:
+    if not paths and not playset_file:
         raise click.UsageError("Missing argument 'PATH...', or --playset.")
+    job = Job.of(
+        paths,
+        out,
+        broker_url=broker,
+        workers=workers,
+        wait=wait,
+        patience_s=patience_s,
+        transport=transport,
+        dialect=dialect,
+        timeout_ms=timeout_ms,
+        include=include,
+        exclude=exclude,
+        playset_file=playset_file,
+        mods=mods,
+        index=index or watched,
+        log_fd=2 if verbose else None,
+    )
     watch = None
     if watched:
         from ck3parse.files.watching import Watch
 
         # What changes during the run is known afterwards.
-        watch = click.get_current_context().with_resource(Watch(paths))
-    parser = parser_in_use()
-    version = parser.version_of(settings.dialect or DEFAULT_DIALECT)
-    embedded = None
-    if settings.broker_url:
-        checked_timeout_ms(timeout_ms, settings.max_timeout_ms)
-    else:
-        from ck3parse.embedded.broker import EmbeddedBroker
-
-        longest_ms = max(settings.max_timeout_ms, timeout_ms)
-        settings = msgspec.structs.replace(settings, max_timeout_ms=longest_ms)
-        embedded = EmbeddedBroker(
-            settings.worker_count,
-            roots_of(paths),
-            os.environ | {"CK3PARSE_MAX_TIMEOUT_MS": str(longest_ms)},
-            keep=True,
-            spool=True,
-            log_fd=2 if verbose else None,
-        )
-    with Store(out, settings.stored_version(version)) as store, ExitStack() as stack:
-        if embedded:
-            stack.callback(embedded.stop)
-        plan = make_plan(
-            paths,
-            store,
-            include=include,
-            exclude=exclude,
-            gui=index,
-            max_bytes=settings.max_file_bytes,
-            # It starts while the remaining files are still compared with the store.
-            on_change=embedded.start if embedded else lambda: None,
-        )
-        indexing = None
-        if index:
-            from ck3parse.pipeline.indexing import Indexing
-
-            indexing = Indexing(store)
-            indexing.begin(plan)
-        run_id = store.begin_run([os.path.abspath(path) for path in paths], parser.name)
-        tally = Tally(plan)
-        warnings: Sequence[str] = ()
-        interrupted = False
-        error: Ck3parseError | None = None
-        try:
-            _parse(
-                plan, store, settings, embedded, timeout_ms, tally, interrupts, indexing, wait=wait
-            )
-            if plan.to_parse or plan.known or plan.vanished:
-                store.tidy()
-            if indexing and playset:
-                from ck3parse.index.refresh import record_playset
-
-                warnings = record_playset(playset, plan, indexing, store, settings.reading_order)
-        except KeyboardInterrupt:
-            interrupted = True
-        except Ck3parseError as ended_by:
-            error = _with_last_restart(ended_by, embedded)
-        report = Report(
-            files=tally.files,
-            counts=tally.counts(),
-            failures=tally.failures(),
-            skipped=plan.skipped,
-            seconds=perf_counter() - began,
-            megabytes=tally.parsed_bytes / 1e6,
-            parser=parser.name,
-            store=os.path.abspath(out),
-            interrupted=interrupted,
-            dropped=tally.dropped,
-            other_origins=tally.other_origins,
-            error=str(error) if error else None,
-        )
-        exit_code = ExitCode.SOME_FAILED if report.failures else ExitCode.OK
-        if any(failure.error in report.other_origins for failure in report.failures):
-            exit_code = ExitCode.UNAVAILABLE
-        if interrupted:
-            exit_code = ExitCode.INTERRUPTED
-        if error:
-            exit_code = error.exit_code
-        # Report the results even if the store cannot be written.
-        with contextlib.suppress(StoreError) if error else contextlib.nullcontext():
-            store.end_run(run_id, report.counts, exit_code)
+        watch = click.get_current_context().with_resource(Watch(job.paths))
+    ended = job.run(_Terminal(interrupts), began)
+    report = ended.report
     if as_json:
         streams.write_json(report.as_builtins(verbose=verbose))
     else:
@@ -311,92 +209,60 @@ def command(
         from ck3parse.cli.report_text import print_report
 
         print_report(report, Console(), verbose=verbose)
-        if interrupted or error:
-            left = plan.file_count - tally.files
-            why = "interrupted" if interrupted else "ended early"
-            streams.say(f"{why}: {left:,} files are left; run again to continue")
-    if playset:
-        warnings = [*playset.sentences(), *warnings]
-    for warning in [*report.warnings(), *warnings]:
+        if ended.error:
+            why = "interrupted" if report.interrupted else "ended early"
+            streams.say(f"{why}: {ended.left:,} files are left; run again to continue")
+    for warning in report.warnings:
         streams.say(f"ck3parse: {warning}")
-    if watch and playset and not interrupted and not error:
+    if watch and job.playset and not ended.error:
         from ck3parse.cli.run_watch import refresh_when_changed
 
         refresh_when_changed(
-            watch, playset, out, settings, include=include, exclude=exclude, timeout_ms=timeout_ms
+            watch,
+            job.playset,
+            out,
+            job.settings,
+            include=include,
+            exclude=exclude,
+            timeout_ms=timeout_ms,
         )
     # Without this, a last collection at exit takes 40 ms for a plan of 92,000 files.
     gc.freeze()
-    if error:
-        raise error
-    sys.exit(exit_code)
+    if isinstance(ended.error, Ck3parseError):
+        raise ended.error
+    sys.exit(ended.exit_code)
 
 
-def _with_last_restart(error: Ck3parseError, embedded: "EmbeddedBroker | None") -> Ck3parseError:
-    """Add what died last to an error of the broker: it is often why no broker or worker answers."""
-    if isinstance(error, BrokerError) and embedded and embedded.notices:
-        return BrokerError(f"{error}\nwhat was last started again: {embedded.notices[-1]}")
-    return error
+class _Terminal(Owner):
+    """Shows the progress of a run, and lets signals end it.
 
+    Args:
+        interrupts: the signals.
+    """
 
-def _parse(
-    plan: Plan,
-    store: Store,
-    settings: Settings,
-    embedded: "EmbeddedBroker | None",
-    timeout_ms: int,
-    tally: Tally,
-    interrupts: Interrupts,
-    indexing: "Indexing | None",
-    *,
-    wait: bool,
-) -> None:
-    # An embedded worker reads files at the same paths.
-    path_map = "" if embedded else settings.path_map
-    with ExitStack() as stack:
-        if embedded:
-            stack.callback(embedded.stop)
-        run = Run(
-            plan,
-            store,
-            timeout_ms=timeout_ms,
-            max_bytes=settings.max_file_bytes,
-            dialect=settings.dialect or DEFAULT_DIALECT,
-            give=giver(settings.transport, path_map, settings.max_file_bytes),
-            indexing=indexing,
-        )
-        run.record_known()
-        to_index = indexing.target.missing if indexing else []
-        if not plan.to_parse and not to_index:
-            return
-        if embedded and not embedded.is_started:
-            embedded.start()
-        files = len(plan.to_parse) + len(to_index)
-        size = plan.size_to_parse + sum(found.size for found in to_index)
-        progress = stack.enter_context(RunProgress(files, size))
+    def __init__(self, interrupts: Interrupts) -> None:
+        self._interrupts = interrupts
+        self._progress: RunProgress
 
-        # While an embedded broker starts, this process imports Celery.
-        from ck3parse.pipeline.session import open_window
+    def begin(self, files: int, size: int) -> RunProgress:
+        self._progress = RunProgress(files, size)
+        return self._progress
 
-        opened = open_window(
-            settings,
-            embedded,
-            first_is_enough=files <= SMALL_FILES and size <= SMALL_BYTES,
-            wait=wait,
-            check=interrupts.check,
-            say=progress.say,
-        )
-        window = stack.enter_context(closing(opened))
-        stack.callback(tally.read_window, window)
+    def say(self, waiting: str | None) -> None:
+        self._progress.say(waiting)
+
+    def opened(self) -> None:
         gc.freeze()
         # A batch makes thousands of objects that are freed without the collector.
         gc.set_threshold(20_000)
         gc.enable()
         keep_freed_memory()
-        # Interrupt only between batches, so that store and report agree.
-        stack.enter_context(interrupts.deferred())
-        for outcomes in run.outcomes(window, interrupts.check):
-            failed = tally.add(outcomes)
-            progress.advance(len(outcomes), sum(found.size for found, _ in outcomes), failed)
-        for indexed in run.index_missing(window, interrupts.check):
-            progress.advance(len(indexed), sum(found.size for found in indexed), 0)
+
+    def advance(self, files: int, size: int, failed: int) -> None:
+        self._progress.advance(files, size, failed)
+
+    def check(self) -> None:
+        self._interrupts.check()
+
+    def deferred(self) -> AbstractContextManager[None]:
+        return self._interrupts.deferred()

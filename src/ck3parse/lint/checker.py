@@ -88,6 +88,11 @@ class Check:
         ]
 
     @property
+    def max_file_bytes(self) -> int:
+        """Size in bytes above which a file is not read."""
+        return self._settings.max_file_bytes
+
+    @property
     def stored_version(self) -> str:
         """The version that diagnostics are stored under: the parser's, and the rules that run."""
         version = self._settings.stored_version(self._parser.version_of(self._dialect))

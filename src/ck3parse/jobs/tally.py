@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ck3parse.cli.report import Failure
 from ck3parse.files.walk import Found
+from ck3parse.jobs.report import Failure
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.plan import Plan
 from ck3parse.store import Counts, StoredFile
@@ -58,13 +58,23 @@ class Tally:
         self.dropped = window.dropped
         self.other_origins = sorted(window.other_origins)
 
+    def warnings(self) -> list[str]:
+        """Return what is wrong with workers, as sentences."""
+        found = list(self.other_origins)
+        if self.dropped:
+            found.append(
+                f"{self.dropped:,} answers did not match their request and were dropped: look for"
+                " another program that uses this broker, or a worker that runs other code"
+            )
+        return found
+
     def counts(self) -> Counts:
         """Return how many files were parsed, unchanged, skipped and failed."""
         unchanged = sum(bool(outcome.ok) for _, outcome in self._settled())
         failed = len(self.failures())
         return Counts(self._parsed, unchanged, len(self._plan.skipped), failed)
 
-    def failures(self) -> list[Failure]:
+    def failures(self) -> tuple[Failure, ...]:
         """Return the failures in order of path."""
         found = [
             *self._failures,
@@ -78,7 +88,7 @@ class Tally:
                 for problem in self._plan.problems
             ),
         ]
-        return sorted(found, key=lambda failure: failure.path.split(os.sep))
+        return tuple(sorted(found, key=lambda failure: failure.path.split(os.sep)))
 
     def _settled(self) -> Iterable[tuple[Found, StoredFile | ParseResult]]:
         return itertools.chain(self._plan.unchanged, self._plan.known)

@@ -12,7 +12,15 @@ from ck3parse.store import Counts
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A file without an AST, and what is wrong with it."""
+    """A file without a syntax tree, and what is wrong with it.
+
+    Attributes:
+        path: absolute path of the file.
+        error_type: one of `ck3parse.errors.ErrorType`.
+        error: what is wrong, in one sentence.
+        line: where, from 1; `None` if the failure has no place.
+        column: where, in code points from 1.
+    """
 
     path: str
     error_type: str
@@ -27,54 +35,67 @@ class Failure(msgspec.Struct, frozen=True):
         return excerpt(self.path, self.line, self.column)
 
 
-class Report(msgspec.Struct):
+class RunReport(msgspec.Struct, frozen=True):
     """The results of a run.
 
     Attributes:
         files: number of files with a result: parsed, unchanged or failed.
         counts: how many files were parsed, unchanged, skipped and failed.
         failures: files that failed in this run or when they were last parsed, in order of path.
-        skipped: files that were not parsed because of their names.
+        skipped_files: files that were not parsed because of their names.
         seconds: from start to end.
         megabytes: total size of the files parsed in this run, in units of 10^6 bytes.
-        parser: name of the parser.
+        parser: name of the parser, `native` or `python`.
         store: absolute path of the store.
-        dropped: number of answers that did not match their request. Their files were sent again.
-        other_origins: a sentence for each worker whose results could not be used.
+        broker_url: the broker without its password; `None` if the run started its own, or none.
+        answers_dropped: number of answers that did not match their request. Their files were sent
+            again.
+        warnings: what is probably wrong with workers or the playset, a sentence each.
         interrupted: whether a signal ended the run early.
         error: the error that ended the run early, or `None`.
     """
 
     files: int
     counts: Counts
-    failures: list[Failure]
-    skipped: list[Skipped]
+    failures: tuple[Failure, ...]
+    skipped_files: tuple[Skipped, ...]
     seconds: float
     megabytes: float
     parser: str
     store: str
-    dropped: int = 0
-    other_origins: Sequence[str] = ()
+    broker_url: str | None = None
+    answers_dropped: int = 0
+    warnings: tuple[str, ...] = ()
     interrupted: bool = False
     error: str | None = None
+
+    @property
+    def parsed(self) -> int:
+        """Number of files that were parsed in this run."""
+        return self.counts.parsed
+
+    @property
+    def unchanged(self) -> int:
+        """Number of files whose syntax tree the store had already."""
+        return self.counts.unchanged
+
+    @property
+    def skipped(self) -> int:
+        """Number of files that are no script."""
+        return self.counts.skipped
+
+    @property
+    def failed(self) -> int:
+        """Number of files without a syntax tree."""
+        return self.counts.failed
 
     @property
     def megabytes_per_s(self) -> float:
         """Megabytes parsed per second of the run."""
         return self.megabytes / self.seconds if self.seconds else 0.0
 
-    def warnings(self) -> list[str]:
-        """Return what is wrong with workers, as sentences."""
-        found = list(self.other_origins)
-        if self.dropped:
-            found.append(
-                f"{self.dropped:,} answers did not match their request and were dropped: look for"
-                " another program that uses this broker, or a worker that runs other code"
-            )
-        return found
-
-    def as_builtins(self, *, verbose: bool) -> dict[str, Any]:
-        """Return the report as a JSON object.
+    def as_builtins(self, *, verbose: bool = False) -> dict[str, Any]:
+        """Return the report as a JSON object, which matches `run.schema.json`.
 
         Args:
             verbose: whether to list the skipped files.
@@ -87,17 +108,18 @@ class Report(msgspec.Struct):
             "megabytes_per_s": round(self.megabytes_per_s, 3),
             "parser": self.parser,
             "store": self.store,
+            "broker_url": self.broker_url,
             "interrupted": self.interrupted,
             "error": self.error,
-            "answers_dropped": self.dropped,
-            "warnings": self.warnings(),
+            "answers_dropped": self.answers_dropped,
+            "warnings": self.warnings,
             "failures": [
                 msgspec.to_builtins(failure) | {"excerpt": failure.excerpt()}
                 for failure in self.failures
             ],
         }
         if verbose:
-            report["skipped_files"] = _skipped_entries(self.skipped)
+            report["skipped_files"] = _skipped_entries(self.skipped_files)
         return report
 
 

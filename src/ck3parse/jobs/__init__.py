@@ -1,0 +1,1 @@
+"""What the commands `run` and `check` do, as functions that return typed reports."""

@@ -333,7 +333,7 @@ def test_a_broken_file_has_its_recovered_tree_and_its_diagnostics(path: Path) ->
         assert not list(store.asts(recovered=True))
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_store_of_an_older_version_is_upgraded(path: Path, tmp_path: Path, version: int) -> None:
     fresh = tmp_path / "fresh.sqlite"
     with Store(fresh, VERSION) as store:
@@ -364,6 +364,28 @@ def test_a_store_of_an_older_version_is_upgraded(path: Path, tmp_path: Path, ver
         "SELECT name, sql FROM sqlite_schema WHERE type <> 'table' ORDER BY name",
     ):
         assert rows(path, query) == rows(fresh, query), query
+
+
+def test_the_index_of_version_3_is_made_again(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript((OLD_SCHEMAS / "version_3.sql").read_text())
+        for table, values in (
+            ("index_contents", (1, "hash", 1, None)),
+            ("indexed_files", (1, 1)),
+            ("definition_rows", (1, 0, "brave", 1, 9, 1, 7, None)),
+            ("repeated_names", ("brave",)),
+            ("words (rowid, word)", (1, "brave")),
+            ("index_state", ("current", "state")),
+        ):
+            marks = ", ".join("?" * len(values))
+            db.execute(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608
+        db.execute("PRAGMA user_version = 3")
+        db.commit()
+    with Store(path, VERSION) as store:
+        assert store.indexed_rules() == {}
+        assert not store.is_current("state")
+    for table in ("index_contents", "definition_rows", "repeated_names", "word_contents"):
+        assert rows(path, f"SELECT * FROM {table}") == []  # noqa: S608
 
 
 VIEWS = (

@@ -298,7 +298,8 @@ class Index:
             "SELECT name FROM"
             " (SELECT DISTINCT name FROM definition_rows WHERE name GLOB ?) AS found"
             " WHERE EXISTS (SELECT 1 FROM definition_rows AS d"
-            "  JOIN definition_kinds USING (kind_id) JOIN indexed_files USING (content_id)"
+            "  JOIN definition_kinds USING (kind_id)"
+            "  JOIN indexed_files ON content_id = definition_id >> 24"
             "  JOIN playset_files USING (file_id)"
             "  WHERE d.name = found.name AND kind = coalesce(?, kind))"
             " ORDER BY name LIMIT ?",

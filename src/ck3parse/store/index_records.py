@@ -255,12 +255,13 @@ class IndexRecords(Database):
         ]
         kind_ids = self._kind_ids({each.kind for _, rows in contents for each in rows.definitions})
         self._db.executemany(
-            # A name may stand twice at a place if it is a definition of two kinds.
-            "INSERT OR IGNORE INTO definition_rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO definition_rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                (content_id, start, name, kind_ids[kind], end, line, hashed, priority)
+                (key, start, name, kind_ids[kind], end, line, hashed, priority)
                 for content_id, rows in contents
-                for name, kind, start, end, line, hashed, priority in rows.definitions
+                for key, (name, kind, start, end, line, hashed, priority) in enumerate(
+                    rows.definitions, content_id << 24
+                )
             ),
         )
         self._db.executemany(
@@ -404,9 +405,11 @@ class IndexRecords(Database):
             " WHERE kind_id NOT IN (SELECT kind_id FROM definition_kinds WHERE wins = 'local')"
             " GROUP BY name HAVING count(*) > 1"
             " UNION"
-            " SELECT name FROM definition_rows WHERE content_id IN"
+            " SELECT name FROM"
             " (SELECT content_id FROM indexed_files GROUP BY content_id HAVING count(*) > 1)"
-            " AND kind_id NOT IN (SELECT kind_id FROM definition_kinds WHERE wins = 'local')"
+            " CROSS JOIN definition_rows"
+            " ON definition_id BETWEEN content_id << 24 AND (content_id + 1 << 24) - 1"
+            " WHERE kind_id NOT IN (SELECT kind_id FROM definition_kinds WHERE wins = 'local')"
         )
 
     def _remove_stale(self) -> None:
@@ -416,7 +419,10 @@ class IndexRecords(Database):
         ).fetchall()
         if not stale:
             return
-        self._db.executemany("DELETE FROM definition_rows WHERE content_id = ?", stale)
+        self._db.executemany(
+            "DELETE FROM definition_rows WHERE definition_id BETWEEN ? << 24 AND (? + 1 << 24) - 1",
+            [content * 2 for content in stale],
+        )
         self._db.executemany("DELETE FROM index_contents WHERE content_id = ?", stale)
         count = int(self._state("stale_words") or 0) + len(stale)
         live = self._db.execute("SELECT count(*) FROM index_contents").fetchone()[0]

@@ -11,7 +11,7 @@ from typing import Self
 from ck3parse.errors import StoreError
 from ck3parse.messages import DEFAULT_DIALECT, DialectName
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """The version of `store.sql`, kept in SQLite's `user_version`."""
 
 PAGE_BYTES = 64 * 1024
@@ -30,10 +30,12 @@ def dialect_of(parser_version: str) -> DialectName:
     return "ck3" if parser_version.startswith("ck3/") else DEFAULT_DIALECT
 
 
-_OF_VERSION_2 = re.compile(
-    r"^CREATE (TABLE|INDEX) (roots|files|parser_versions|asts|diagnostics|diagnostics_ast|runs) ",
-    re.MULTILINE,
-)
+_CREATED = re.compile(r"^CREATE (?:VIRTUAL )?(TABLE|INDEX|VIEW|TRIGGER) (\w+)", re.MULTILINE)
+
+_INDEX_OF_VERSION_3 = (
+    "definition_rows", "repeated_names", "word_contents", "words", "index_contents", "index_state",
+    "indexed_files",
+)  # fmt: skip
 
 
 def _statements() -> list[str]:
@@ -125,9 +127,21 @@ class Database:
             self._db.execute("INSERT INTO files_2 SELECT *, ? FROM files", [DEFAULT_DIALECT])
             self._db.execute("DROP TABLE files")
             self._db.execute("ALTER TABLE files_2 RENAME TO files")
-        # Versions 1 and 2 had no index.
+        if version == 3:  # the next run fills its index again
+            for table in _INDEX_OF_VERSION_3:
+                self._db.execute(f"DROP TABLE {table}")
+        # Views and triggers hold nothing, so that they are made again.
+        query = "SELECT type, name FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*'"
+        there = set(self._db.execute(query).fetchall())
+        for kind, name in there:
+            if kind in ("view", "trigger"):
+                self._db.execute(f"DROP {kind} {name}")
         for statement in _statements():
-            if not _OF_VERSION_2.search(statement):
+            created = _CREATED.search(statement)
+            if created is None:
+                raise AssertionError(statement)
+            kind, name = created[1].lower(), created[2]
+            if kind in ("view", "trigger") or (kind, name) not in there:
                 self._db.execute(statement)
         self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -1,4 +1,4 @@
--- The store, version 3 (PRAGMA user_version). Only records.py and index_records.py write to it.
+-- The store, version 4 (PRAGMA user_version). Only records.py and index_records.py write to it.
 --
 -- `asts` has the columns of qbuilder's own table of that name, so that qbuilder can read it. A row
 -- is the outcome of one content under one parser version; several files may have the content. Its
@@ -107,16 +107,15 @@ CREATE TABLE index_contents (
 );
 
 CREATE TABLE definition_rows (
-    content_id INTEGER NOT NULL REFERENCES index_contents,
+    definition_id INTEGER PRIMARY KEY,    -- content_id << 24 | its place among those of the content
     start_byte INTEGER NOT NULL,
     name TEXT NOT NULL,
     kind_id INTEGER NOT NULL REFERENCES definition_kinds,
     end_byte INTEGER NOT NULL,
     line INTEGER NOT NULL,                -- from 1
     hash INTEGER NOT NULL,                -- of its text without comments and blanks
-    priority INTEGER,                     -- id_override_priority or history_override_priority
-    PRIMARY KEY (content_id, start_byte, name)
-) WITHOUT ROWID;
+    priority INTEGER                      -- id_override_priority or history_override_priority
+);
 CREATE INDEX definition_names ON definition_rows (name, kind_id);
 
 -- At least the names that have more than one definition, so that `overlaps` need not look for them.
@@ -204,7 +203,7 @@ SELECT d.name, definition_kinds.kind, playset_sources.name AS source,
     relpath, rule, wins, certainty, file_id
 FROM definition_rows AS d
 JOIN definition_kinds USING (kind_id)
-JOIN indexed_files USING (content_id)
+JOIN indexed_files ON content_id = definition_id >> 24
 JOIN playset_files USING (file_id)
 JOIN playset_sources USING (position)
 JOIN files USING (file_id)
@@ -238,7 +237,7 @@ FROM (
         ) AS number
     FROM definition_rows AS d
     JOIN definition_kinds USING (kind_id)
-    JOIN indexed_files USING (content_id)
+    JOIN indexed_files ON content_id = definition_id >> 24
     JOIN playset_files USING (file_id)
     WHERE read_order NOT NULL
     WINDOW best AS (
@@ -257,16 +256,16 @@ WHERE place = 1;
 CREATE VIEW overlaps AS
 WITH places AS MATERIALIZED (
     -- In the order of the table: it is read once, from start to end.
-    SELECT content_id, start_byte, d.name
+    SELECT definition_id
     FROM repeated_names CROSS JOIN definition_rows AS d USING (name)
-    ORDER BY content_id, start_byte
+    ORDER BY definition_id
 ),
 found AS MATERIALIZED (
     SELECT d.name, kind_id, kind, rule, wins, certainty, file_id, position, read_order, d.line,
         start_byte, hash, priority
-    FROM places CROSS JOIN definition_rows AS d USING (content_id, start_byte, name)
+    FROM places CROSS JOIN definition_rows AS d USING (definition_id)
     JOIN definition_kinds USING (kind_id)
-    JOIN indexed_files USING (content_id)
+    JOIN indexed_files ON content_id = definition_id >> 24
     JOIN playset_files USING (file_id)
     WHERE read_order NOT NULL AND wins <> 'local'
 ),

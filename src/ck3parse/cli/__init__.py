@@ -14,6 +14,7 @@ from ck3parse.errors import Ck3parseError, ExitCode, ReaderGoneError
 
 COMMANDS = {
     "run": "Parse script files and store each syntax tree in an SQLite file.",
+    "merge": "Make one store of those that the shards of a run wrote.",
     "playset": "Show what is understood of a playset: its mods, their order, what is missing.",
     "check": "Report errors and likely mistakes in script files.",
     "explain": "Explain a code that check reports.",

@@ -31,6 +31,7 @@ Examples:
   ck3parse run . --exclude 'tests/' --no-index --json
   ck3parse run ~/mods/my_mod --broker redis://localhost:6379/0
   ck3parse run ~/mods/my_mod --broker redis://server:6379/0 --transport content
+  ck3parse run game/ mods/* --shard 1/4 --out part1.sqlite
   ck3parse run ~/mods/my_mod --watch            again whenever a file is saved
 
 \b
@@ -133,6 +134,12 @@ results are in the store and in the report. Run the command again to continue.""
     is_flag=True,
     help="Then parse each file again when it is saved, and index it, until Ctrl-C. With --index.",
 )
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Parse the I-th of N equal parts of the files only: another machine may parse another one."
+    " `ck3parse merge` makes one store of all.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option(
     "-v",
@@ -156,6 +163,7 @@ def command(
     mods: Sequence[str],
     index: bool,
     watched: bool,
+    shard: str | None,
     as_json: bool,
     verbose: bool,
 ) -> None:
@@ -174,6 +182,8 @@ def command(
     interrupts = Interrupts()
     if watched and as_json:
         raise click.UsageError("--watch reports to the terminal: leave out --json")
+    if watched and shard:
+        raise click.UsageError("--watch takes all files: leave out --shard")
     if not paths and not playset_file:
         raise click.UsageError("Missing argument 'PATH...', or --playset.")
     job = Job.of(
@@ -191,6 +201,7 @@ def command(
         playset_file=playset_file,
         mods=mods,
         index=index or watched,
+        shard=shard,
         log_fd=2 if verbose else None,
     )
     watch = None
@@ -212,6 +223,9 @@ def command(
         if ended.error:
             why = "interrupted" if report.interrupted else "ended early"
             streams.say(f"{why}: {ended.left:,} files are left; run again to continue")
+    if shard:
+        whole = report.files + ended.left + report.elsewhere
+        streams.say(f"ck3parse: shard {shard}: {whole - report.elsewhere:,} of {whole:,} files")
     for warning in report.warnings:
         streams.say(f"ck3parse: {warning}")
     if watch and job.playset and not ended.error:

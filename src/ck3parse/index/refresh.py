@@ -99,6 +99,7 @@ def refresh(
             gui=True,
             max_bytes=settings.max_file_bytes,
         )
+        store.note_shard(None)
         changed = plan.to_parse or plan.known or plan.vanished
         if not changed and store.is_current(_state(playset, plan, store, reading_order)):
             seconds = perf_counter() - began
@@ -249,6 +250,7 @@ def record_playset(
         *(found for found, _ in plan.unchanged),
         *(found for found, _ in plan.known),
         *plan.to_parse,
+        *plan.elsewhere,
     ]
     warnings: list[str] = []
     sources, positions = _sources_of(playset, files, indexing, warnings)
@@ -256,7 +258,8 @@ def record_playset(
         PlacedFile(positions[indexing.mod_of(found)], indexing.relpath_of(found)) for found in files
     ]
     signature = _signature(sources, files, placed, reading_order)
-    is_new = store.playset_signature() != signature
+    # The store may have had another shard of the same files.
+    is_new = bool(plan.elsewhere) or store.playset_signature() != signature
     if is_new:
         before = store.playset_paths()
         after = [source.path for source in sources]

@@ -48,6 +48,7 @@ class RunReport(msgspec.Struct, frozen=True):
         parser: name of the parser, `native` or `python`.
         store: absolute path of the store.
         broker_url: the broker without its password; `None` if the run started its own, or none.
+        elsewhere: number of files of other shards, which were left out.
         answers_dropped: number of answers that did not match their request. Their files were sent
             again.
         warnings: what is probably wrong with workers or the playset, a sentence each.
@@ -64,6 +65,7 @@ class RunReport(msgspec.Struct, frozen=True):
     parser: str
     store: str
     broker_url: str | None = None
+    elsewhere: int = 0
     answers_dropped: int = 0
     warnings: tuple[str, ...] = ()
     interrupted: bool = False
@@ -111,6 +113,7 @@ class RunReport(msgspec.Struct, frozen=True):
             "broker_url": self.broker_url,
             "interrupted": self.interrupted,
             "error": self.error,
+            "elsewhere": self.elsewhere,
             "answers_dropped": self.answers_dropped,
             "warnings": self.warnings,
             "failures": [

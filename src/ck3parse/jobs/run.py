@@ -22,6 +22,7 @@ from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, DialectName
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.plan import Plan, make_plan
 from ck3parse.pipeline.run import Run
+from ck3parse.pipeline.shard import Shard
 from ck3parse.store import Store
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def run(
     playset: PathArgument | None = None,
     mods: Iterable[PathArgument] = (),
     index: bool = INDEX_BY_DEFAULT,
+    shard: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> RunReport:
     """Parse every script file under some paths, and store each syntax tree in an SQLite file.
@@ -81,6 +83,7 @@ def run(
         playset: a file that names mods to parse after `paths`.
         mods: folders in which the mods of a playset may be.
         index: whether to index what the files define and use.
+        shard: which part of the files to parse: `2/4` is the second of four; default: all.
         on_progress: called with the number of files done and to do in all, after each batch.
 
     Returns:
@@ -107,6 +110,7 @@ def run(
         playset_file=playset,
         mods=as_texts(mods),
         index=index,
+        shard=shard,
     ).run(owner)
     if ended.error:
         raise ended.error
@@ -171,6 +175,7 @@ class Job(msgspec.Struct, frozen=True):
         exclude: patterns of files to skip.
         playset: the sources of `paths`, if they are indexed or came from a file.
         index: whether to index them.
+        shard: which part of the files to parse, or `None` for all.
         wait: whether to wait for a worker.
         log_fd: where the worker of an embedded broker writes its log, or `None`.
     """
@@ -183,6 +188,7 @@ class Job(msgspec.Struct, frozen=True):
     exclude: Sequence[str]
     playset: "Playset | None"
     index: bool
+    shard: Shard | None
     wait: bool
     log_fd: int | None
 
@@ -204,6 +210,7 @@ class Job(msgspec.Struct, frozen=True):
         playset_file: PathArgument | None,
         mods: Sequence[str],
         index: bool,
+        shard: str | None,
         log_fd: int | None = None,
     ) -> "Job":
         """Return the job of some arguments: those of `run`, and the attribute `log_fd`.
@@ -241,6 +248,7 @@ class Job(msgspec.Struct, frozen=True):
             exclude,
             playset,
             index,
+            Shard.parse(shard) if shard else None,
             wait,
             log_fd,
         )
@@ -276,7 +284,9 @@ class Job(msgspec.Struct, frozen=True):
                 max_bytes=settings.max_file_bytes,
                 # It starts while the remaining files are still compared with the store.
                 on_change=embedded.start if embedded else lambda: None,
+                shard=self.shard,
             )
+            store.note_shard(str(self.shard) if self.shard else None)
             indexing = None
             if self.index:
                 from ck3parse.pipeline.indexing import Indexing
@@ -314,6 +324,7 @@ class Job(msgspec.Struct, frozen=True):
                 store=os.path.abspath(self.out),
                 broker_url=masked(settings.broker_url) if settings.broker_url else None,
                 answers_dropped=tally.dropped,
+                elsewhere=len(plan.elsewhere),
                 warnings=(*tally.warnings(), *sentences, *of_the_index),
                 interrupted=interrupted,
                 error=str(error) if error and not interrupted else None,

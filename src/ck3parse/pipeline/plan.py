@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from ck3parse.files.mod_root import ModRoots
 from ck3parse.files.patterns import is_localization
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, Problem, Skipped, roots_of, walk
 from ck3parse.messages import ParseResult
+from ck3parse.pipeline.shard import Shard
 from ck3parse.store import IndexTarget, Store, StoredFile, Vanished
 
 
@@ -24,6 +26,7 @@ class Plan(msgspec.Struct):
         skipped: paths that are not scripts.
         vanished: files that the store has and that do not exist any more.
         localization: localization files, if they were asked for; they are in no other list.
+        elsewhere: files of other shards; they are in no other list.
     """
 
     to_parse: list[Found] = []
@@ -33,6 +36,7 @@ class Plan(msgspec.Struct):
     skipped: list[Skipped] = []
     vanished: list[Vanished] = []
     localization: list[Found] = []
+    elsewhere: list[Found] = []
 
     def record_known(self, store: Store, index: IndexTarget | None = None) -> None:
         """Record what needs no parsing: files with known content, and files that vanished.
@@ -72,6 +76,7 @@ def make_plan(
     max_bytes: int,
     on_change: Callable[[], None] = lambda: None,
     localization: bool = False,
+    shard: Shard | None = None,
 ) -> Plan:
     """Find the files under the given paths and compare them with the store.
 
@@ -87,11 +92,14 @@ def make_plan(
         max_bytes: larger files are not read.
         on_change: called once, as soon as there is a file that may have to be parsed.
         localization: whether to find localization files, which are not compared with the store.
+        shard: the part of the files to parse; default: all. What the store has of other shards
+            stays there.
 
     Raises:
         UsageError: a path does not exist.
     """
     plan = Plan()
+    roots = ModRoots()
     stored = store.files_of(roots_of(paths))
     changed: list[Found] = []
     for entry in walk(paths, include=include, exclude=exclude, gui=gui, localization=localization):
@@ -105,7 +113,9 @@ def make_plan(
             plan.localization.append(entry)
             continue
         before = stored[entry.root].pop(entry.name, None)
-        if before and before.settled and before[1:3] == (entry.size, entry.mtime_ns):
+        if shard and not shard.holds(roots.relative(entry.path, entry.root)):
+            plan.elsewhere.append(entry)
+        elif before and before.settled and before[1:3] == (entry.size, entry.mtime_ns):
             plan.unchanged.append((entry, before))
         else:
             if not changed:

@@ -129,7 +129,7 @@ CREATE VIRTUAL TABLE words USING fts5 (
 CREATE VIRTUAL TABLE word_contents USING fts5vocab (words, instance);
 
 CREATE TABLE index_state (
-    key TEXT PRIMARY KEY,                 -- playset, repeated_names or stale_words
+    key TEXT PRIMARY KEY,                 -- playset, repeated_names, stale_words, current or shards
     value TEXT NOT NULL
 ) WITHOUT ROWID;
 

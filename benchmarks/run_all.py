@@ -32,6 +32,7 @@ OWN = (
     "startup",
     "index",
     "index_commands",
+    "shards",
 )
 """Modules with a `measure` that returns results."""
 SCRIPTS = {

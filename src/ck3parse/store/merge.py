@@ -68,7 +68,7 @@ NOT_COPIED = {
 }
 """Tables that are not copied row by row, and why."""
 
-_MANY_EXAMPLES = 3
+_MOST_EXAMPLES = 3
 
 
 class Merged(NamedTuple):
@@ -212,7 +212,7 @@ class _MergedStore(Store):
     def counts(self) -> Merged:
         """Return what the store holds."""
         files, asts, definitions = (
-            self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             for table in ("files", "asts", "definition_rows")
         )
         return Merged(files, asts, definitions, self._missing())
@@ -240,7 +240,7 @@ class _MergedStore(Store):
             " AND b.dialect = a.dialect WHERE a.content_hash <> b.content_hash"
         ).fetchall()
         if different:
-            names = ", ".join(name for (name,) in different[:_MANY_EXAMPLES])
+            names = ", ".join(name for (name,) in different[:_MOST_EXAMPLES])
             raise UsageError(
                 f"{first} and {store} cannot be merged, as they have different contents of"
                 f" {len(different):,} files, such as {names}: run the shards again, on the same"
@@ -250,42 +250,33 @@ class _MergedStore(Store):
     def _add_rows(self, table: _Table) -> None:
         columns = [row[1] for row in self._db.execute(f"PRAGMA main.table_info({table.name})")]
         taken = [column for column in columns if column != table.id]
-        values = ", ".join(
-            f"(SELECT new FROM temp.{_map_of(_REFERENCES[column])} WHERE old = s.{column})"
-            if column in _REFERENCES
-            else f"s.{column}"
-            for column in taken
-        )
-        where = "true"
+        values = ", ".join(map(_here, taken))
+        where = ""
         if table.part_of:
             (key,) = (each.id for each in _TABLES if each.name == table.part_of)
-            where = f"s.{key} IN (SELECT old FROM temp.{_map_of(table.part_of)} WHERE is_new)"
-        last = 0
-        if table.id:
-            highest = f"SELECT coalesce(max({table.id}), 0) FROM main.{table.name}"  # noqa: S608
-            last = self._db.execute(highest).fetchone()[0]
+            where = f"WHERE {key} IN (SELECT old FROM temp.{_map_of(table.part_of)} WHERE is_new)"
+        last = self._highest(table.name, table.id) if table.id else 0
         self._db.execute(
-            f"INSERT OR IGNORE INTO main.{table.name} ({', '.join(taken)})"  # noqa: S608
-            f" SELECT {values} FROM other.{table.name} AS s WHERE {where}"
+            f"INSERT OR IGNORE INTO main.{table.name} ({', '.join(taken)})"
+            f" SELECT {values} FROM other.{table.name} AS s {where}"
         )
         if table.id and table.key:
-            same = " AND ".join(
-                f"m.{column} = (SELECT new FROM temp.{_map_of(_REFERENCES[column])}"
-                f" WHERE old = s.{column})"
-                if column in _REFERENCES
-                else f"m.{column} = s.{column}"
-                for column in table.key
-            )
+            same = " AND ".join(f"m.{column} = {_here(column)}" for column in table.key)
+            map_name = f"temp.{_map_of(table.name)}"
             self._db.execute(
-                f"CREATE TEMP TABLE {_map_of(table.name)}"
+                f"CREATE TABLE {map_name}"
                 " (old INTEGER PRIMARY KEY, new INTEGER NOT NULL, is_new INTEGER NOT NULL)"
             )
             self._db.execute(
-                f"INSERT INTO temp.{_map_of(table.name)}"  # noqa: S608
+                f"INSERT INTO {map_name}"
                 f" SELECT s.{table.id}, m.{table.id}, m.{table.id} > ? FROM other.{table.name} AS s"
                 f" CROSS JOIN main.{table.name} AS m ON {same}",
                 [last],
             )
+
+    def _highest(self, table: str, column: str) -> int:
+        query = f"SELECT coalesce(max({column}), 0) FROM main.{table}"
+        return int(self._db.execute(query).fetchone()[0])
 
     def _add_words(self) -> None:
         self._db.execute(
@@ -296,7 +287,15 @@ class _MergedStore(Store):
 
 
 def _map_of(table: str) -> str:
+    """Return the name of the temporary table with the old and the new keys of a table."""
     return f"map_{table}"
+
+
+def _here(column: str) -> str:
+    """Return the SQL for what a column of a row `s` of the other store is in this one."""
+    if column not in _REFERENCES:
+        return f"s.{column}"
+    return f"(SELECT new FROM temp.{_map_of(_REFERENCES[column])} WHERE old = s.{column})"
 
 
 _MUST_BE_EQUAL = {

@@ -139,9 +139,10 @@ def test_replies_carry_their_ticket_and_come_late_too(app: Celery, worker: Worke
 def test_a_queue_that_is_empty_has_a_length(app: Celery) -> None:
     asked = Replies(app)
     for _ in range(2):
-        assert asked.channel.queue_length("nothing-in-here") == 0
+        assert asked.channel.queue_lengths(["nothing-in-here"]) == {"nothing-in-here": 0}
     app.send_task("none", queue="something-in-here", retry=False).forget()
-    assert asked.channel.queue_length("something-in-here") == 1
+    found = asked.channel.queue_lengths(["nothing-in-here", "something-in-here"])
+    assert found == {"nothing-in-here": 0, "something-in-here": 1}
     asked.channel.close()
 
 

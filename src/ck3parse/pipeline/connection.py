@@ -27,11 +27,13 @@ class Connected(NamedTuple):
         app: the Celery application to send with.
         workers: how many worker processes there are.
         roster: the workers that they belong to, as far as they are known.
+        mailbox: what they were asked with.
     """
 
     app: Celery
     workers: int
     roster: Roster
+    mailbox: Mailbox | None = None
 
 
 def connect(
@@ -78,8 +80,9 @@ def _connect(settings: Settings, check: Callable[[], None], *, first_is_enough: 
     with contextlib.ExitStack() as stack:
         stack.callback(app.close)
         try:
-            with Mailbox(app) as mailbox:
-                replies = mailbox.replies_to("stats", first_is_enough=first_is_enough, check=check)
+            mailbox = Mailbox(app)
+            stack.push(mailbox)
+            replies = mailbox.replies_to("stats", first_is_enough=first_is_enough, check=check)
         except BrokerCallError as error:
             raise _not_served(settings, error) from error
         if not replies:
@@ -87,7 +90,7 @@ def _connect(settings: Settings, check: Callable[[], None], *, first_is_enough: 
         stack.pop_all()
     processes = sum(process_count(reply.body) for reply in replies.values())
     reply_s = max(reply.seconds for reply in replies.values())
-    return Connected(app, processes, Roster(replies, reply_s=reply_s))
+    return Connected(app, processes, Roster(replies, reply_s=reply_s), mailbox)
 
 
 def reach(settings: Settings) -> Celery:
@@ -103,7 +106,8 @@ def reach(settings: Settings) -> Celery:
     app = make_app(settings)
     try:
         with calling_broker():
-            with app.connection_for_write() as connection:
+            # It stays open in its pool, for the first one who needs it.
+            with app.pool.acquire(block=True) as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
                 clustered = False
                 if settings.result_backend:  # otherwise it is the same server, checked below

@@ -6,6 +6,7 @@ import msgspec
 from celery.result import AsyncResult
 
 from ck3parse.celery_compat.results import detach, stop_waiting
+from ck3parse.celery_compat.unwaited import TaskSender
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.broker_calls import calling_broker
 from ck3parse.pipeline.task_lookup import Evidence
@@ -81,13 +82,14 @@ class Lease(msgspec.Struct, eq=False):
         return self.missed >= MISSED_LOOKS and not unheard
 
 
-def forget(replies: Sequence[AsyncResult], *, keep: bool = False) -> None:
+def forget(sender: TaskSender, replies: Sequence[AsyncResult], *, keep: bool = False) -> None:
     """Unsubscribe from results that are not needed any more, and detach them.
 
     Otherwise Celery keeps those that never come until the application is collected, by which time
     the broker may be gone.
 
     Args:
+        sender: deletes them.
         replies: the results.
         keep: whether to leave them on the result backend.
 
@@ -96,10 +98,10 @@ def forget(replies: Sequence[AsyncResult], *, keep: bool = False) -> None:
     """
     try:
         with calling_broker():
-            for reply in replies:
-                if keep:
+            if keep:
+                for reply in replies:
                     stop_waiting(reply)
-                else:
-                    reply.forget()
+            else:
+                sender.delete(list(replies))
     finally:
         detach(replies)

@@ -163,7 +163,7 @@ class Mailbox:
             BrokerCallError: the broker does not serve.
         """
         with calling_broker():
-            return {queue: self._channel.queue_length(queue) for queue in queues}
+            return self._channel.queue_lengths(queues)
 
     def close(self) -> None:
         """Stop listening.

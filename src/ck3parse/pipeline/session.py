@@ -88,6 +88,7 @@ def open_window(
         connected.app,
         workers=connected.workers,
         roster=connected.roster,
+        mailbox=connected.mailbox,
         check=check_all,
         reconnect=(lambda: reach(settings)) if reconnect else None,
         patience_s=settings.patience_s,

@@ -17,6 +17,7 @@ from celery.exceptions import TaskRevokedError
 from celery.result import AsyncResult
 
 from ck3parse.celery_compat.results import detach, wait_for_result
+from ck3parse.celery_compat.unwaited import TaskSender
 from ck3parse.config import COMPRESSION, QUEUE_BULK, SERIALIZER, Settings
 from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
@@ -69,6 +70,7 @@ class Window:
         app: the Celery application to send with.
         workers: number of worker processes; it bounds how many batches are in flight.
         roster: the workers that are known; default: none yet.
+        mailbox: a mailbox of the application, which the window closes.
         queue: the queue to send to.
         check: called whenever no answer has come for a while; raises to end the run.
         reconnect: returns a new application once the broker serves again, and raises `BrokerError`
@@ -95,6 +97,7 @@ class Window:
         *,
         workers: int,
         roster: Roster | None = None,
+        mailbox: Mailbox | None = None,
         queue: str = QUEUE_BULK,
         check: Callable[[], None] = lambda: None,
         reconnect: Callable[[], Celery] | None = None,
@@ -126,8 +129,9 @@ class Window:
         self._answers: list[Answer] = []
         self._dropped: deque[str] = deque(maxlen=_MAX_DROPPED)
         """Tasks that may still be answered although nobody needs their results."""
-        self._workers_mailbox: Mailbox | None = None
-        """Made on first use."""
+        self._workers_mailbox = mailbox
+        self._task_sender: TaskSender | None = None
+        """Made on first use, as is the mailbox if none was given."""
 
     @property
     def in_flight(self) -> int:
@@ -214,6 +218,9 @@ class Window:
             if self._in_flight and not self._came:
                 with calling_broker():
                     wait_for_result(self.app, timeout_s)
+            if self._task_sender:
+                with calling_broker():
+                    self._task_sender.settle()
             while self._came:
                 self._take(self._came.popleft())
             if self._in_flight and not self._answers:
@@ -240,7 +247,7 @@ class Window:
                     try:
                         self._drop([reply.id for reply in lease.replies])
                     finally:
-                        forget(lease.replies)
+                        forget(self._sender(), lease.replies)
         except BrokerCallError as error:
             self._start_over(error)
 
@@ -252,12 +259,11 @@ class Window:
             with contextlib.suppress(Exception):  # the broker may be what ended the run
                 task_ids = [*self._dropped, *(reply.id for reply in unwanted)]
                 self._mailbox().tell(DROP_COMMAND, {"task_ids": task_ids})
-                forget(unwanted)
+                forget(self._sender(), unwanted)
                 # A worker that was away when its task was dropped may have answered.
-                for task_id in self._dropped:
-                    AsyncResult(task_id, app=self.app).forget()
+                forget(self._sender(), [AsyncResult(each, app=self.app) for each in self._dropped])
         detach(reply for lease in leases for reply in lease.replies)
-        self._close_mailbox()
+        self._disconnect()
         self._in_flight.clear()
         self._by_task.clear()
         # A connection that is still open when the interpreter ends logs an error.
@@ -281,6 +287,7 @@ class Window:
                 TASK_NAME,
                 args=(lease.batch.requests,),
                 queue=lease.queue,
+                producer=self._sender().producer,
                 task_id=uuid() if lease.replies else lease.task_id,
                 # The window sends it again itself: kombu would retry on a channel that it closed.
                 retry=False,
@@ -334,7 +341,7 @@ class Window:
         if lease.task_id in self._in_flight:
             # Otherwise a look would take it for an answer that is still to be handled.
             lease.replies.remove(reply)
-            forget([reply], keep=lease.keep)
+            forget(self._sender(), [reply], keep=lease.keep)
 
     def _finish(self, lease: Lease, task_id: str, results: list[ParseResult]) -> None:
         self._leave(lease)
@@ -344,7 +351,7 @@ class Window:
 
     def _release(self, lease: Lease) -> None:
         spare = lease.spare_ids()
-        forget(lease.replies, keep=lease.keep)
+        forget(self._sender(), lease.replies, keep=lease.keep)
         self._drop(spare)
 
     def _renew(self, lease: Lease, step: Step, reason: BaseException | str) -> None:
@@ -392,12 +399,20 @@ class Window:
             self._workers_mailbox = Mailbox(self.app)
         return self._workers_mailbox
 
-    def _close_mailbox(self) -> None:
+    def _sender(self) -> TaskSender:
+        if self._task_sender is None:
+            with calling_broker():
+                self._task_sender = TaskSender(self.app)
+        return self._task_sender
+
+    def _disconnect(self) -> None:
         self._lost_batches.stop_looking()
-        if self._workers_mailbox:
-            with contextlib.suppress(BrokerCallError):
-                self._workers_mailbox.close()
-            self._workers_mailbox = None
+        mailbox, self._workers_mailbox = self._workers_mailbox, None
+        sender, self._task_sender = self._task_sender, None
+        for each in (mailbox, sender):
+            if each:
+                with contextlib.suppress(BrokerCallError), calling_broker():
+                    each.close()
 
     def _drop(self, task_ids: list[str]) -> None:
         """Have workers drop tasks, and the results of those that are done."""
@@ -414,7 +429,7 @@ class Window:
         self._lost_batches.note_life()
 
     def _resume(self, app: Celery) -> None:
-        self._close_mailbox()
+        self._disconnect()
         self.app.close()
         self.app = app
         self._came.clear()

@@ -1,0 +1,222 @@
+"""Commands to a Redis server that are sent at once, and whose replies are read when they have come.
+
+Celery and kombu wait for the reply to each command. Far from the server that is most of the time.
+"""
+
+import contextlib
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from celery.result import AsyncResult
+
+STALL_LIMIT_S = 5.0
+"""Seconds after which a reply that has not come will not: the connection stalls."""
+_MOST_UNREAD = 1_000
+
+
+class UnwaitedCommands:
+    """Sends commands on a connection of its own; for one thread.
+
+    Assumes:
+        A connection of redis-py's pool sends with `send_packed_command(data, check_health=False)`
+        what `pack_commands` returns, and reads nothing meanwhile. `can_read(timeout=0)` says
+        whether a reply is there, and `read_response` reads one in the order of the commands; it
+        raises the error that a reply is.
+    Read in:
+        redis-py 8.1.0.
+    Otherwise:
+        Errors at once, in clients as in workers.
+    Public way:
+        `Redis.pipeline` sends many commands together and waits for the replies.
+
+    Args:
+        pool: a connection pool of redis-py.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._connection: Any = None
+        self._unread: deque[float] = deque()
+        """When each command was sent to which no reply was read."""
+
+    def send(self, *commands: tuple[Any, ...]) -> None:
+        """Send commands.
+
+        Args:
+            *commands: each with its name and its arguments.
+
+        Raises:
+            Exception: any error of the library, also for commands that were sent before.
+        """
+        if self._connection is None:
+            self._connection = self._pool.get_connection()
+        self.settle(wait_for=_MOST_UNREAD)
+        connection = self._connection
+        with self._resetting():
+            connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        now = monotonic()
+        self._unread.extend([now] * len(commands))
+
+    def settle(self, *, wait_for: int | None = None) -> None:
+        """Read the replies that have come.
+
+        Args:
+            wait_for: wait until not more than so many commands are without a reply.
+
+        Raises:
+            Exception: any error of the library: a command failed, or the connection is gone.
+        """
+        if not self._unread:
+            return
+        connection = self._connection
+        with self._resetting():
+            while self._unread:
+                must = wait_for is not None and len(self._unread) > wait_for
+                if not must and not connection.can_read(timeout=0):
+                    break
+                connection.read_response()
+                self._unread.popleft()
+            if self._unread and monotonic() - self._unread[0] > STALL_LIMIT_S:
+                raise RedisTimeoutError("a command was not answered")
+
+    def close(self) -> None:
+        """Wait for the replies, and close the connection.
+
+        Raises:
+            Exception: as for `settle`.
+        """
+        try:
+            # Closing earlier could make the server drop what it has not read yet.
+            self.settle(wait_for=0)
+        finally:
+            self._reset()
+
+    def _reset(self) -> None:
+        self._unread.clear()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.disconnect()
+            self._pool.release(connection)
+
+    @contextlib.contextmanager
+    def _resetting(self) -> Any:
+        try:
+            yield
+        except BaseException:
+            self._reset()
+            raise
+
+
+class _Collector:
+    """Takes the commands by which kombu publishes a message, and sends them."""
+
+    def __init__(self, commands: UnwaitedCommands) -> None:
+        self._commands = commands
+
+    def add(self, name: str, *args: Any) -> None:
+        self._commands.send((name.upper(), *args))
+
+
+class PublishingChannel:
+    """What makes a channel of kombu's Redis transport publish without waiting; a mixin.
+
+    Assumes:
+        `_put(queue, message, _publish_batch=batch)` hands each command to `batch.add(name, *args)`
+        instead of sending it. `pool` is redis-py's connection pool.
+    Read in:
+        kombu 5.7.0.
+    Otherwise:
+        TypeError or AttributeError with the first batch.
+    Public way:
+        `Producer.batch` sends many messages together, waits for the replies, and holds back the
+        first message until the last one.
+    """
+
+    unwaited: UnwaitedCommands | None = None
+
+    def _put(self, queue: str, message: Any, **options: Any) -> None:
+        if self.unwaited is None:
+            self.unwaited = UnwaitedCommands(self.pool)  # type: ignore[attr-defined]
+        options["_publish_batch"] = _Collector(self.unwaited)
+        super()._put(queue, message, **options)  # type: ignore[misc]
+
+
+class TaskSender:
+    """Sends tasks, and deletes results, without waiting for the server; for one thread.
+
+    For another broker than Redis it does what Celery does.
+
+    Assumes:
+        A transport makes channels of the class in its attribute `Channel`. The transport of Redis
+        is the one whose `driver_type` is `redis`. `app.amqp.Producer` is what `send_task` takes as
+        `producer`. A Redis backend has `client.connection_pool`, `get_key_for_task` and the map
+        `_cache`, and stores nothing else for a task that is no part of a group.
+    Read in:
+        celery 5.7.0, kombu 5.7.0.
+    Otherwise:
+        Each task is sent, and each result deleted, with a round trip of its own.
+    Public way:
+        `send_task` and `AsyncResult.forget` take a round trip each.
+
+    Args:
+        app: the application.
+
+    Raises:
+        Exception: any error of the libraries, if the broker does not serve. So do all methods.
+    """
+
+    def __init__(self, app: "Celery") -> None:
+        self._app = app
+        self._connection: Any = app.connection_for_write()
+        self._channel: Any = None
+        self._deletions: UnwaitedCommands | None = None
+        self.producer: Any = None
+        """For `send_task`; `None` for its own."""
+        transport = self._connection.transport
+        if transport.driver_type == "redis":
+            kind = type("Channel", (PublishingChannel, transport.Channel), {})
+            transport.Channel = kind
+            self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
+            self._channel = self._connection.default_channel
+            self.producer = app.amqp.Producer(self._channel, auto_declare=False)
+        client = getattr(app.backend, "client", None)
+        if client is not None:
+            self._deletions = UnwaitedCommands(client.connection_pool)
+
+    def delete(self, results: "list[AsyncResult]") -> None:
+        """Delete results that nobody waits for any more.
+
+        Args:
+            results: of tasks.
+        """
+        if self._deletions is None:
+            for result in results:
+                result.forget()
+        elif results:
+            backend = self._app.backend
+            for result in results:
+                backend.remove_pending_result(result)
+                backend._cache.pop(result.id, None)  # noqa: SLF001 - stated above
+            keys = [backend.get_key_for_task(result.id) for result in results]
+            self._deletions.send(("DEL", *keys))
+
+    def settle(self) -> None:
+        """Find out whether what was sent has failed, without waiting."""
+        for each in self._all():
+            each.settle()
+
+    def close(self) -> None:
+        """Wait until the server has what was sent, and close the connections."""
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._connection.release)
+            for each in self._all():
+                stack.callback(each.close)
+
+    def _all(self) -> list[UnwaitedCommands]:
+        publishing = self._channel.unwaited if self._channel else None
+        return [each for each in (publishing, self._deletions) if each is not None]

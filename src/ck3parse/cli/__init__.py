@@ -62,7 +62,25 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"ck3parse.cli.{cmd_name}").command
+        _add_quiet(command)
         return command
+
+
+def _add_quiet(command: click.Command) -> None:
+    """Add `--quiet` to a command, or to those of a group, with one meaning for all."""
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            _add_quiet(each)
+    elif not any(param.name == "quiet" for param in command.params):
+        command.params.append(
+            click.Option(
+                ["-q", "--quiet"],
+                is_flag=True,
+                expose_value=False,
+                callback=lambda _, __, wanted: streams.be_quiet(wanted),
+                help="Print the report only, without progress and notes. Warnings and errors stay.",
+            )
+        )
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

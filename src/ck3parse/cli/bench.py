@@ -194,7 +194,7 @@ def _measured(
     for number in range(rounds + 1):
         for way in _WAYS:
             stage = f"round {number} of {rounds}" if number else "warming up"
-            streams.say(f"{stage}: {_TITLES[way]}")
+            streams.note(f"{stage}: {_TITLES[way]}")
             if number:
                 taken[way].append(measure(tasks[way]))
             elif way == "subprocess":

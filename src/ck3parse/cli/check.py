@@ -10,6 +10,7 @@ from typing import get_args
 import click
 
 from ck3parse.cli import streams
+from ck3parse.cli.output_format import chosen_format
 from ck3parse.cli.progress import DelayedProgress
 from ck3parse.errors import ExitCode, OutputError, UsageError
 from ck3parse.files.walk import Found, walk
@@ -85,10 +86,10 @@ written, 130 --watch was interrupted, 141 the program that reads the output is g
     "--format",
     "output",
     type=click.Choice(list(FORMATS)),
-    default="text",
-    show_default=True,
-    help="Output format. text and concise are for people, the others for programs.",
+    help="Output format. text and concise are for people, the others for programs.  [default:"
+    " text]",
 )
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "--output-file",
     metavar="FILE",
@@ -126,7 +127,6 @@ written, 130 --watch was interrupted, 141 the program that reads the output is g
     help="Skip files that are given, too, if a check of the current folder would skip them.",
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if something is found.")
-@click.option("-q", "--quiet", is_flag=True, help="Print the report only, without a summary.")
 @click.option(
     "--watch",
     "watched",
@@ -141,7 +141,8 @@ def command(
     exclude: Sequence[str],
     include: Sequence[str],
     dialect: DialectName | None,
-    output: str,
+    output: str | None,
+    as_json: bool,
     output_file: Path | None,
     counted: bool,
     stdin_filename: str | None,
@@ -150,7 +151,6 @@ def command(
     no_cache: bool,
     force_exclude: bool,
     exit_zero: bool,
-    quiet: bool,
     watched: bool,
 ) -> None:
     """Report errors and likely mistakes in every script file under PATH..., without the game.
@@ -160,6 +160,7 @@ def command(
     Each error is shown with its line and the likely fix. Checking continues after an error, so one
     check reports all of them. Files that did not change since the last check are not read again.
     """
+    output = chosen_format(output, json=as_json) or "text"
     from_stdin = stdin_filename is not None or list(paths) == [_STDIN]
     if not paths and not from_stdin:
         raise click.UsageError("give at least one PATH, or --stdin-filename")
@@ -206,7 +207,7 @@ def command(
                 check_some = partial(check.check_changed, paths, include=include, exclude=exclude)
                 watch_files(paths, check_all, check_some, form)
             with DelayedProgress("checking") as progress:
-                checked = check_all(on_batch=progress.show if not quiet else lambda *_: None)
+                checked = check_all(on_batch=progress.show)
         if not checked:
             shown = ", ".join(map(relative_path, given))
             streams.say(f"ck3parse: warning: no script files in {shown}")
@@ -215,8 +216,7 @@ def command(
     else:
         shown = form(checked, lambda path: data if from_stdin else path)
     _write(shown, output_file, output if not counted else "text")
-    if not quiet:
-        streams.say(summary(checked))
+    streams.note(summary(checked))
     if any(each.diagnostics for each in checked) and not exit_zero:
         sys.exit(ExitCode.SOME_FAILED)
 

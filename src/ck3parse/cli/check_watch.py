@@ -38,8 +38,8 @@ def watch_files(
     with Watch(paths) as watch:
         checked = check_all()
         sys.stdout.write(form(checked, _path_itself))
-        streams.say(summary(checked))
-        streams.say("watching for changes: end with Ctrl-C")
+        streams.note(summary(checked))
+        streams.note("watching for changes: end with Ctrl-C")
         known = {each.path: each for each in checked}
         for changed in watch.batches():
             if len(changed) > FEW:
@@ -67,12 +67,12 @@ def _report(checked: Sequence[Checked], gone: Sequence[str], title: str, form: _
     sys.stdout.write(form(checked, _path_itself))
     now = strftime("%H:%M:%S")
     if checked:
-        streams.say(f"{now} {title}: {summary(checked)}")
+        streams.note(f"{now} {title}: {summary(checked)}")
     if len(gone) > FEW:
-        streams.say(f"{now} {len(gone):,} files are gone")
+        streams.note(f"{now} {len(gone):,} files are gone")
     else:
         for path in gone:
-            streams.say(f"{now} {_shown(path)}: gone")
+            streams.note(f"{now} {_shown(path)}: gone")
 
 
 def _gone(known: dict[str, Checked], changed: set[str]) -> list[str]:

@@ -13,6 +13,7 @@ import click
 
 from ck3parse.cli import streams
 from ck3parse.cli.index_options import Asked, playset_options
+from ck3parse.cli.output_format import chosen_format
 from ck3parse.errors import ExitCode, OutputError
 from ck3parse.extractors import ck3
 from ck3parse.index.answers import OUTCOMES, Conflict, Place, Wins
@@ -54,8 +55,14 @@ reads the output is gone.""",
 @click.option("--mod", metavar="MOD", help="Only conflicts of this mod, by its name.")
 @click.option("--kind", metavar="KIND", help="Only this kind, such as trait; file: whole files.")
 @click.option("--all", "everything", is_flag=True, help="Also equal and merging definitions.")
-@click.option("--json", "as_json", is_flag=True, help="Print the conflicts as JSON.")
-@click.option("--sarif", "as_sarif", is_flag=True, help="Print the conflicts as SARIF 2.1.0.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json", "sarif"]),
+    help="Output format.  [default: text]",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--sarif", "as_sarif", is_flag=True, help="The same as --format sarif (2.1.0).")
 @click.option(
     "--html",
     "html_file",
@@ -74,6 +81,7 @@ def command(
     mod: str | None,
     kind: str | None,
     everything: bool,
+    output: str | None,
     as_json: bool,
     as_sarif: bool,
     html_file: Path | None,
@@ -81,28 +89,29 @@ def command(
     asked: Asked,
 ) -> None:
     """Show what the mods of a playset define twice, who wins, and by which rule."""
-    if sum([as_json, as_sarif, log_file is not None]) > 1 and (as_sarif or not as_json):
-        raise click.UsageError("--json, --sarif and --log: give one, or --log with --json")
+    output = chosen_format(output, json=as_json, sarif=as_sarif)
+    if log_file and output == "sarif":
+        raise click.UsageError("--sarif and --log: give one, or --log with --json")
     with asked.opened() as index:
         if log_file:
             if mod or kind or everything or html_file:
                 raise click.UsageError("--log compares all winners: leave out the other options")
-            _compare_with_log(index, log_file, as_json=as_json)
+            _compare_with_log(index, log_file, as_json=output == "json")
             return
         found = index.conflicts(mod, kind, all=everything)
         shown = [each for each in found if everything or not each.equal]
         equal = sum(each.equal for each in found)
         if html_file:
             _write_html(html_file, found, index)
-        if as_json:
+        if output == "json":
             streams.write_json({"conflicts": shown, "equal": equal})
-        elif as_sarif:
+        elif output == "sarif":
             streams.write_bytes(streams.ascii_json(_sarif(shown)))
         elif not html_file:
             _show(shown)
-    streams.say(_summary(shown, 0 if everything else equal))
+    streams.note(_summary(shown, 0 if everything else equal))
     if html_file:
-        streams.say(f"written to {html_file}")
+        streams.note(f"written to {html_file}")
     if shown:
         sys.exit(ExitCode.SOME_FAILED)
 
@@ -238,7 +247,7 @@ def _compare_with_log(index: Index, log: Path, *, as_json: bool) -> None:
                         printable(f"    {each.name}: {_told(each.in_log, each.in_index)}")
                     )
     agreed = len(compared) - len(differences)
-    streams.say(f"{agreed:,} agree with the game's log, {len(differences):,} differ")
+    streams.note(f"{agreed:,} agree with the game's log, {len(differences):,} differ")
     if differences:
         sys.exit(ExitCode.SOME_FAILED)
 

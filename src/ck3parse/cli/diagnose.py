@@ -16,6 +16,7 @@ from rich.text import Text
 
 from ck3parse.cli import streams
 from ck3parse.config import Settings, read_settings
+from ck3parse.config.broker_url import masked
 from ck3parse.diagnosis.report import Diagnosis, Finding
 from ck3parse.diagnosis.start_times import start_times
 from ck3parse.embedded.broker import EmbeddedBroker
@@ -92,7 +93,8 @@ def command(
             remedy = "Run it in a folder that you can write, or set another store with `run --out`."
             found.findings.append(Finding("B", "error", _sentence(error), remedy))
     if as_json:
-        report = msgspec.to_builtins(found) | {"ok": not found.exit_code}
+        url = masked(settings.broker_url) if settings.broker_url else None
+        report = msgspec.to_builtins(found) | {"broker_url": url, "ok": not found.exit_code}
         streams.write_json(report)
     else:
         _print(found)

@@ -92,7 +92,7 @@ def command(
     else:
         _show(left, right, rows(difference, context=context))
         count = sum(1 for _ in difference.changes())
-        streams.say("they are equal" if not count else f"{count:,} change{'s' * (count != 1)}")
+        streams.note("they are equal" if not count else f"{count:,} change{'s' * (count != 1)}")
     if difference.change != "equal":
         sys.exit(ExitCode.SOME_FAILED)
 

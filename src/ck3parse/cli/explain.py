@@ -1,5 +1,6 @@
 """`ck3parse explain`: explains a code of `ck3parse check`."""
 
+import difflib
 import textwrap
 
 import click
@@ -36,7 +37,9 @@ def command(code: str | None) -> None:
         return
     full = PREFIX + _padded(code.strip().upper().removeprefix(PREFIX))
     if full not in RULES:
-        raise click.UsageError(f"{code!r} is not a code: `ck3parse explain` lists them")
+        close = difflib.get_close_matches(full, RULES, 1)
+        hint = f"did you mean {close[0]}?" if close else "`ck3parse explain` lists them"
+        raise click.UsageError(f"{code!r} is not a code: {hint}")
     rule = RULES[full]
     streams.write(f"{full}: {rule.title}{'' if rule.on else ' (off by default)'}\n")
     streams.write(textwrap.fill(rule.why, _WIDTH))

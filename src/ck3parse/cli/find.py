@@ -52,7 +52,7 @@ def command(name: str, kind: str | None, as_json: bool, asked: Asked) -> None:
         else:
             _show(definitions)
             if len(names) == MANY_NAMES:
-                streams.say(f"these are the first {MANY_NAMES:,} names; --kind shows fewer")
+                streams.note(f"these are the first {MANY_NAMES:,} names; --kind shows fewer")
         if not definitions:
             streams.say(_not_found(name, kind, similar, index))
             sys.exit(ExitCode.SOME_FAILED)

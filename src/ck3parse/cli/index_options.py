@@ -65,13 +65,13 @@ class Asked(msgspec.Struct, frozen=True):
             include=self.include,
             exclude=self.exclude,
             reading_order=settings.reading_order,
-            say=lambda text: streams.say(f"ck3parse: {text}") if text else None,
+            say=lambda text: streams.note(f"ck3parse: {text}") if text else None,
         )
         for warning in done.warnings:
             streams.say(f"ck3parse: {warning}")
         read = f"{done.read:,} read" if done.read else "nothing changed"
         failed = f", {done.failed:,} with errors" if done.failed else ""
-        streams.say(
+        streams.note(
             f"index up to date in {done.seconds:.2f} s: {_files(done.files)}, {read}{failed}"
         )
 

@@ -124,7 +124,7 @@ def missing_texts(mod: str, language: str, source: str, as_json: bool) -> None:
         for file, entry in lacking:
             place = f"{file.relpath}:{entry.line}"
             streams.write(f"{printable(place)}: {printable(entry.key)} {printable(entry.text)}")
-        streams.say(f"{len(lacking):,} texts are missing in {language}")
+        streams.note(f"{len(lacking):,} texts are missing in {language}")
     sys.exit(ExitCode.SOME_FAILED if lacking else ExitCode.OK)
 
 
@@ -153,7 +153,7 @@ def export_texts(mod: str, file: Path, language: str, source: str) -> None:
     check_language(source, found)
     table = table_of(found, language, source)
     write_table(table, file)
-    streams.say(f"{len(table.rows):,} texts to translate into {language} are in {file}")
+    streams.note(f"{len(table.rows):,} texts to translate into {language} are in {file}")
 
 
 @command.command(
@@ -181,7 +181,7 @@ def import_texts(mod: str, file: Path) -> None:
     for target, count in sorted(added.items()):
         streams.write(f"{printable(target)}: {count:,} texts added")
     without = sum(not row.text for row in table.rows)
-    streams.say(
+    streams.note(
         f"{sum(added.values()):,} texts added, {already:,} were there already,"
         f" {without:,} are not translated"
     )

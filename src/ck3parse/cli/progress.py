@@ -30,7 +30,8 @@ class RunProgress:
         self._size = size
         self._done_files = self._done_size = self._failed = 0
         self._began = self._last_line = monotonic()
-        self._bar = _bar(files, size) if sys.stderr.isatty() else None
+        self._is_shown = not streams.is_quiet()
+        self._bar = _bar(files, size) if self._is_shown and sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -59,7 +60,7 @@ class RunProgress:
         self._failed += failed
         if self._bar:
             self._bar.show(self._done_files, self._done_size, self._failed)
-        elif monotonic() - self._last_line >= LINE_INTERVAL_S:
+        elif self._is_shown and monotonic() - self._last_line >= LINE_INTERVAL_S:
             self._last_line = monotonic()
             self._print_line()
 
@@ -73,7 +74,7 @@ class RunProgress:
             self._bar.describe(waiting or "parsing")
         elif waiting and monotonic() - self._last_line >= 1.0:
             self._last_line = monotonic()
-            streams.say(waiting)
+            streams.note(waiting)
 
     def _print_line(self) -> None:
         elapsed = self._last_line - self._began

@@ -48,7 +48,7 @@ def refresh_when_changed(
     store = os.path.abspath(out)
     own = {store, store + "-journal"}
     said: set[str] = set()
-    streams.say("watching for changes: end with Ctrl-C")
+    streams.note("watching for changes: end with Ctrl-C")
     for changed in watch.batches():
         if changed <= own:
             continue
@@ -72,7 +72,7 @@ def refresh_when_changed(
         said = set(done.warnings)
         if done.read or done.gone:
             counts = [f"{done.read:,} read", f"{done.failed:,} with errors", f"{done.gone:,} gone"]
-            streams.say(
+            streams.note(
                 f"{strftime('%H:%M:%S')} {', '.join(counts)}: up to date in {done.seconds:.2f} s"
             )
     raise AssertionError

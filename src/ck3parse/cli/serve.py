@@ -64,7 +64,9 @@ def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
     with EmbeddedBroker(count, roots, keep=True, log_fd=2) as broker:
         broker.wait_ready(START_LIMIT_S, worker=True)
         where = ", ".join(roots) or "any file that you can read"
-        _say(f"ready: {count} worker processes, serving {where}; press Ctrl-C to stop")
+        streams.note(
+            f"ck3parse: ready: {count} worker processes, serving {where}; press Ctrl-C to stop"
+        )
         url = broker.broker_url
         if as_json:
             streams.write_json({"broker_url": url, "pid": os.getpid()}, indent=0)

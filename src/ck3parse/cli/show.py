@@ -17,6 +17,7 @@ from rich.tree import Tree as Drawing
 
 from ck3parse import tree
 from ck3parse.cli import streams
+from ck3parse.cli.output_format import chosen_format
 from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode
 from ck3parse.files.names import printable_name
@@ -69,6 +70,7 @@ cannot be written, 141 the program that reads the output is gone.""",
     help="How to show it: drawn as a tree, as JSON, or as Python with the types of ck3parse.tree."
     "  [default: a tree in a terminal or with --depth, otherwise JSON]",
 )
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "--dialect",
     type=click.Choice(get_args(DialectName)),
@@ -85,6 +87,7 @@ cannot be written, 141 the program that reads the output is gone.""",
 def command(
     file: str,
     output: str | None,
+    as_json: bool,
     dialect: DialectName | None,
     depth: int | None,
     name: str | None,
@@ -95,6 +98,7 @@ def command(
     has its sound parts, with each error where it is. The file is parsed by this process, without a
     broker or a worker.
     """
+    output = chosen_format(output, json=as_json)
     if output in ("json", "python") and depth is not None:
         raise click.UsageError("--depth needs --format tree: the others always have the whole tree")
     if output is None:

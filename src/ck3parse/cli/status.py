@@ -49,13 +49,13 @@ class Status(msgspec.Struct):
     """A broker and its workers.
 
     Attributes:
-        broker: its URL without the password.
+        broker_url: its URL without the password.
         queues: number of waiting batches in each queue, by its name.
         workers: in order of name.
         broker_memory_mb: memory that the broker uses for its data, or `None` if unknown.
     """
 
-    broker: str
+    broker_url: str
     queues: dict[str, int]
     workers: list[WorkerStatus]
     broker_memory_mb: float | None = None
@@ -188,7 +188,7 @@ def _memory_mb(app: Any) -> float | None:
 
 
 def _shown(status: Status) -> Group:
-    table = Table(title=status.broker, title_justify="left")
+    table = Table(title=status.broker_url, title_justify="left")
     headings = ("worker", "processes", "batches done", "failed", "in hand", "a second")
     for heading in headings:
         table.add_column(heading, justify="left" if heading == "worker" else "right")

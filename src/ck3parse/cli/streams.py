@@ -22,6 +22,7 @@ from ck3parse.errors import OutputError, ReaderGoneError, UsageError
 _SHOWN = "ck3parse.shown"
 _IN_JSON = "ck3parse.json"
 _IN, _OUT, _ERR = range(3)
+_quiet = False
 
 
 def set_up() -> None:
@@ -74,6 +75,23 @@ def ascii_json(text: str) -> bytes:
 def say(text: str) -> None:
     """Write a line to standard error; does nothing if that fails."""
     sys.stderr.write(f"{text}\n")
+
+
+def be_quiet(wanted: bool) -> None:
+    """Say from now on whether `note` and progress are left out: the option `--quiet`."""
+    global _quiet
+    _quiet = wanted
+
+
+def is_quiet() -> bool:
+    """Return whether notes and progress are left out."""
+    return _quiet
+
+
+def note(text: str) -> None:
+    """Write what is neither report, warning nor error to standard error, unless `is_quiet`."""
+    if not _quiet:
+        say(text)
 
 
 def has_colour() -> bool:

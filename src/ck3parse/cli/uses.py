@@ -48,6 +48,6 @@ def command(name: str, no_definitions: bool, as_json: bool, asked: Asked) -> Non
             streams.say(printable(f"nothing uses {name!r} in this playset{hint}"))
             sys.exit(ExitCode.SOME_FAILED)
     files = len({each.path for each in found})
-    streams.say(
+    streams.note(
         f"{len(found):,} place{'s' * (len(found) != 1)} in {files:,} file{'s' * (files != 1)}"
     )

@@ -1,0 +1,189 @@
+"""Options that mean the same for each command, and the JSON that their schemas describe."""
+
+import json
+import os
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import click
+import jsonschema
+import pytest
+
+from ck3parse.cli import COMMANDS, group
+from command import ck3parse, start
+from services import free_port, server, valkey, worker
+
+SCHEMAS = {
+    "run": "ck3parse.jobs:run.schema.json",
+    "check": "ck3parse.lint:report.schema.json",
+    "status": "ck3parse.cli:status.schema.json",
+    "serve": "ck3parse.cli:serve.schema.json",
+}
+
+
+def every_command() -> Iterator[tuple[str, click.Command]]:
+    """Yield each command with its words, also those of groups."""
+    context = click.Context(group)
+    for name in COMMANDS:
+        command = group.get_command(context, name)
+        assert command
+        if isinstance(command, click.Group):
+            for inner, each in command.commands.items():
+                yield f"{name} {inner}", each
+        else:
+            yield name, command
+
+
+def options_of(command: click.Command) -> dict[str, click.Option]:
+    """Return the options of a command by each of their names."""
+    return {
+        name: param
+        for param in command.params
+        if isinstance(param, click.Option)
+        for name in param.opts
+    }
+
+
+def fits(name: str, text: str) -> Any:
+    """Return the JSON in a text, which the schema of a command describes."""
+    package, file = SCHEMAS[name].split(":")
+    schema = json.loads(files(package).joinpath(file).read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    value = json.loads(text)
+    jsonschema.validate(value, schema)
+    return value
+
+
+@pytest.fixture
+def mod(tmp_path: Path) -> Path:
+    events = tmp_path / "mod" / "events"
+    events.mkdir(parents=True)
+    (events / "good.txt").write_text("\ufeffa = { b = 1 }\n", "utf-8")
+    (events / "bad.txt").write_text("\ufeffa = {\n\tb = 1\n", "utf-8")
+    (tmp_path / "mod" / "readme.txt").write_text("Hello\n", "utf-8")
+    return tmp_path / "mod"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("broker")
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    with server(valkey(), "--port", str(port), cwd=folder, port=port), worker(url, cwd=folder):
+        yield url
+
+
+def test_the_same_option_is_the_same_for_each_command() -> None:
+    said: dict[str, set[tuple[bool, str | None]]] = {}
+    for words, command in every_command():
+        options = options_of(command)
+        assert options["-q"] is options["--quiet"], words
+        assert "quiet" in options["--quiet"].name or not options["--quiet"].expose_value
+        for name, option in options.items():
+            said.setdefault(name, set()).add((option.is_flag, option.metavar))
+        if "--format" in options:
+            assert "--json" in options, words
+    different = {name: kinds for name, kinds in said.items() if len(kinds) > 1}
+    assert different == {}
+
+
+def test_json_and_format_cannot_differ(mod: Path) -> None:
+    for command in ("check", "conflicts"):
+        done = ck3parse(command, "mod", "--json", "--format", "sarif", cwd=mod.parent)
+        assert done.returncode == 2
+        assert "give one output format, not json and sarif" in done.stderr
+    same = [
+        ck3parse("check", "mod", "--no-cache", *form, cwd=mod.parent).stdout
+        for form in (["--json"], ["--format", "json"], ["--json", "--format", "json"])
+    ]
+    assert len(set(same)) == 1
+
+
+@pytest.mark.parametrize("option", ["-v", "-q"])
+def test_the_json_of_a_run(mod: Path, broker: str, option: str) -> None:
+    done = ck3parse("run", "mod", "--json", option, "--broker", broker, cwd=mod.parent)
+    report = fits("run", done.stdout)
+    assert report["broker_url"] == broker
+    assert len(report["failures"]) == report["failed"] == 1
+    assert ("skipped_files" in report) == (option == "-v")
+
+
+def test_the_json_of_a_run_without_a_broker(mod: Path) -> None:
+    report = fits("run", ck3parse("run", "mod", "--json", cwd=mod.parent).stdout)
+    assert report["broker_url"] is None
+    gone = ck3parse(
+        "run", "mod", "--json", "--broker", "redis://:secret@localhost:1/0",
+        "--out", "new.sqlite", "--patience-s", "0.1", cwd=mod.parent,
+    )  # fmt: skip
+    assert gone.returncode == 3
+    report = fits("run", gone.stdout)
+    assert report["error"]
+    assert report["broker_url"] == "redis://:**@localhost:1/0"
+
+
+def test_the_json_of_check(mod: Path) -> None:
+    done = ck3parse("check", "mod", "--no-cache", "--json", cwd=mod.parent)
+    assert fits("check", done.stdout)["files"] == 2
+
+
+def test_the_json_of_status_and_serve(mod: Path, broker: str) -> None:
+    done = ck3parse("status", "--json", "--broker", broker, cwd=mod)
+    assert fits("status", done.stdout)["broker_url"] == broker
+    with start("serve", "--json", "-q", "--workers", "1", cwd=mod) as process:
+        assert process.stdout
+        served = fits("serve", process.stdout.readline().decode())
+        assert served["pid"] == process.pid
+        process.terminate()
+        _, err = process.communicate()
+    assert err == b""
+
+
+def test_a_schema_refuses_what_it_does_not_describe() -> None:
+    for name in SCHEMAS:
+        with pytest.raises(jsonschema.ValidationError):
+            fits(name, '{"surprise": 1}')
+
+
+def test_quiet_leaves_the_report_and_the_warnings(mod: Path) -> None:
+    loud = ck3parse("check", "mod", "--no-cache", cwd=mod.parent)
+    assert loud.stderr == "1 error in 1 of 2 files\n"
+    quiet = ck3parse("check", "mod", "--no-cache", "-q", cwd=mod.parent)
+    assert (quiet.stdout, quiet.stderr) == (loud.stdout, "")
+    (mod.parent / "empty").mkdir()
+    warned = ck3parse("check", "empty", "--no-cache", "-q", cwd=mod.parent)
+    assert "no script files in empty" in warned.stderr
+    found = ck3parse("find", "a", "mod", "-q", cwd=mod.parent)
+    assert "up to date" not in found.stderr
+
+
+def test_colours_are_on_and_off_by_the_environment(mod: Path) -> None:
+    for args in (["check", "mod", "--no-cache"], ["run", "mod"]):
+        plain = ck3parse(*args, cwd=mod.parent)
+        assert "\x1b[" not in plain.stdout
+        forced = ck3parse(*args, cwd=mod.parent, env={"FORCE_COLOR": "1"})
+        assert "\x1b[" in forced.stdout
+        none = ck3parse(*args, cwd=mod.parent, env={"FORCE_COLOR": "1", "NO_COLOR": "1"})
+        assert "\x1b[31" not in none.stdout
+        assert "\x1b[1;31" not in none.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "suggestion"),
+    [
+        (["chek"], "check"),
+        (["statsu"], "status"),
+        (["check", "--excluud", "x"], "--exclude"),
+        (["run", "--brokr", "x"], "--broker"),
+        (["qbuilder", "biuld"], "build"),
+        (["loc", "stat"], "stats"),
+        (["explain", "e80"], "CK3-E0"),
+    ],
+)
+def test_a_misspelt_word_gets_a_suggestion(
+    args: list[str], suggestion: str, tmp_path: Path
+) -> None:
+    done = ck3parse(*args, cwd=tmp_path, env=dict(os.environ))
+    assert done.returncode == 2
+    assert suggestion in done.stderr.splitlines()[-1], done.stderr

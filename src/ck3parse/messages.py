@@ -66,6 +66,7 @@ class ParseRequest(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         content: the bytes of a file that the worker cannot read. They are decoded like a file.
         max_depth: how deep braces may nest, if less than the worker allows.
         extract: full names of the extractors whose rows are wanted, such as `qbuilder/1`.
+            `localization/1` alone, without an AST, reads a localization file.
         want_ast: whether the AST is wanted.
         relpath: what extractors get as the path of the file relative to its mod, with `/`; `name`
             if it is empty.
@@ -111,9 +112,10 @@ class ParseResult(msgspec.Struct, omit_defaults=True, gc=False):
     Attributes:
         id: the id of the request.
         path: the path of the request, or its name if it had no path.
-        ok: whether there is an AST of the whole file.
+        ok: whether there is an AST of the whole file, or a localization file was read.
         ast: the AST as JSON in a zstd frame, or `None`, also if it is not wanted. See `ast_json`.
-        node_count: number of nodes in the AST, including the root.
+        node_count: number of nodes in the AST, including the root; of texts in a localization
+            file.
         error_type: why there is no AST of the whole file, or `None`.
         error: the error in one sentence, or `None`.
         line: the line of the error, from 1, or `None` if it has no place.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ck3parse.extractors.localization import decode, decode_texts, rows_of
 from ck3parse.localization import Entry, Part, language_of_name, parse, reference
 from ck3parse.localization.scan import MAX_FAULTS, Scan, diagnostics_of
 from ck3parse.localization.tables import CODES, LANGUAGES
@@ -237,3 +238,18 @@ def test_the_last_diagnostic_counts_the_others() -> None:
     assert len(shown) == 100
     assert (last.line, last.code) == (102, "CK3-L099")
     assert last.message == "the file has 1,134 more problems, the first of them here"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["name"]))
+def test_the_rows_of_the_index_are_equal(case: dict[str, Any]) -> None:
+    """The rows of `localization/1`: what the store has of a file."""
+    scans = [scan(body, content(case)) for body in PARSERS.values()]
+
+    rows, *others = [rows_of(each) for each in scans]
+
+    assert others == [rows] * len(others)
+    decoded = decode(rows)
+    assert decode_texts(decoded) == [(e[3], e[0], e[2]) for e in case["entries"]]
+    named = [part[2] for part in case.get("parts", []) if part[0] == "key"]
+    assert sorted({key for _, key in decoded.uses}) == sorted(set(named))
+    assert decoded.header == case.get("header", "english")

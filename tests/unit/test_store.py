@@ -396,6 +396,9 @@ VIEWS = (
     "winners",
     "overlaps",
     "conflicts",
+    "loc_entries",
+    "loc_uses",
+    "loc_conflicts",
 )
 
 

@@ -43,6 +43,8 @@ def _table(report: RunReport) -> Table:
     table.add_row("unchanged", f"{report.unchanged:,}")
     table.add_row("skipped", f"{report.skipped:,}")
     table.add_row("failed", f"{failed:,}", style="red" if failed else "")
+    if report.localization_files:
+        table.add_row("localization", f"{report.localization_files:,}")
     table.add_row("seconds", f"{report.seconds:,.2f}")
     table.add_row("MB/s", f"{report.megabytes_per_s:,.1f}")
     table.add_row("parser", report.parser)

@@ -1,7 +1,8 @@
 """Extractors: what a worker makes of a file's syntax tree, beside it or instead of it.
 
-`qbuilder/1` and `ck3/1` are built in. Others come from installed packages, by the entry point group
-`ck3parse.extractors`: each entry point names an `Extractor`. `docs/extractors.md` has an example.
+`qbuilder/1`, `ck3/1` and `localization/1` are built in. Others come from installed packages, by the
+entry point group `ck3parse.extractors`: each entry point names an `Extractor`.
+`docs/extractors.md` has an example.
 """
 
 from functools import cache
@@ -11,7 +12,17 @@ from typing import NamedTuple
 from ck3parse.errors import UsageError
 from ck3parse.extractors.extractor import Extractor, Rows, Tree
 
-__all__ = ["CK3", "ENTRY_POINTS", "QBUILDER", "Extractor", "Rows", "Tree", "extractor", "is_known"]
+__all__ = [
+    "CK3",
+    "ENTRY_POINTS",
+    "LOCALIZATION",
+    "QBUILDER",
+    "Extractor",
+    "Rows",
+    "Tree",
+    "extractor",
+    "is_known",
+]
 
 ENTRY_POINTS = "ck3parse.extractors"
 """The entry point group of extractors in other packages."""
@@ -22,7 +33,14 @@ QBUILDER = "qbuilder/1"
 CK3 = "ck3/1"
 """The full name of the extractor that makes the rows of the index. It takes broken files, too."""
 
-_BUILT_IN = {QBUILDER: "ck3parse.extractors.qbuilder", CK3: "ck3parse.extractors.ck3_tree"}
+LOCALIZATION = "localization/1"
+"""The full name of the extractor that reads localization files, which have no syntax tree."""
+
+_BUILT_IN = {
+    QBUILDER: "ck3parse.extractors.qbuilder",
+    CK3: "ck3parse.extractors.ck3_tree",
+    LOCALIZATION: "ck3parse.extractors.localization",
+}
 """Modules of built-in extractors, which have an `EXTRACTOR` and are imported on first use."""
 
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 SCRIPT_SUFFIX = ".txt"
 GUI_SUFFIX = ".gui"
 _TEXTS_SUFFIX = ".yml"
-_TEXTS_FOLDER = "localization"
+TEXTS_FOLDER = "localization"
+"""The folder of a mod in which the game looks for localization files, in lower case."""
 _NAMES_LANGUAGE = re.compile(r"(?:^|_)l_[a-z_]+\.yml")
 
 _FOLDERS = {"fonts": "in fonts/: not script"}
@@ -55,7 +56,7 @@ def is_localization(path: str) -> bool:
     if path[-len(_TEXTS_SUFFIX) :].lower() != _TEXTS_SUFFIX:
         return False
     *folders, name = path.lower().replace("\\", "/").split("/")
-    return _TEXTS_FOLDER in folders or _NAMES_LANGUAGE.search(name) is not None
+    return TEXTS_FOLDER in folders or _NAMES_LANGUAGE.search(name) is not None
 
 
 def why_no_script_in(folder_name: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -97,13 +98,16 @@ def refresh(
             include=include,
             exclude=exclude,
             gui=True,
+            texts=store.texts,
             max_bytes=settings.max_file_bytes,
         )
         store.note_shard(None)
-        changed = plan.to_parse or plan.known or plan.vanished
+        texts = plan.texts or Plan()
+        file_count = plan.file_count + texts.file_count
+        changed = plan.is_changed
         if not changed and store.is_current(_state(playset, plan, store, reading_order)):
             seconds = perf_counter() - began
-            return Refreshed(plan.file_count, 0, 0, 0, seconds, playset.sentences())
+            return Refreshed(file_count, 0, 0, 0, seconds, playset.sentences())
 
         from ck3parse.files.transport import giver
         from ck3parse.pipeline.indexing import Indexing
@@ -112,7 +116,7 @@ def refresh(
         indexing = Indexing(store)
         indexing.begin(plan)
         embedded, path_map = None, settings.path_map
-        to_read = [*plan.to_parse, *indexing.target.missing]
+        to_read = [*plan.to_parse, *indexing.target.missing, *texts.to_parse]
         few = len(to_read) <= FEW_FILES and sum(found.size for found in to_read) <= FEW_BYTES
         if not few and not settings.broker_url:
             embedded = _embedded(settings, playset, timeout_ms)
@@ -128,11 +132,13 @@ def refresh(
             give=giver("path" if few else settings.transport, path_map, settings.max_file_bytes),
             indexing=indexing,
         )
-        run.record_known()
+        runs = [run, run.of_texts(texts, store.texts)]
+        for each in runs:
+            each.record_known()
         failed = 0
-        if plan.to_parse or indexing.target.missing:
+        if plan.to_parse or indexing.target.missing or texts.to_parse:
             window = InProcess(settings) if few else _window(settings, embedded, check, say, stack)
-            for outcomes in run.outcomes(window, check):
+            for outcomes in chain.from_iterable(each.outcomes(window, check) for each in runs):
                 for found, result in outcomes:
                     failed += not result.ok
                     told(found, result)
@@ -144,7 +150,8 @@ def refresh(
         if not warnings:  # they are said each time
             store.set_current(_state(playset, plan, store, reading_order))
     return Refreshed(
-        plan.file_count, len(to_read), failed, len(plan.vanished), perf_counter() - began,
+        file_count, len(to_read), failed, len(plan.vanished) + len(texts.vanished),
+        perf_counter() - began,
         [*playset.sentences(), *warnings],
     )  # fmt: skip
 
@@ -153,8 +160,11 @@ def _state(playset: Playset, plan: Plan, store: Store, reading_order: ReadingOrd
     """Return a digest of what the index depends on, but for the files of a plan."""
     from ck3parse.extractors import ck3
 
-    folders = {os.path.join(found.root, *found.name.split("/")[:-1]) for found, _ in plan.unchanged}
-    tops = {found.root for found, _ in plan.unchanged}
+    texts = plan.texts or Plan()
+    files = [*plan.files, *texts.files]
+    file_count = plan.file_count + texts.file_count
+    folders = {os.path.join(found.root, *found.name.split("/")[:-1]) for found in files}
+    tops = {found.root for found in files}
     for folder in list(folders):
         while folder not in tops and (folder := os.path.dirname(folder)) not in folders:
             folders.add(folder)
@@ -163,7 +173,7 @@ def _state(playset: Playset, plan: Plan, store: Store, reading_order: ReadingOrd
         for folder in (*folders, *store.playset_paths())
         if (changed_ns := _changed_ns(path := os.path.join(folder, DESCRIPTOR))) is not None
     )
-    parts = [ck3.rules_digest(), reading_order, playset.sources, descriptors, plan.file_count]
+    parts = [ck3.rules_digest(), reading_order, playset.sources, descriptors, file_count]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -246,12 +256,7 @@ def record_playset(
     Raises:
         StoreError: the store cannot be written.
     """
-    files = [
-        *(found for found, _ in plan.unchanged),
-        *(found for found, _ in plan.known),
-        *plan.to_parse,
-        *plan.elsewhere,
-    ]
+    files = [*plan.files, *(plan.texts.files if plan.texts else ())]
     warnings: list[str] = []
     sources, positions = _sources_of(playset, files, indexing, warnings)
     placed = [
@@ -278,8 +283,9 @@ def record_playset(
             for found, place, effect in zip(files, placed, effects, strict=True)
         ]  # fmt: skip
         store.record_playset(sources, rows, signature)
-    if is_new or plan.to_parse or plan.known or plan.vanished or indexing.found_unindexed:
+    if is_new or plan.is_changed or indexing.found_unindexed:
         store.end_index()
+        store.texts.end_texts()
     count, error = store.index_errors()
     if count:
         warnings.append(f"{count:,} files of the playset are not in its index: {error}")

@@ -47,6 +47,7 @@ class RunReport(msgspec.Struct, frozen=True):
         megabytes: total size of the files parsed in this run, in units of 10^6 bytes.
         parser: name of the parser, `native` or `python`.
         store: absolute path of the store.
+        localization_files: how many of the files are localization files.
         broker_url: the broker without its password; `None` if the run started its own, or none.
         elsewhere: number of files of other shards, which were left out.
         answers_dropped: number of answers that did not match their request. Their files were sent
@@ -64,6 +65,7 @@ class RunReport(msgspec.Struct, frozen=True):
     megabytes: float
     parser: str
     store: str
+    localization_files: int = 0
     broker_url: str | None = None
     elsewhere: int = 0
     answers_dropped: int = 0
@@ -104,6 +106,7 @@ class RunReport(msgspec.Struct, frozen=True):
         """
         report: dict[str, Any] = {
             "files": self.files,
+            "localization_files": self.localization_files,
             **self.counts._asdict(),
             "seconds": round(self.seconds, 3),
             "megabytes": round(self.megabytes, 3),

@@ -281,6 +281,7 @@ class Job(msgspec.Struct, frozen=True):
                 include=self.include,
                 exclude=self.exclude,
                 gui=self.index,
+                texts=store.texts if self.index else None,
                 max_bytes=settings.max_file_bytes,
                 # It starts while the remaining files are still compared with the store.
                 on_change=embedded.start if embedded else lambda: None,
@@ -295,11 +296,12 @@ class Job(msgspec.Struct, frozen=True):
                 indexing.begin(plan)
             run_id = store.begin_run([os.path.abspath(path) for path in self.paths], parser.name)
             tally = Tally(plan)
+            text_files = plan.texts.file_count if plan.texts else 0
             of_the_index: list[str] = []
             error: Ck3parseError | KeyboardInterrupt | None = None
             try:
                 self._parse(plan, store, embedded, tally, indexing, owner)
-                if plan.to_parse or plan.known or plan.vanished:
+                if plan.is_changed:
                     store.tidy()
                 if indexing and self.playset:
                     from ck3parse.index.refresh import record_playset
@@ -320,6 +322,7 @@ class Job(msgspec.Struct, frozen=True):
                 skipped_files=tuple(plan.skipped),
                 seconds=perf_counter() - began,
                 megabytes=tally.parsed_bytes / 1e6,
+                localization_files=text_files,
                 parser=parser.name,
                 store=os.path.abspath(self.out),
                 broker_url=masked(settings.broker_url) if settings.broker_url else None,
@@ -339,7 +342,7 @@ class Job(msgspec.Struct, frozen=True):
             # The results are worth reporting even if the store cannot be written.
             with contextlib.suppress(StoreError) if report.error else contextlib.nullcontext():
                 store.end_run(run_id, report.counts, exit_code)
-        return Ended(report, error, exit_code, plan.file_count - tally.files)
+        return Ended(report, error, exit_code, plan.file_count + text_files - tally.files)
 
     def _embedded(self) -> "EmbeddedBroker | None":
         """Return a broker to start if there is something to parse, or `None` if one is given."""
@@ -380,14 +383,19 @@ class Job(msgspec.Struct, frozen=True):
                 give=giver(settings.transport, path_map, settings.max_file_bytes),
                 indexing=indexing,
             )
-            run.record_known()
-            to_index = indexing.target.missing if indexing else []
-            if not plan.to_parse and not to_index:
+            runs = [run]
+            if plan.texts:
+                runs.append(run.of_texts(plan.texts, store.texts))
+            for each in runs:
+                each.record_known()
+            to_read = [*plan.to_parse, *(plan.texts.to_parse if plan.texts else ())]
+            if indexing:
+                to_read += indexing.target.missing
+            if not to_read:
                 return
             if embedded and not embedded.is_started:
                 embedded.start()
-            files = len(plan.to_parse) + len(to_index)
-            size = plan.size_to_parse + sum(found.size for found in to_index)
+            files, size = len(to_read), sum(found.size for found in to_read)
             stack.enter_context(owner.begin(files, size))
 
             # While an embedded broker starts, this process imports Celery.
@@ -406,9 +414,10 @@ class Job(msgspec.Struct, frozen=True):
             owner.opened()
             # Interrupt only between batches, so that store and report agree.
             stack.enter_context(owner.deferred())
-            for outcomes in run.outcomes(window, owner.check):
-                failed = tally.add(outcomes)
-                owner.advance(len(outcomes), sum(found.size for found, _ in outcomes), failed)
+            for each in runs:
+                for outcomes in each.outcomes(window, owner.check):
+                    failed = tally.add(outcomes)
+                    owner.advance(len(outcomes), sum(found.size for found, _ in outcomes), failed)
             for indexed in run.index_missing(window, owner.check):
                 owner.advance(len(indexed), sum(found.size for found in indexed), 0)
 

@@ -20,6 +20,7 @@ class Tally:
 
     Args:
         plan: the plan of the run. Files whose result is known without parsing count at once.
+            Localization files count like others.
 
     Attributes:
         parsed_bytes: total size of the files that were parsed.
@@ -29,6 +30,7 @@ class Tally:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._plans = [plan] if plan.texts is None else [plan, plan.texts]
         self._parsed = 0
         self._failures: list[Failure] = []
         self.parsed_bytes = 0
@@ -38,8 +40,8 @@ class Tally:
     @property
     def files(self) -> int:
         """Number of files with a result."""
-        plan = self._plan
-        return plan.file_count - len(plan.to_parse) + self._parsed + len(self._failures)
+        settled = sum(plan.file_count - len(plan.to_parse) for plan in self._plans)
+        return settled + self._parsed + len(self._failures)
 
     def add(self, outcomes: list[tuple[Found, ParseResult]]) -> int:
         """Count the results of a batch, and return how many files failed."""
@@ -91,7 +93,7 @@ class Tally:
         return tuple(sorted(found, key=lambda failure: failure.path.split(os.sep)))
 
     def _settled(self) -> Iterable[tuple[Found, StoredFile | ParseResult]]:
-        return itertools.chain(self._plan.unchanged, self._plan.known)
+        return itertools.chain.from_iterable((*plan.unchanged, *plan.known) for plan in self._plans)
 
 
 def _failure(path: str, outcome: StoredFile | ParseResult) -> Failure:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ck3parse.extractors import CK3
+from ck3parse.extractors import CK3, LOCALIZATION
 from ck3parse.extractors.ck3 import rule_of
 from ck3parse.files.mod_root import ModRoots
 from ck3parse.files.walk import Found
@@ -24,6 +24,9 @@ class Indexing:
 
     extract: ClassVar = [CK3]
     """The extractors whose rows make the index."""
+
+    want_ast: ClassVar = True
+    """Whether files have a syntax tree."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -78,3 +81,23 @@ class Indexing:
         if missing or known or plan.to_parse:
             self._store.begin_index(len(missing) + len(plan.to_parse))
         self.target.missing.extend(self._store.index_known(missing, self.rule_of))
+        if plan.texts and (count := len(plan.texts.to_parse)):
+            self._store.texts.begin_texts(count)
+
+
+class TextIndexing:
+    """Has the rows of localization files made, which are recorded with their outcomes."""
+
+    extract: ClassVar = [LOCALIZATION]
+    """The extractor that reads them."""
+
+    want_ast: ClassVar = False
+    """They have no syntax tree."""
+
+    target: ClassVar = None
+    """None of them is without its rows."""
+
+    def relpath_of(self, found: Found) -> str:
+        """Return nothing: the rows of a content do not depend on its place."""
+        del found
+        return ""

@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
 from ck3parse.store import IndexTarget, Store
+
+if TYPE_CHECKING:
+    from ck3parse.store.text_store import TextStore
 
 Recorded = list[tuple[Found, ParseResult]]
 
@@ -33,7 +37,7 @@ class Recorder:
             content from the store.
     """
 
-    def __init__(self, store: Store, index: IndexTarget | None = None) -> None:
+    def __init__(self, store: "Store | TextStore", index: IndexTarget | None = None) -> None:
         self._store = store
         self._index = index
         self._thread = ThreadPoolExecutor(1, "recorder")

@@ -18,8 +18,9 @@ from ck3parse.store import Store
 
 if TYPE_CHECKING:
     # They import Celery and threads, which a run that finds nothing to do does not need.
-    from ck3parse.pipeline.indexing import Indexing
+    from ck3parse.pipeline.indexing import Indexing, TextIndexing
     from ck3parse.pipeline.recorder import Recorded, Recorder
+    from ck3parse.store.text_store import TextStore
 
 MIN_TWIN_BYTES = 16 * 1024
 """Bytes below which files of the same size are not compared: parsing them twice is cheaper."""
@@ -49,19 +50,20 @@ class Run:
         max_bytes: larger files are not read.
         dialect: how to read the files.
         give: puts a file into its request, when the window has room for it.
-        indexing: what to index; it has begun. `None` leaves the index as it is.
+        indexing: what to index; it has begun. `None` leaves the index as it is. Localization files
+            are parsed for their texts alone.
     """
 
     def __init__(
         self,
         plan: Plan,
-        store: Store,
+        store: "Store | TextStore",
         *,
         timeout_ms: int,
         max_bytes: int,
         dialect: DialectName = DEFAULT_DIALECT,
         give: Give = by_name,
-        indexing: "Indexing | None" = None,
+        indexing: "Indexing | TextIndexing | None" = None,
     ) -> None:
         self._plan = plan
         self._store = store
@@ -81,6 +83,25 @@ class Run:
         """By hash of a content that was parsed: its result, without the AST."""
         self._unsettled: list[Found] = []
         self._recorder: Recorder
+
+    def of_texts(self, plan: Plan, store: "TextStore") -> "Run":
+        """Return a run of localization files with the same limits; this one has an index.
+
+        Args:
+            plan: what to do with them.
+            store: where to record them.
+        """
+        from ck3parse.pipeline.indexing import TextIndexing
+
+        return Run(
+            plan,
+            store,
+            timeout_ms=self._timeout_ms,
+            max_bytes=self._max_bytes,
+            dialect=DEFAULT_DIALECT,
+            give=self._give,
+            indexing=TextIndexing(),
+        )
 
     def record_known(self) -> None:
         """Record what needs no parsing; see `Plan.record_known`."""
@@ -128,14 +149,14 @@ class Run:
             BrokerError: the broker or its workers are gone.
             StoreError: the store cannot be written.
         """
-        if not self._indexing or not (missing := self._indexing.target.missing):
+        if not self._target or not (missing := self._target.missing):
             return
         size = sum(found.size for found in missing)
         limit = limit_for(len(missing), size, window.limit, self._timeout_ms)
-        requests = _sent(self._request(found, want_ast=False) for found in missing)
+        requests = _sent(self._request(found, is_known=True) for found in missing)
         for results in window.results(in_batches(requests, limit)):
             found = [(self._sent.pop(result.id), result) for result in results]
-            self._store.record_rows(found, self._indexing.rule_of)
+            self._store.record_rows(found, self._target.rule_of)
             yield [each for each, _ in found]
             check()
 
@@ -187,22 +208,23 @@ class Run:
                         self._waiting[digest] = []
                     yield request
 
-    def _request(self, found: Found, *, want_ast: bool = True) -> tuple[ParseRequest, int] | None:
+    def _request(self, found: Found, *, is_known: bool = False) -> tuple[ParseRequest, int] | None:
         """Return the request to send and its size; record a failure if the file cannot be read."""
+        indexing = self._indexing
         request = ParseRequest(
             str(next(self._ids)),
             found.path,
             name=found.name,
             timeout_ms=self._timeout_ms,
             dialect=self._dialect,
-            want_ast=want_ast,
-            extract=self._indexing.extract if self._indexing else [],
-            relpath=self._indexing.relpath_of(found) if self._indexing else "",
+            want_ast=not is_known and (indexing is None or indexing.want_ast),
+            extract=indexing.extract if indexing else [],
+            relpath=indexing.relpath_of(found) if indexing else "",
         )
         try:
             request = self._give(request)
         except CannotReadError as reason:
-            if not want_ast:  # its outcome is known
+            if is_known:
                 return None
             failure = ParseResult("", found.path)
             failure.error_type, failure.error = reason.error_type, reason.message

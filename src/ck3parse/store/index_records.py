@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ck3parse.extractors import CK3
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
-from ck3parse.store.schema import Database
+from ck3parse.store.schema import TEXT_DIALECT, Database
 
 if TYPE_CHECKING:
     # A run without index does not need its rules.
@@ -392,8 +392,8 @@ class IndexRecords(Database):
         return {
             (paths[root_id], name): file_id
             for root_id, name, file_id in self._db.execute(
-                "SELECT root_id, name, file_id FROM files NOT INDEXED WHERE dialect = ?",
-                [self._dialect],
+                "SELECT root_id, name, file_id FROM files NOT INDEXED WHERE dialect IN (?, ?)",
+                [self._dialect, TEXT_DIALECT],
             )
             if paths[root_id] in roots
         }

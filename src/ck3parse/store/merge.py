@@ -44,6 +44,12 @@ _TABLES = [
     _Table("definition_rows", part_of="index_contents"),
     _Table("indexed_files", key=("file_id",)),
     _Table("playset_files", key=("file_id",)),
+    _Table("loc_keys", "key_id", ("key",)),
+    _Table("loc_blocks", "block_id", ("digest",)),
+    _Table("loc_texts", part_of="loc_blocks"),
+    _Table("loc_references", part_of="loc_blocks"),
+    _Table("loc_contents", "loc_content_id", ("content_hash",)),
+    _Table("loc_files", key=("file_id",)),
 ]
 """In an order in which a row comes after those that it refers to."""
 
@@ -56,6 +62,9 @@ _REFERENCES = {
     "rule_id": "index_rules",
     "kind_id": "definition_kinds",
     "content_id": "index_contents",
+    "key_id": "loc_keys",
+    "block_id": "loc_blocks",
+    "loc_content_id": "loc_contents",
 }
 """Columns that hold the key of a row, of whatever table, and the table of the row."""
 

@@ -66,11 +66,17 @@ class Records(IndexRecords):
             self._record_asts(recorded)
             present = self._present({result.content_hash for _, result in known})
             also = self._record_files([each for each in known if each[1].content_hash in present])
-            if index:
-                self._index(recorded, index.rule_of)
-                files = [(each.file_id, each.found, each.result.content_hash) for each in also]
-                index.missing.extend(self._link(files, index.rule_of))
+            self._index_all(recorded, also, index)
         return [found for found, result in known if result.content_hash not in present]
+
+    def _index_all(
+        self, recorded: list[Recorded], also: list[Recorded], index: IndexTarget | None
+    ) -> None:
+        """Index files that were recorded with their results, and others whose content is known."""
+        if index:
+            self._index(recorded, index.rule_of)
+            files = [(each.file_id, each.found, each.result.content_hash) for each in also]
+            index.missing.extend(self._link(files, index.rule_of))
 
     def _present(self, contents: set[str | None]) -> set[str]:
         """Return those of some contents that have an outcome."""

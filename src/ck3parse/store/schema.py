@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from ck3parse.errors import StoreError
-from ck3parse.messages import DEFAULT_DIALECT, DialectName
+from ck3parse.extractors import LOCALIZATION
+from ck3parse.messages import DEFAULT_DIALECT
 
 SCHEMA_VERSION = 4
 """The version of `store.sql`, kept in SQLite's `user_version`."""
@@ -18,17 +19,22 @@ PAGE_BYTES = 64 * 1024
 """Size of a page: it holds a few ASTs. The kernel makes room for fewer pages sooner."""
 
 
-def dialect_of(parser_version: str) -> DialectName:
+def dialect_of(parser_version: str) -> str:
     """Return the dialect of a parser's version, such as `ck3/2`.
 
     Args:
         parser_version: the version under which results are stored.
 
     Returns:
-        The dialect; the default one for a parser of the user's own.
+        The dialect; the default one for a parser of the user's own; `localization` for that of
+        localization files.
     """
-    return "ck3" if parser_version.startswith("ck3/") else DEFAULT_DIALECT
+    dialect = parser_version.partition("/")[0]
+    return dialect if dialect in ("ck3", TEXT_DIALECT) else DEFAULT_DIALECT
 
+
+TEXT_DIALECT = LOCALIZATION.partition("/")[0]
+"""What `files` has in place of a dialect for localization files."""
 
 _CREATED = re.compile(r"^CREATE (?:VIRTUAL )?(TABLE|INDEX|VIEW|TRIGGER) (\w+)", re.MULTILINE)
 
@@ -104,10 +110,36 @@ class Database:
             "INSERT OR IGNORE INTO parser_versions (version) VALUES (?)", [parser_version]
         )
         self._db.execute("COMMIT")
+        return self._version_id(parser_version)
+
+    def _version_id(self, parser_version: str) -> int:
         row = self._db.execute(
             "SELECT parser_version_id FROM parser_versions WHERE version = ?", [parser_version]
         ).fetchone()
         return int(row[0])
+
+    @classmethod
+    def beside(cls, other: "Database", parser_version: str) -> Self:
+        """Return an open store under another version of a parser, in the same file.
+
+        It need not be closed, and takes turns with the other.
+
+        Args:
+            other: an open store.
+            parser_version: the version under which results are stored and found.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self = cls.__new__(cls)
+        self.path, self._dialect = other.path, dialect_of(parser_version)
+        self._db = other._db  # noqa: SLF001
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO parser_versions (version) VALUES (?)", [parser_version]
+            )
+        self._parser_id = self._version_id(parser_version)
+        return self
 
     def _create(self) -> None:
         if self._db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone():

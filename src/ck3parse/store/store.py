@@ -1,7 +1,15 @@
 """The store: its queries and its records in one class."""
 
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ck3parse.extractors import LOCALIZATION
 from ck3parse.store.queries import Queries
 from ck3parse.store.records import Records
+
+if TYPE_CHECKING:
+    # A run without localization files does not need it.
+    from ck3parse.store.text_store import TextStore
 
 
 class Store(Queries, Records):
@@ -16,3 +24,14 @@ class Store(Queries, Records):
     Raises:
         StoreError: the file cannot be opened or created, or a newer ck3parse wrote it.
     """
+
+    @cached_property
+    def texts(self) -> "TextStore":
+        """The localization files of the store, which takes turns with it.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        from ck3parse.store.text_store import TextStore
+
+        return TextStore.beside(self, LOCALIZATION)

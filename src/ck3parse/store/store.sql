@@ -1,4 +1,5 @@
--- The store, version 4 (PRAGMA user_version). Only records.py and index_records.py write to it.
+-- The store, version 4 (PRAGMA user_version). Only records.py, index_records.py and text_store.py
+-- write to it.
 --
 -- `asts` has the columns of qbuilder's own table of that name, so that qbuilder can read it. A row
 -- is the outcome of one content under one parser version; several files may have the content. Its
@@ -24,7 +25,8 @@ CREATE TABLE files (
     error TEXT,
     line INTEGER,
     column INTEGER,
-    dialect TEXT NOT NULL,                -- of the parser version: a file has a row for each
+    dialect TEXT NOT NULL,                -- of the parser version: a file has a row for each;
+                                          -- `localization` for localization files
     UNIQUE (root_id, name, dialect)
 );
 
@@ -301,3 +303,143 @@ JOIN roots AS won_roots ON won_roots.root_id = won_files.root_id
 WHERE place > 1;
 
 CREATE VIEW conflicts AS SELECT * FROM overlaps WHERE wins <> 'merge';
+
+-- Texts: what localization files define, as part of the index.
+
+-- What follows the header of a file. Mods have copies of one language's texts in all others: they
+-- differ in their header only, and are one block.
+CREATE TABLE loc_blocks (
+    block_id INTEGER PRIMARY KEY,
+    digest BLOB NOT NULL UNIQUE           -- SHA-256 of lines, keys and texts
+);
+
+CREATE TABLE loc_contents (
+    loc_content_id INTEGER PRIMARY KEY,
+    content_hash TEXT NOT NULL UNIQUE,    -- as in `files`
+    header TEXT,                          -- the language that its header names
+    block_id INTEGER NOT NULL REFERENCES loc_blocks
+);
+CREATE INDEX loc_contents_block ON loc_contents (block_id);
+
+CREATE TABLE loc_files (
+    file_id INTEGER PRIMARY KEY REFERENCES files,
+    loc_content_id INTEGER NOT NULL REFERENCES loc_contents,
+    language TEXT NOT NULL                -- by its name, else by its header, else empty
+);
+CREATE INDEX loc_files_content ON loc_files (loc_content_id);
+
+CREATE TABLE loc_keys (
+    key_id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE loc_texts (
+    block_id INTEGER NOT NULL REFERENCES loc_blocks,
+    line INTEGER NOT NULL,                -- from 1
+    key_id INTEGER NOT NULL REFERENCES loc_keys,
+    text TEXT NOT NULL,                   -- between the quotes, as it stands in the file
+    PRIMARY KEY (block_id, line)
+) WITHOUT ROWID;
+CREATE INDEX loc_texts_key ON loc_texts (key_id);
+
+-- The keys that a text names as `$KEY$`.
+CREATE TABLE loc_references (
+    key_id INTEGER NOT NULL REFERENCES loc_keys,
+    block_id INTEGER NOT NULL REFERENCES loc_blocks,
+    line INTEGER NOT NULL,                -- of the text
+    PRIMARY KEY (key_id, block_id, line)
+) WITHOUT ROWID;
+
+CREATE TRIGGER loc_file_changed AFTER UPDATE OF content_hash ON files
+WHEN new.dialect = 'localization' AND new.content_hash IS NOT old.content_hash
+BEGIN
+    DELETE FROM loc_files WHERE file_id = old.file_id;
+END;
+CREATE TRIGGER loc_file_removed AFTER DELETE ON files
+WHEN old.dialect = 'localization'
+BEGIN
+    DELETE FROM loc_files WHERE file_id = old.file_id;
+END;
+
+-- Of a key in one language the game uses the first text that it reads, but if some of them are in a
+-- folder `replace`, the last of these.
+CREATE VIEW loc_entries AS
+SELECT language, key, text, source, file, line, in_effect, in_effect AND place = 1 AS wins,
+    in_replace, read_order, position, relpath, file_id
+FROM (
+    SELECT language, key, text, playset_sources.name AS source,
+        roots.path || '/' || files.name AS file, t.line, read_order NOT NULL AS in_effect,
+        lower(relpath) GLOB '*/replace/*' AS in_replace, read_order, position, relpath, file_id,
+        row_number() OVER (
+            PARTITION BY key, language, read_order NOT NULL
+            ORDER BY lower(relpath) GLOB '*/replace/*' DESC,
+                CASE WHEN lower(relpath) GLOB '*/replace/*' THEN -read_order ELSE read_order END,
+                CASE WHEN lower(relpath) GLOB '*/replace/*' THEN -t.line ELSE t.line END
+        ) AS place
+    FROM loc_keys
+    JOIN loc_texts AS t USING (key_id)
+    JOIN loc_contents USING (block_id)
+    JOIN loc_files USING (loc_content_id)
+    JOIN playset_files USING (file_id)
+    JOIN playset_sources USING (position)
+    JOIN files USING (file_id)
+    JOIN roots USING (root_id)
+);
+
+-- A row for each `$KEY$` that a text names: `key` is named by the text of `by_key`.
+CREATE VIEW loc_uses AS
+SELECT named.key, language, by_keys.key AS by_key, playset_sources.name AS source,
+    roots.path || '/' || files.name AS file, r.line, read_order NOT NULL AS in_effect, relpath,
+    file_id
+FROM loc_keys AS named
+JOIN loc_references AS r USING (key_id)
+JOIN loc_texts AS t USING (block_id, line)
+JOIN loc_keys AS by_keys ON by_keys.key_id = t.key_id
+JOIN loc_contents USING (block_id)
+JOIN loc_files USING (loc_content_id)
+JOIN playset_files USING (file_id)
+JOIN playset_sources USING (position)
+JOIN files USING (file_id)
+JOIN roots USING (root_id);
+
+-- Each text in effect that another one of its key and language replaces.
+CREATE VIEW loc_conflicts AS
+WITH live AS MATERIALIZED (
+    SELECT block_id, language, file_id, position, read_order,
+        lower(relpath) GLOB '*/replace/*' AS in_replace
+    FROM loc_files
+    JOIN loc_contents USING (loc_content_id)
+    JOIN playset_files USING (file_id)
+    WHERE read_order NOT NULL
+),
+repeated AS MATERIALIZED (
+    SELECT key_id, language FROM loc_texts JOIN live USING (block_id)
+    GROUP BY key_id, language HAVING count(*) > 1
+),
+ranked AS MATERIALIZED (
+    SELECT key_id, language, file_id, position, t.line, text, row_number() OVER best AS place,
+        first_value(file_id) OVER best AS best_file_id,
+        first_value(position) OVER best AS best_position,
+        first_value(t.line) OVER best AS best_line, first_value(text) OVER best AS best_text
+    FROM repeated CROSS JOIN loc_texts AS t USING (key_id)
+    JOIN live USING (block_id, language)
+    WINDOW best AS (
+        PARTITION BY key_id, language
+        ORDER BY in_replace DESC, CASE WHEN in_replace THEN -read_order ELSE read_order END,
+            CASE WHEN in_replace THEN -t.line ELSE t.line END
+    )
+)
+SELECT key, language, won.name AS winner_source,
+    won_roots.path || '/' || won_files.name AS winner_file, best_line AS winner_line,
+    best_text AS winner_text, lost.name AS loser_source,
+    roots.path || '/' || files.name AS loser_file, ranked.line AS loser_line, text AS loser_text,
+    text = best_text AS equal
+FROM ranked
+JOIN loc_keys USING (key_id)
+JOIN playset_sources AS lost USING (position)
+JOIN files USING (file_id)
+JOIN roots USING (root_id)
+JOIN playset_sources AS won ON won.position = best_position
+JOIN files AS won_files ON won_files.file_id = best_file_id
+JOIN roots AS won_roots ON won_roots.root_id = won_files.root_id
+WHERE place > 1;

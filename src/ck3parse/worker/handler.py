@@ -8,8 +8,8 @@ from time import perf_counter
 from ck3parse import parser
 from ck3parse.config import Settings
 from ck3parse.errors import ErrorType, UsageError
-from ck3parse.extractors import CK3
-from ck3parse.extractors.stage import fill_rows, parse_and_extract
+from ck3parse.extractors import CK3, LOCALIZATION
+from ck3parse.extractors.stage import Extraction, fill_rows, parse_and_extract
 from ck3parse.files.reading import (
     CannotReadError,
     Roots,
@@ -48,6 +48,10 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
             max_depth = settings.max_depth
             if request.max_depth is not None:
                 max_depth = min(max_depth, request.max_depth)
+            if LOCALIZATION in request.extract:
+                most = max_json_bytes(result.size or settings.max_file_bytes)
+                fill_rows(result, _texts(request, source, result), most, compress)
+                return result
             if request.extract:
                 outcome, extraction = parse_and_extract(in_use, source, request, max_depth)
                 most = max_json_bytes(result.size or settings.max_file_bytes)
@@ -74,7 +78,8 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
                 f"{type(error).__name__}: {error}; the worker's log has the traceback"
                 " (`ck3parse run --verbose` shows it)"
             )
-        result.duration_ms = (perf_counter() - started) * 1000
+        finally:
+            result.duration_ms = (perf_counter() - started) * 1000
         return result
 
     return handle
@@ -97,6 +102,26 @@ def _version(request: ParseRequest, in_use: parser.Parser) -> str:
         return in_use.version_of(request.dialect)
     except UsageError as error:
         raise CannotReadError(unavailable, f"its worker cannot parse it: {error}") from None
+
+
+def _texts(request: ParseRequest, source: bytes | str, result: ParseResult) -> Extraction:
+    """Read a localization file, note what is wrong in its result, and return its texts.
+
+    Raises:
+        CannotReadError: the request wants what such a file does not have.
+    """
+    if request.want_ast or request.extract != [LOCALIZATION]:
+        raise CannotReadError(
+            ErrorType.WORKER_UNAVAILABLE,
+            f"localization files have no syntax tree: ask for {LOCALIZATION} alone, with"
+            " want_ast=False",
+        )
+    # Most batches are script, and its tables take milliseconds.
+    from ck3parse.extractors.localization import read
+
+    texts = read(source)
+    result.ok, result.node_count, result.diagnostics = True, texts.count, texts.diagnostics
+    return Extraction({LOCALIZATION: texts.rows}, {})
 
 
 def _source(

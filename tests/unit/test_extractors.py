@@ -80,7 +80,9 @@ def test_a_plain_request_and_its_result_are_the_bytes_they_always_were() -> None
 
 
 def test_an_unknown_extractor_is_one_sentence() -> None:
-    with pytest.raises(UsageError, match="no extractor 'wars/1', only ck3/1, localization/1, qbuilder/1: "):
+    with pytest.raises(
+        UsageError, match="no extractor 'wars/1', only ck3/1, loc"
+    ):
         extractor("wars/1")
 
 

@@ -23,12 +23,14 @@ class _Table(NamedTuple):
         id: the column of its key, which another store has given to another row; or `None`.
         key: the columns by which a row is the same in two stores; none if no two rows are.
         part_of: a table copied before. Only rows that belong to new rows of it are copied.
+        owner: the SQL of the key of that row; default: the column of the same name.
     """
 
     name: str
     id: str | None = None
     key: tuple[str, ...] = ()
     part_of: str | None = None
+    owner: str | None = None
 
 
 _TABLES = [
@@ -41,7 +43,7 @@ _TABLES = [
     _Table("index_rules", "rule_id", ("extractor", "rule")),
     _Table("definition_kinds", "kind_id", ("kind",)),
     _Table("index_contents", "content_id", ("content_hash", "rule_id")),
-    _Table("definition_rows", part_of="index_contents"),
+    _Table("definition_rows", part_of="index_contents", owner="definition_id >> 24"),
     _Table("indexed_files", key=("file_id",)),
     _Table("playset_files", key=("file_id",)),
     _Table("loc_keys", "key_id", ("key",)),
@@ -263,6 +265,7 @@ class _MergedStore(Store):
         where = ""
         if table.part_of:
             (key,) = (each.id for each in _TABLES if each.name == table.part_of)
+            key = table.owner or key
             where = f"WHERE {key} IN (SELECT old FROM temp.{_map_of(table.part_of)} WHERE is_new)"
         last = self._highest(table.name, table.id) if table.id else 0
         self._db.execute(
@@ -302,6 +305,9 @@ def _map_of(table: str) -> str:
 
 def _here(column: str) -> str:
     """Return the SQL for what a column of a row `s` of the other store is in this one."""
+    if column == "definition_id":  # it has the key of the content in it
+        new = f"SELECT new FROM temp.{_map_of('index_contents')} WHERE old = s.definition_id >> 24"
+        return f"(({new}) << 24 | s.definition_id & (1 << 24) - 1)"
     if column not in _REFERENCES:
         return f"s.{column}"
     return f"(SELECT new FROM temp.{_map_of(_REFERENCES[column])} WHERE old = s.{column})"

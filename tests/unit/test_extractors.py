@@ -80,9 +80,7 @@ def test_a_plain_request_and_its_result_are_the_bytes_they_always_were() -> None
 
 
 def test_an_unknown_extractor_is_one_sentence() -> None:
-    with pytest.raises(
-        UsageError, match="no extractor 'wars/1', only ck3/1, loc"
-    ):
+    with pytest.raises(UsageError, match="no extractor 'wars/1', only ck3/1, loc"):
         extractor("wars/1")
 
 

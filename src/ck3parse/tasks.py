@@ -25,9 +25,10 @@ from ck3parse.celery_compat.results import expire_next_result
 from ck3parse.config import Settings, read_settings, warn_of_unknown_variables
 from ck3parse.errors import UsageError
 from ck3parse.extractors import is_known
-from ck3parse.messages import ParseRequest
+from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.messaging.app import TASK_NAME, TRANSIENT_HEADER, make_app
 from ck3parse.parser import parser_in_use
+from ck3parse.worker import statistics
 from ck3parse.worker.handler import request_handler
 from ck3parse.worker.malloc import keep_freed_memory
 
@@ -57,6 +58,7 @@ except UsageError as error:
     raise SystemExit(f"ck3parse: {error}") from error
 app.set_current()
 app.steps["worker"].add("ck3parse.worker.prefork:ProcessWatch")
+app.steps["worker"].add("ck3parse.worker.metrics_server:MetricsServer")
 app.steps["consumer"].add("ck3parse.worker.liveness_file:LivenessFile")
 app.steps["consumer"].add("ck3parse.worker.watchdog:Watchdog")
 
@@ -77,19 +79,21 @@ class ProcessState:
             True: settings.transient_expires_s,
             False: settings.result_expires_s,
         }
+        self._process = process_index()
         # Processes that start together would be replaced together, and the CPUs idle meanwhile.
         early = settings.max_files_per_child // _REPLACEMENT_SLOTS
         self._max_files = settings.max_files_per_child - early * (
-            process_index() % (_REPLACEMENT_SLOTS // 2)
+            self._process % (_REPLACEMENT_SLOTS // 2)
         )
         self._files_done = 0
 
-    def count(self, files: int) -> None:
-        """Count parsed files, and have the process replaced once there are enough.
+    def count(self, results: list[ParseResult]) -> None:
+        """Count the results of a batch, and have the process replaced after enough files.
 
         Celery can count tasks only, and a task has any number of files.
         """
-        self._files_done += files
+        statistics.counters.add(self._process, results)
+        self._files_done += len(results)
         if self._files_done >= self._max_files:
             log.info(
                 "process %d has parsed %d files: it is replaced", os.getpid(), self._files_done
@@ -126,6 +130,7 @@ def _start_process(**_: Any) -> None:
     keep_freed_memory()
     _limit_memory(settings.max_address_space_mb * 1024 * 1024)
     _state = ProcessState(settings)
+    statistics.counters.start(process_index())
 
 
 def _limit_memory(limit: int) -> None:
@@ -168,7 +173,7 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         asked = {name for request in wanted for name in request.extract}
         known = sorted(filter(is_known, asked))
         results[0].origin = msgspec.structs.replace(state.origin, worker=worker, extractors=known)
-    state.count(len(wanted))
+    state.count(results)
     transient = (parse_batch.request.headers or {}).get(TRANSIENT_HEADER) is True
     expire_next_result(parse_batch, state.expires_s[transient])
     answer: list[dict[str, Any]] = msgspec.to_builtins(results, builtin_types=(bytes,))

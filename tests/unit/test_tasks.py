@@ -19,12 +19,13 @@ LIMITS = """
 import itertools
 import billiard, ck3parse.tasks as tasks
 from ck3parse.config import Settings
+from ck3parse.messages import ParseResult
 for index in range(5):
     billiard.current_process().index = index
     state, left = tasks.ProcessState(Settings(max_files_per_child=800)), []
     tasks.leave_after_task = lambda: left.append(True)
     for files in itertools.count(1):
-        state.count(1)
+        state.count([ParseResult("1", "a")])
         if left:
             print(files)
             break

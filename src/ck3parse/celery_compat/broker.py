@@ -5,6 +5,7 @@ Importing this module does not import Celery, as `bridge.engine` is imported wit
 
 import codecs
 import contextlib
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -91,3 +92,30 @@ def release_inherited_connections() -> None:
 
     with contextlib.suppress(Exception):
         _run_after_forkers()
+
+
+def oldest_headers(client: Any, queue: str) -> dict[str, Any] | None:
+    """Return the headers of the oldest message in a queue, or `None` if it is empty.
+
+    Assumes:
+        A queue is a Redis list of that name, whose last element is the oldest message. It is a JSON
+        object with the message's `headers`. Messages without priority are in no other list.
+    Read in:
+        kombu 5.7.0 (`kombu.transport.redis.Channel._put`, `_brpop_start`).
+    Otherwise:
+        `ck3parse metrics` does not say for how long batches wait.
+    Public way:
+        None that leaves the message in the queue.
+
+    Args:
+        client: the redis-py client of a connection to the broker.
+        queue: name of the queue.
+    """
+    message = client.lindex(queue, -1)
+    if message is None:
+        return None
+    try:
+        headers = json.loads(message)["headers"]
+    except (ValueError, LookupError, TypeError):  # another program's
+        return {}
+    return headers if isinstance(headers, dict) else {}

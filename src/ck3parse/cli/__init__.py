@@ -9,7 +9,6 @@ import click
 
 from ck3parse import __version__
 from ck3parse.cli import streams
-from ck3parse.cli.help_format import HelpContext
 from ck3parse.config import unknown_variables
 from ck3parse.errors import Ck3parseError, ExitCode, ReaderGoneError
 
@@ -28,6 +27,7 @@ COMMANDS = {
     "serve": "Keep a broker and a worker running for other commands.",
     "qbuilder": "Check a database of qbuilder's, or run its build.",
     "status": "Show the queues and workers of a broker.",
+    "metrics": "Serve metrics of a broker and its workers to Prometheus.",
     "bench": "Compare three ways to parse on this machine.",
     "diagnose": "Find out what is wrong with a setup, and where time goes.",
 }
@@ -35,8 +35,6 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
-    context_class = HelpContext
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
@@ -65,16 +63,15 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"ck3parse.cli.{cmd_name}").command
-        _adopt(command)
+        _add_quiet(command)
         return command
 
 
-def _adopt(command: click.Command) -> None:
-    """Give a command, or those of a group, what all of them have: `--quiet`, and our help."""
-    command.context_class = HelpContext
+def _add_quiet(command: click.Command) -> None:
+    """Add `--quiet` to a command, or to those of a group, with one meaning for all."""
     if isinstance(command, click.Group):
         for each in command.commands.values():
-            _adopt(each)
+            _add_quiet(each)
     elif not any(param.name == "quiet" for param in command.params):
         command.params.append(
             click.Option(

@@ -139,7 +139,7 @@ def _samples(settings: Settings) -> Iterator[Status]:
 
 
 def _sample(app: Any, mailbox: "Mailbox", settings: Settings) -> Status:
-    from ck3parse.pipeline import connection
+    from ck3parse.pipeline import broker_state, connection
     from ck3parse.pipeline.broker_calls import BrokerCallError
 
     try:
@@ -147,7 +147,7 @@ def _sample(app: Any, mailbox: "Mailbox", settings: Settings) -> Status:
         active = mailbox.replies_to("active", known=stats) if stats else {}
         counts = mailbox.replies_to("ck3parse_counts", known=stats) if stats else {}
         queues = mailbox.queue_lengths((QUEUE_INTERACTIVE, QUEUE_BULK))
-        memory = _memory_mb(app)
+        memory = broker_state.memory_bytes(app)
     except BrokerCallError as error:
         reason = without_passwords(str(error), settings.broker_url, settings.result_backend)
         raise BrokerError(
@@ -167,24 +167,8 @@ def _sample(app: Any, mailbox: "Mailbox", settings: Settings) -> Status:
                 in_hand,
             )
         )
-    return Status(masked(settings.broker_url), queues, workers, memory)
-
-
-def _memory_mb(app: Any) -> float | None:
-    from redis.exceptions import ResponseError
-
-    from ck3parse.celery_compat.broker import redis_client
-    from ck3parse.pipeline.broker_calls import calling_broker
-
-    with calling_broker(), app.pool.acquire(block=True) as connection:
-        client = redis_client(connection)
-        if client is None:
-            return None
-        try:
-            used: int = client.info("memory")["used_memory"]
-        except ResponseError:  # the user lacks the permission
-            return None
-    return round(used / _BYTES_PER_MB, 1)
+    memory_mb = None if memory is None else round(memory / _BYTES_PER_MB, 1)
+    return Status(masked(settings.broker_url), queues, workers, memory_mb)
 
 
 def _shown(status: Status) -> Group:

@@ -126,6 +126,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             embedded worker have a folder of their own.
         alive_file: heartbeat file for liveness probes; a worker writes it every five seconds while
             it is connected to its broker. Empty: none.
+        metrics_address: address at which a worker serves metrics to Prometheus, such as
+            `127.0.0.1:9808`. Empty: none. It needs the extra `ck3parse[metrics]`.
         watchdog_s: seconds for which a worker's event loop may stand still. The worker ends itself
             after twice that time if its broker answers meanwhile. 0: never.
         log_dir: folder for the event log in JSON lines. Empty: no events are logged.
@@ -157,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server_memory_mb: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
     spool_dir: str = ""
     alive_file: str = ""
+    metrics_address: str = ""
     watchdog_s: Annotated[float, msgspec.Meta(ge=0, le=LONGEST_PATIENCE_S)] = 10.0
     log_dir: str = ""
     qbuilder_loc: Annotated[int, msgspec.Meta(ge=0, le=1)] = 0

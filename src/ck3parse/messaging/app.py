@@ -3,6 +3,9 @@
 Clients import this module and not `ck3parse.tasks`, which imports what only workers need.
 """
 
+import time
+from typing import Any
+
 from celery import Celery
 
 from ck3parse.celery_compat.app import LastingApplication
@@ -15,6 +18,21 @@ DROP_COMMAND = "ck3parse_drop"
 """Remote-control command: drop the tasks whose ids are in the argument `task_ids`."""
 TRANSIENT_HEADER = "ck3parse_transient"
 """Header of a task whose result only the client that sent it needs."""
+AGAIN_HEADER = "ck3parse_again"
+"""Header of a task whose files the client has sent before."""
+SENT_HEADER = "ck3parse_sent"
+"""Header with the time at which a task was sent, in seconds since 1970, by the client's clock."""
+
+
+def headers(*, transient: bool, again: bool) -> dict[str, Any]:
+    """Return the headers of a task.
+
+    Args:
+        transient: whether only the client that sends it needs its result.
+        again: whether its files were sent before.
+    """
+    flags = {TRANSIENT_HEADER: transient, AGAIN_HEADER: again}
+    return {SENT_HEADER: time.time()} | {name: True for name, flag in flags.items() if flag}
 
 
 class Application(LastingApplication):

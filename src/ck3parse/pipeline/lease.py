@@ -54,6 +54,11 @@ class Lease(msgspec.Struct, eq=False):
         """Whether it is a single file, so that a crash is that file's fault."""
         return len(self.batch.requests) == 1
 
+    @property
+    def was_sent(self) -> bool:
+        """Whether its files were sent before: as this batch, or in a larger one."""
+        return bool(self.replies) or self.tries > 1
+
     def spare_ids(self) -> list[str]:
         """Return the tasks that may still be answered although the lease has ended."""
         if len(self.replies) == 1 and not self.resumed:

@@ -22,7 +22,7 @@ from ck3parse.config import COMPRESSION, QUEUE_BULK, SERIALIZER, Settings
 from ck3parse.errors import BrokerError
 from ck3parse.messages import ParseResult
 from ck3parse.messaging.acceptance import ANY, Acceptance, NotAcceptedError, OtherOriginError
-from ck3parse.messaging.app import DROP_COMMAND, TASK_NAME, TRANSIENT_HEADER
+from ck3parse.messaging.app import DROP_COMMAND, TASK_NAME, headers
 from ck3parse.messaging.result_files import ResultFileError
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.broker_calls import BrokerCallError, calling_broker
@@ -294,7 +294,7 @@ class Window:
                 time_limit=task_limit_s(lease.batch.requests),
                 serializer=SERIALIZER,
                 compression=None if first.content is None else COMPRESSION,
-                headers=None if lease.keep else {TRANSIENT_HEADER: True},
+                headers=headers(transient=not lease.keep, again=lease.was_sent),
                 argsrepr=f"({len(lease.batch.requests)} files, {first.path or first.name!r})",
             )
         lease.replies.append(reply)

@@ -3,14 +3,17 @@
 import logging
 from typing import Any
 
-from billiard.exceptions import TimeLimitExceeded
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.exceptions import InvalidTaskError
 
 from ck3parse.celery_compat.request import TaskRequest, unwrap, worker_lost
 from ck3parse.config import LONGEST_TIMEOUT_MS
+from ck3parse.messaging.app import AGAIN_HEADER
 from ck3parse.worker import dropped_tasks, statistics
 
 log = logging.getLogger(__name__)
+
+_REASONS = {TimeLimitExceeded: "timeout", WorkerLostError: "crash"}
 
 
 class ParseTaskRequest(TaskRequest):
@@ -22,6 +25,8 @@ class ParseTaskRequest(TaskRequest):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        statistics.tasks_taken += 1
+        statistics.batches_sent_again += self.request_dict.get(AGAIN_HEADER) is True
         self.time_limits = _time_limits(self.time_limits)
 
     @property
@@ -43,13 +48,14 @@ class ParseTaskRequest(TaskRequest):
         A crash is no timeout, although the timer of a crashed task may run out before the crash is
         noticed.
         """
-        statistics.failed += 1
-        if isinstance(unwrap(exc_info), TimeLimitExceeded):
+        reason = unwrap(exc_info)
+        if isinstance(reason, TimeLimitExceeded):
             if status := self.exit_status():
                 exc_info = worker_lost(status)
-                unwrap(exc_info)
+                reason = unwrap(exc_info)
             else:
                 log.error("%s took longer than its limit of %s s", self, self.time_limits[0])
+        statistics.batches_failed[_REASONS.get(type(reason), "error")] += 1
         return super().on_failure(exc_info, send_failed_event, return_ok)
 
 

@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _run(path: Path, url: str, store: Path) -> float:
-    command = [sys.executable, "-m", "ck3parse", "run", "--json", "--broker", url]
+    command = [sys.executable, "-m", "ck3parse", "run", "--no-index", "--json", "--broker", url]
     done = subprocess.run(
         [*command, "--out", str(store), str(path.absolute())], capture_output=True, text=True
     )

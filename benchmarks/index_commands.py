@@ -63,7 +63,7 @@ def measure_one(files: int, megabytes: float, rounds: int, folder: Path) -> Resu
     warm(files_of(playset))
     store = folder / f"{files}.sqlite"
     sources = sorted(map(str, playset.iterdir()))
-    command = [sys.executable, "-m", "ck3parse", "run", "--index", *sources, "--out", str(store)]
+    command = [sys.executable, "-m", "ck3parse", "run", *sources, "--out", str(store)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     questions = {name: asked(question, store) for name, question in QUESTIONS.items()}
     taken: dict[str, list[float]] = {name: [] for name in (BASELINE, *QUESTIONS)}

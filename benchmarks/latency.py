@@ -51,7 +51,7 @@ def latencies_ms(settings: Settings, queue: str, goes_on: Callable[[int], bool])
 
 
 def beside_a_run(settings: Settings, queue: str, playset: Path, out: Path) -> list[float]:
-    command = [sys.executable, "-m", "ck3parse", "run", str(playset), "--json"]
+    command = [sys.executable, "-m", "ck3parse", "run", str(playset), "--no-index", "--json"]
     command += ["--broker", settings.broker_url, "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
         while run.poll() is None and not (out.exists() and out.stat().st_size > BUSY_BYTES):

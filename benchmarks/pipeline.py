@@ -38,6 +38,7 @@ def run_s(mod: Path, *, workers: int) -> tuple[float, float]:
             "-m",
             "ck3parse",
             "run",
+            "--no-index",
             str(mod),
             "--json",
             "--out",

@@ -1,9 +1,9 @@
 """End to end on whole playsets: `python benchmarks/playset_run.py [--quick]`.
 
-Runs `ck3parse run` as a user does, on synthetic playsets in a warm file cache, and measures the
-time from command to prompt, and processor time and peak memory of client, worker processes and
-broker. Baselines in the same rounds are only parsing and compressing on all cores, and a plain
-process pool. Then the run is repeated with nothing changed, and with one file changed.
+Runs `ck3parse run --no-index` as a user does, on synthetic playsets in a warm file cache, and
+measures the time from command to prompt, and processor time and peak memory of client, worker
+processes and broker. Baselines in the same rounds are only parsing and compressing on all cores,
+and a plain process pool. Then the run is repeated with nothing changed, and with one file changed.
 """
 
 import argparse
@@ -28,7 +28,17 @@ TO_REACH_S = {25_000: 6.0, FILES: 20.0}
 
 
 def run(playset: Path, out: Path) -> Ran:
-    command = [sys.executable, "-m", "ck3parse", "run", str(playset), "--json", "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "ck3parse",
+        "run",
+        str(playset),
+        "--no-index",
+        "--json",
+        "--out",
+        str(out),
+    ]
     ran = run_watched(command)
     assert ran.code == 0, ran.err
     return ran

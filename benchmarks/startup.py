@@ -42,7 +42,9 @@ def seconds_of(*args: str) -> float:
 
 
 def run_s(mod: Path, out: Path, *args: str) -> float:
-    return seconds_of("-m", "ck3parse", "run", str(mod), "--json", "--out", str(out), *args)
+    return seconds_of(
+        "-m", "ck3parse", "run", str(mod), "--no-index", "--json", "--out", str(out), *args
+    )
 
 
 @contextmanager

@@ -144,7 +144,17 @@ def _worker(host: list[str], url: str, folder: Path) -> Iterator[None]:
 
 def _run(host: list[str], mod: Path, args: list[str], store: Path, cut_s: float) -> float:
     """Parse the mod, and return the seconds in its report."""
-    command = [*host, sys.executable, "-m", "ck3parse", "run", "--wait", "--json", str(mod)]
+    command = [
+        *host,
+        sys.executable,
+        "-m",
+        "ck3parse",
+        "run",
+        "--no-index",
+        "--wait",
+        "--json",
+        str(mod),
+    ]
     command += ["--include", "*.txt", *args]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         if cut_s:

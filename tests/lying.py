@@ -4,6 +4,7 @@ It answers like any worker, except for a file whose name starts with `lie_`. The
 says in which way the answer is wrong.
 """
 
+import json
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
@@ -51,6 +52,16 @@ def _compressed(text: bytes) -> Lie:
     return _changed(ast=zstandard.compress(text))
 
 
+def _rows(rows: bytes, extractor: str = "ck3/1") -> Lie:
+    return _changed(rows={extractor: zstandard.compress(rows)})
+
+
+def _definition(**fields: object) -> Lie:
+    row = {"name": "a", "kind": "b", "start": 0, "end": 1, "line": 1, "hash": 1, "priority": None}
+    row |= fields
+    return _rows(json.dumps({"definitions": [list(row.values())], "words": []}).encode())
+
+
 LIES: dict[str, Lie] = {
     "no_tree": _without("ast"),
     "empty_tree": _changed(ast=b""),
@@ -83,6 +94,19 @@ LIES: dict[str, Lie] = {
     "another_path": _changed(path="/etc/passwd"),
     "another_id": _changed(id="another"),
     "no_id": _without("id"),
+    "no_rows": _without("rows"),
+    "rows_of_another_extractor": _rows(b"{}", "qbuilder/1"),
+    "rows_that_are_no_frame": _changed(rows={"ck3/1": b"no frame at all"}),
+    "rows_of_none": _rows(b"{}"),
+    "rows_that_are_no_list": _rows(b'{"definitions":{},"words":[]}'),
+    "rows_without_their_fields": _rows(b'{"definitions":[["a"]],"words":[]}'),
+    "rows_of_bytes": _rows(b'{"definitions":[],"words":["\xff"]}'),
+    "a_place_too_far": _definition(start=2**63),
+    "a_hash_too_large": _definition(hash=2**64),
+    "a_name_that_is_no_text": _definition(name=5),
+    "a_name_of_half_a_character": _definition(name="\ud800"),
+    "a_priority_too_high": _definition(priority=10**30),
+    "rows_and_why_there_are_none": _changed(extract_errors={"ck3/1": "a lie"}),
     "no_map": lambda answer: list(answer),
     "nothing": lambda _: None,
 }

@@ -19,7 +19,7 @@ STORE = "ck3parse.sqlite"
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("playset")
     parts = make_playset(folder)
-    done = ck3parse("run", "--index", *(part.name for part in parts), cwd=folder)
+    done = ck3parse("run", *(part.name for part in parts), cwd=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -207,16 +207,14 @@ def test_a_file_that_is_gone_is_no_use(tmp_path: Path) -> None:
     (tmp_path / "mod" / "common" / "traits").mkdir(parents=True)
     for name in ("a", "b"):
         (tmp_path / "mod" / "common" / "traits" / f"{name}.txt").write_text(f"{name} = {{ x = y }}")
-    assert ck3parse("run", "--index", "mod", cwd=tmp_path).returncode == 0
+    assert ck3parse("run", "mod", cwd=tmp_path).returncode == 0
     (tmp_path / "mod" / "common" / "traits" / "a.txt").unlink()
     with Index(tmp_path / STORE) as index:
         assert [each.file for each in index.uses("x")] == ["common/traits/b.txt"]
 
 
 def test_a_store_that_cannot_be_asked(tmp_path: Path) -> None:
-    with pytest.raises(
-        StoreError, match=r"there is no store .*: make one with `ck3parse run --index"
-    ):
+    with pytest.raises(StoreError, match=r"there is no store .*: make one with `ck3parse run "):
         Index(tmp_path / "none.sqlite")
     other = tmp_path / "other.sqlite"
     other.write_bytes(b"no database at all" * 100)

@@ -277,3 +277,28 @@ def test_the_densest_trees_are_accepted(piece: bytes, dialect: DialectName) -> N
     frame = zstandard.compress(outcome.ast_json[:-1] + longer + b"}")
     told = answer(content, ast=frame, parser_version="" if dialect == "ck3raven" else "ck3/7")
     assert CK3.results([ParseRequest("0", "0.txt", dialect=dialect)], told)
+
+
+ASKED_FOR_AN_INDEX = [
+    msgspec.structs.replace(request, extract=["ck3/1"]) for request in requests(2)
+]
+
+
+@pytest.mark.parametrize("errors", [{}, {"ck3/1": "there is no extractor 'ck3/1'"}])
+def test_a_worker_may_lack_what_is_dispensable(errors: dict[str, str]) -> None:
+    told = answer(b"a = 1", b"b = 2", extract_errors=errors)
+    lenient = msgspec.structs.replace(OURS, dispensable=frozenset({"ck3/1"}))
+    results = lenient.results(ASKED_FOR_AN_INDEX, told)
+    assert [(result.ok, result.rows, result.extract_errors) for result in results] == [
+        (True, {}, {}),
+        (True, {}, {}),
+    ]
+    with pytest.raises(OtherOriginError, match="does not have the extractor ck3/1"):
+        OURS.results(ASKED_FOR_AN_INDEX, told)
+    both = [msgspec.structs.replace(ASKED_FOR_AN_INDEX[0], extract=["ck3/1", "qbuilder/1"])]
+    with pytest.raises(OtherOriginError, match="does not have the extractor ck3/1, qbuilder/1"):
+        lenient.results(both, answer(b"a = 1"))
+    # There is nothing to take if rows are all that was asked for.
+    rows_only = [msgspec.structs.replace(ASKED_FOR_AN_INDEX[0], want_ast=False)]
+    with pytest.raises(OtherOriginError, match="does not have the extractor ck3/1"):
+        lenient.results(rows_only, answer(b"a = 1", ast=None))

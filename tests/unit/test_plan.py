@@ -43,6 +43,19 @@ def test_roots_are_those_of_what_is_found(tmp_path: Path) -> None:
     assert {entry.root for entry in walk(paths) if isinstance(entry, Found)} <= set(roots)
 
 
+def test_files_of_the_interface_that_are_not_looked_for_stay(tmp_path: Path) -> None:
+    mod = tmp_path / "mod"
+    make(mod, "a.txt", "gui/a.gui", "gui/b.gui")
+    with Store(tmp_path / "o.sqlite", "test/1") as store:
+        plan = make_plan([str(mod)], store, gui=True, max_bytes=MAX_BYTES)
+        result = ParseResult("1", "a.txt", ok=True, ast=b"ast", content_hash="h")
+        store.record([(found, result) for found in plan.to_parse])
+        (mod / "gui/b.gui").unlink()
+        plan = plan_of(mod, store, [])
+        assert len(plan.unchanged) == 1
+        assert [each.name for each in plan.vanished] == ["gui/b.gui"]
+
+
 def test_a_folder_without_files_has_lost_all_that_the_store_knows(tmp_path: Path) -> None:
     mod, other = tmp_path / "mod", tmp_path / "other"
     make(mod, "a.txt", "sub/b.txt")

@@ -8,6 +8,7 @@ import pytest
 
 from ck3parse.errors import UsageError
 from ck3parse.index.playset import playset_of, read_playset
+from ck3parse.index.selection import Selection, are_inside
 
 
 def make(folder: Path, files: Mapping[str, str]) -> None:
@@ -152,3 +153,58 @@ def test_bad_playsets(tmp_path: Path, name: str, content: str | None, sentence: 
 def test_a_folder_is_no_playset(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a folder: give its path without --playset"):
         read_playset(tmp_path)
+
+
+def test_what_is_inside_of_another_is_told_once(tmp_path: Path) -> None:
+    make(tmp_path, {"mods/notes.txt": "", **{f"mods/{name}/common/a.txt": "" for name in "abc"}})
+    (warning,) = playset_of(sorted((tmp_path / "mods").iterdir())).warnings
+    assert f"{tmp_path / 'mods' / 'a'} and 2 more are inside of {tmp_path / 'mods'}" in warning
+    (warning,) = playset_of([tmp_path / "mods", tmp_path / "mods" / "b"]).warnings
+    assert f"{tmp_path / 'mods' / 'b'} is inside of" in warning
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "replaced", "fault"),
+    [
+        ('name="A"\n}\nreplace_path="events"', "A", ("events",), "line 2: one } too many"),
+        ('name="A\nreplace_path="events"', "A", ("events",), 'line 1: this " opens a string'),
+        ('replace_path="events"\nname = {', "mod", ("events",), "line 2: expected a }"),
+    ],
+)
+def test_a_broken_descriptor_is_told(
+    text: str, name: str, replaced: tuple[str, ...], fault: str, tmp_path: Path
+) -> None:
+    make(tmp_path, {"mod/descriptor.mod": text})
+    playset = playset_of([tmp_path / "mod"])
+    (source,) = playset.sources
+    assert source.kind == "mod"
+    assert source.replace_paths == replaced
+    assert source.name == name
+    (warning,) = playset.warnings
+    assert f"descriptor.mod is broken ({fault}" in warning
+    assert warning.endswith("what is sound in it counts")
+
+
+@pytest.mark.parametrize(
+    ("paths", "inside"),
+    [
+        (["/p/game/common"], True),
+        (["/p/game/common/a.txt", "/p/mod/x"], True),
+        (["/p/game"], False),
+        (["/p/game/common", "/p/mod"], False),
+        (["/p"], False),
+        (["/p/games/x"], False),
+    ],
+)
+def test_parts_of_folders(paths: list[str], inside: bool) -> None:
+    given = [str(Path(path)) for path in paths]
+    assert are_inside(given, [str(Path("/p/game")), str(Path("/p/mod"))]) is inside
+
+
+def test_a_selection_is_read_as_it_was_written() -> None:
+    selection = Selection.given(["a"], Path("p.json"), ["m"], exclude=["x"], dialect="ck3")
+    assert Selection.of_json(selection.json()) == selection
+    assert Path(selection.paths[0]).is_absolute()
+    assert Path(selection.playset_file).is_absolute()
+    for text in ("", "[]", "{", '{"paths": 5}'):
+        assert Selection.of_json(text) is None

@@ -1,5 +1,6 @@
 """The options of the commands that ask the index: which playset, and which store."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,9 +10,11 @@ import click
 import msgspec
 
 from ck3parse.cli import streams
+from ck3parse.cli.playset_options import mods_option, playset_option
 from ck3parse.config import read_settings
-from ck3parse.errors import UsageError
+from ck3parse.errors import StoreError, UsageError
 from ck3parse.index.index import Index
+from ck3parse.index.selection import Selection
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -52,18 +55,19 @@ class Asked(msgspec.Struct, frozen=True):
         return Index(self.store)
 
     def _refresh(self) -> None:
-        from ck3parse.index.playset import given_playset
         from ck3parse.index.refresh import refresh
 
-        paths = self.paths or ([] if self.playset_file else self._known_paths())
-        playset = given_playset(paths, self.playset_file, self.mods)
+        selection = self._selection()
         settings = read_settings()
+        # Trees in another dialect answer as well, and those in this one may be there already.
+        dialect = selection.dialect or settings.dialect
         done = refresh(
-            playset,
+            selection.playset(),
             self.store,
-            settings,
-            include=self.include,
-            exclude=self.exclude,
+            settings.given(dialect=dialect),
+            selection=selection,
+            include=selection.include,
+            exclude=selection.exclude,
             reading_order=settings.reading_order,
             say=lambda text: streams.note(f"ck3parse: {text}") if text else None,
         )
@@ -75,18 +79,36 @@ class Asked(msgspec.Struct, frozen=True):
             f"index up to date in {done.seconds:.2f} s: {_files(done.files)}, {read}{failed}"
         )
 
-    def _known_paths(self) -> list[str]:
-        """Return the folders of the playset that the store has."""
-        paths: list[str] = []
-        if self.store.exists():
-            with Index(self.store) as index:
-                paths = [source.path for source in index.sources()]
-        if not paths:
+    def _selection(self) -> Selection:
+        """Return which files the index shall be of: what was given, or what the store has."""
+        is_given = self.paths or self.playset_file
+        known = None
+        # A store of an older version is upgraded when it is brought up to date.
+        with contextlib.suppress(StoreError) if is_given else contextlib.nullcontext():
+            known = self._known()
+        if is_given:
+            return Selection.given(
+                self.paths, self.playset_file, self.mods, include=self.include,
+                exclude=self.exclude, dialect=known.dialect if known else None,
+            )  # fmt: skip
+        if known is None:
             raise UsageError(
                 f"the store {self.store} has no playset yet: give the folders of the playset in"
                 " load order, or --playset FILE, or name another store with --store"
             )
-        return paths
+        return msgspec.structs.replace(
+            known,
+            include=list(self.include) or known.include,
+            exclude=list(self.exclude) or known.exclude,
+        )
+
+    def _known(self) -> Selection | None:
+        """Return what the store has an index of, if it exists and has one."""
+        if not self.store.exists():
+            return None
+        with Index(self.store) as index:
+            sources = [source.path for source in index.sources()]
+            return index.selection() or (Selection(sources) if sources else None)
 
 
 def _files(count: int) -> str:
@@ -101,20 +123,8 @@ def playset_options(function: Callable[..., None]) -> Callable[..., None]:
     """
 
     @click.argument("paths", metavar="[PATH...]", nargs=-1)
-    @click.option(
-        "--playset",
-        "playset_file",
-        metavar="FILE",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Read the mods after PATH... from dlc_load.json, an exported playset, or a list of"
-        " folders, as in run.",
-    )
-    @click.option(
-        "--mods",
-        metavar="FOLDER",
-        multiple=True,
-        help="Look here for the mods of an exported playset, as in run.",
-    )
+    @playset_option
+    @mods_option
     @click.option(
         "--store",
         "--out",

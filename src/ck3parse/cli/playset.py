@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ck3parse.cli import streams
+from ck3parse.cli.playset_options import mods_option
 from ck3parse.errors import ExitCode
 from ck3parse.index.playset import Playset, read_playset
 
@@ -23,13 +24,7 @@ Exit codes: 0 all of it is there, 1 a mod is missing, 2 wrong usage, or nothing 
 there, 4 the output cannot be written, 141 the program that reads the output is gone.""",
 )
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option(
-    "--mods",
-    metavar="FOLDER",
-    multiple=True,
-    help="Look here for the mods of an exported playset: a folder with *.mod files, or with a"
-    " folder for each mod. May be repeated.  [default: the folder of FILE, and mod/ in it]",
-)
+@mods_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(file: Path, mods: Sequence[str], as_json: bool) -> None:
     """Show what is understood of a playset: its mods in load order, and what is wrong with it.

@@ -12,11 +12,12 @@ import click
 
 from ck3parse.cli import streams
 from ck3parse.cli.interrupts import Interrupts
+from ck3parse.cli.playset_options import mods_option, playset_option
 from ck3parse.cli.progress import RunProgress
 from ck3parse.cli.seconds_option import Seconds
 from ck3parse.config import LONGEST_PATIENCE_S, LONGEST_TIMEOUT_MS, MOST_WORKERS, Settings
 from ck3parse.errors import Ck3parseError
-from ck3parse.jobs.run import DEFAULT_STORE, INDEX_BY_DEFAULT, Job, Owner
+from ck3parse.jobs.run import DEFAULT_STORE, Job, Owner
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS, DialectName
 from ck3parse.worker.malloc import keep_freed_memory
 
@@ -107,32 +108,21 @@ results are in the store and in the report. Run the command again to continue.""
     help="Parse matching files although they are skipped by default, in .gitignore syntax. May be"
     " repeated.",
 )
-@click.option(
-    "--playset",
-    "playset_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Parse the mods of a playset after PATH...: the launcher's dlc_load.json, a playset that"
-    " it exported, or a list of folders. `ck3parse playset` shows what is understood of it.",
-)
-@click.option(
-    "--mods",
-    metavar="FOLDER",
-    multiple=True,
-    help="Look here for the mods of an exported playset. May be repeated.",
-)
+@playset_option
+@mods_option
 @click.option(
     "--index/--no-index",
     "index",
-    default=INDEX_BY_DEFAULT,
-    show_default=True,
-    help="Whether to index what the files define and use, those of the interface (*.gui) too.",
+    default=None,
+    help="Whether to index what the files define and use, those of the interface (*.gui) and of"
+    " localization too, for find, uses, conflicts and diff.  [default: --index, unless PATH... is"
+    " only a part of the playset in the store]",
 )
 @click.option(
     "--watch",
     "watched",
     is_flag=True,
-    help="Then parse each file again when it is saved, and index it, until Ctrl-C. With --index.",
+    help="Then parse each file again when it is saved, and index it, until Ctrl-C.",
 )
 @click.option(
     "--shard",
@@ -161,7 +151,7 @@ def command(
     include: Sequence[str],
     playset_file: Path | None,
     mods: Sequence[str],
-    index: bool,
+    index: bool | None,
     watched: bool,
     shard: str | None,
     as_json: bool,
@@ -169,8 +159,8 @@ def command(
 ) -> None:
     """Parse every script file under PATH... and store each syntax tree in an SQLite file.
 
-    PATH... is a playset in load order: the game first. With --index, the store says what is defined
-    and used where, and which definition the game takes, too.
+    PATH... is a playset in load order: the game first. The store also gets an index of it: what is
+    defined and used where, and which definition the game takes. --no-index only parses.
 
     A second run parses only files that changed. A file that cannot be parsed, hangs, or crashes its
     worker process is one failure; all other files complete.
@@ -200,7 +190,7 @@ def command(
         exclude=exclude,
         playset_file=playset_file,
         mods=mods,
-        index=index or watched,
+        index=watched or index,
         shard=shard,
         log_fd=2 if verbose else None,
     )
@@ -228,18 +218,10 @@ def command(
         streams.say(f"ck3parse: shard {shard}: {whole - report.elsewhere:,} of {whole:,} files")
     for warning in report.warnings:
         streams.say(f"ck3parse: {warning}")
-    if watch and job.playset and not ended.error:
+    if watch and job.selection and not ended.error:
         from ck3parse.cli.run_watch import refresh_when_changed
 
-        refresh_when_changed(
-            watch,
-            job.playset,
-            out,
-            job.settings,
-            include=include,
-            exclude=exclude,
-            timeout_ms=timeout_ms,
-        )
+        refresh_when_changed(watch, job.selection, out, job.settings, timeout_ms=timeout_ms)
     # Without this, a last collection at exit takes 40 ms for a plan of 92,000 files.
     gc.freeze()
     if isinstance(ended.error, Ck3parseError):

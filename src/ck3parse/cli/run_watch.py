@@ -2,7 +2,6 @@
 
 import gc
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from time import strftime
 from typing import NoReturn
@@ -12,31 +11,27 @@ from ck3parse.config import Settings
 from ck3parse.errors import UsageError
 from ck3parse.files.walk import Found
 from ck3parse.files.watching import Watch
-from ck3parse.index.playset import Playset
 from ck3parse.index.refresh import refresh
+from ck3parse.index.selection import Selection
 from ck3parse.lint.excerpt import printable, relative_path
 from ck3parse.messages import ParseResult
 
 
 def refresh_when_changed(
     watch: Watch,
-    playset: Playset,
+    selection: Selection,
     out: Path,
     settings: Settings,
     *,
-    include: Sequence[str],
-    exclude: Sequence[str],
     timeout_ms: int,
 ) -> NoReturn:
     """Bring the store up to date whenever files change, until the command is interrupted.
 
     Args:
         watch: tells what changes.
-        playset: what to parse and index.
+        selection: what to parse and index.
         out: the store.
         settings: the broker, limits and dialect.
-        include: patterns of files to read although they would be skipped.
-        exclude: patterns of files to skip.
         timeout_ms: milliseconds that one file may take in a worker.
 
     Raises:
@@ -54,11 +49,12 @@ def refresh_when_changed(
             continue
         try:
             done = refresh(
-                playset,
+                selection.playset(),
                 out,
                 settings,
-                include=include,
-                exclude=exclude,
+                selection=selection,
+                include=selection.include,
+                exclude=selection.exclude,
                 timeout_ms=timeout_ms,
                 reading_order=settings.reading_order,
                 told=_tell,

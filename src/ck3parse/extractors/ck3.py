@@ -12,9 +12,11 @@ import zlib
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+
+from ck3parse.messages import Count
 
 Wins = Literal["last", "first", "merge", "file", "priority", "error", "local"]
 Certainty = Literal["high", "medium", "low"]
@@ -87,6 +89,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     note: str = ""
 
 
+Priority = Annotated[int, msgspec.Meta(gt=-(10**9), lt=10**9)]
+
+
 class Definition(NamedTuple):
     """A definition in a file.
 
@@ -105,11 +110,11 @@ class Definition(NamedTuple):
 
     name: str
     kind: str
-    start: int
-    end: int
-    line: int
-    hash: int
-    priority: int | None
+    start: Count
+    end: Count
+    line: Count
+    hash: Count
+    priority: Priority | None
 
 
 class Ck3Rows(msgspec.Struct, frozen=True):

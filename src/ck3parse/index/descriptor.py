@@ -27,6 +27,7 @@ class Descriptor(msgspec.Struct, frozen=True):
         replace_paths: folders relative to a mod's root, with `/`, in lower case. What earlier
             sources have directly in them is not read.
         dependencies: names of mods that it needs loaded before.
+        fault: the first syntax error of its file, or empty. Fields after it may be missing.
     """
 
     name: str = ""
@@ -36,6 +37,7 @@ class Descriptor(msgspec.Struct, frozen=True):
     supported_version: str = ""
     replace_paths: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
+    fault: str = ""
 
 
 def read_descriptor(path: Path) -> Descriptor:
@@ -75,6 +77,7 @@ def read_descriptor(path: Path) -> Descriptor:
         supported_version=texts.get("supported_version", ""),
         replace_paths=tuple(dict.fromkeys(each for each in replaced if each)),
         dependencies=tuple(dict.fromkeys(dependencies)),
+        fault="" if outcome.success else f"line {outcome.line}: {outcome.error}",
     )
 
 

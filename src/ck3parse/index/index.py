@@ -15,6 +15,7 @@ from ck3parse.errors import StoreError, UsageError
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.index.answers import Conflict, Definition, Place, Use
 from ck3parse.index.file_text import line_of
+from ck3parse.index.selection import Selection
 from ck3parse.store.schema import SCHEMA_VERSION
 
 MANY_NAMES = 1_000
@@ -47,7 +48,7 @@ class Index:
     It is a context manager that closes the store.
 
     Args:
-        store: the store, which `ck3parse run --index` wrote.
+        store: the store, which `ck3parse run` wrote.
 
     Raises:
         StoreError: there is no such store, it cannot be read, or another version of ck3parse wrote
@@ -58,7 +59,7 @@ class Index:
         path = Path(store)
         if not path.is_file():
             raise StoreError(
-                f"there is no store {path}: make one with `ck3parse run --index PATH... --out"
+                f"there is no store {path}: make one with `ck3parse run PATH... --out"
                 f" {path}`, or name another with --store"
             )
         self._path = path
@@ -77,7 +78,7 @@ class Index:
                 f"the store {path} has the schema {version}, and this ck3parse reads"
                 f" {SCHEMA_VERSION}: "
                 + (
-                    "run `ck3parse run --index` into it again, which upgrades it"
+                    "run `ck3parse run` into it again, which upgrades it"
                     if version < SCHEMA_VERSION
                     else "upgrade ck3parse"
                 )
@@ -106,6 +107,16 @@ class Index:
         """
         rows = self._rows("SELECT name, kind, path FROM playset_sources ORDER BY position")
         return [Source(*row) for row in rows]
+
+    def selection(self) -> Selection | None:
+        """Return which files the index is of, if the store says so.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        for (text,) in self._rows("SELECT value FROM index_state WHERE key = 'selection'"):
+            return Selection.of_json(text)
+        return None
 
     def file_count(self) -> int:
         """Return how many files the playset has.
@@ -384,7 +395,7 @@ class Index:
     def _unreadable(self, error: sqlite3.Error) -> StoreError:
         return StoreError(
             f"the store {self._path} cannot be read ({error}): name another with --store, or make"
-            " it again with `ck3parse run --index`"
+            " it again with `ck3parse run`"
         )
 
 

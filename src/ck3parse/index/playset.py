@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -122,6 +123,10 @@ def source_of(folder: Path, warnings: list[str], descriptor_file: Path | None = 
         except UsageError as error:
             warnings.append(f"{error}: its mod counts as a folder, without replace_path")
         else:
+            if known.fault:
+                warnings.append(
+                    f"the descriptor {file} is broken ({known.fault}): what is sound in it counts"
+                )
             return Source(
                 known.name or folder.name, str(folder), "mod", known.replace_paths,
                 known.dependencies, str(file),
@@ -307,13 +312,18 @@ def _checked(sources: Sequence[Source], missing: Sequence[Missing], warnings: li
             warnings.append(
                 f"{source.path} is in the playset twice: its second place counts for nothing"
             )
+    inner: defaultdict[str, list[str]] = defaultdict(list)
     for path, source in paths.items():
         around = [other for other in paths if path.startswith(os.path.join(other, ""))]
         if around:
-            warnings.append(
-                f"{source.path} is inside of {paths[max(around, key=len)].path}: its files count"
-                " once, as those of the former"
-            )
+            inner[paths[max(around, key=len)].path].append(source.path)
+    for outer, folders in inner.items():
+        more = len(folders) - 1
+        which = f"{folders[0]} and {more} more are" if more else f"{folders[0]} is"
+        warnings.append(
+            f"{which} inside of {outer}, which is in the playset, too: each file counts once, as"
+            " one of the inner folder"
+        )
     named, renamed = with_own_names(list(paths.values()))
     warnings += renamed
     warnings += _of_dependencies(named, missing)

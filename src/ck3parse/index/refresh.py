@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from ck3parse.config import Settings
+from ck3parse.extractors import CK3
 from ck3parse.files.mod_root import DESCRIPTOR
 from ck3parse.index.in_effect import PlacedFile, ReadingOrder, case_twins, files_in_effect
 from ck3parse.index.playset import Playset, source_of, with_own_names
+from ck3parse.index.selection import Selection
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, ParseResult
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.plan import Plan, make_plan
@@ -58,6 +60,7 @@ def refresh(
     out: Path,
     settings: Settings,
     *,
+    selection: Selection | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     timeout_ms: int = DEFAULT_TIMEOUT_MS,
@@ -75,6 +78,7 @@ def refresh(
         playset: what to index.
         out: the store; it is created if it does not exist.
         settings: the broker, limits and dialect.
+        selection: what the store shall say that its index is of; `None`: what it says.
         include: patterns of files to read although they would be skipped.
         exclude: patterns of files to skip.
         timeout_ms: milliseconds that one file may take in a worker.
@@ -109,6 +113,8 @@ def refresh(
             seconds = perf_counter() - began
             return Refreshed(file_count, 0, 0, 0, seconds, playset.sentences())
 
+        if selection:
+            store.set_selection(selection.json())
         from ck3parse.files.transport import giver
         from ck3parse.pipeline.indexing import Indexing
         from ck3parse.pipeline.run import Run
@@ -147,6 +153,7 @@ def refresh(
         if changed:
             store.tidy()
         warnings = record_playset(playset, plan, indexing, store, reading_order)
+        warnings += indexing.sentences()
         if not warnings:  # they are said each time
             store.set_current(_state(playset, plan, store, reading_order))
     return Refreshed(
@@ -231,11 +238,15 @@ def _window(
     say: Callable[[str | None], None],
     stack: ExitStack,
 ) -> "Window":
-    from ck3parse.pipeline.session import open_window
+    from ck3parse.pipeline.session import open_window, own_acceptance
 
-    return stack.enter_context(
-        closing(open_window(settings, embedded, first_is_enough=True, check=check, say=say))
+    acceptance = own_acceptance(
+        settings, embedded=embedded is not None, dispensable=frozenset({CK3})
     )
+    opened = open_window(
+        settings, embedded, acceptance=acceptance, first_is_enough=True, check=check, say=say
+    )
+    return stack.enter_context(closing(opened))
 
 
 def record_playset(
@@ -267,11 +278,13 @@ def record_playset(
     is_new = bool(plan.elsewhere) or store.playset_signature() != signature
     if is_new:
         before = store.playset_paths()
-        after = [source.path for source in sources]
-        if before and set(before).isdisjoint(after):
+        gone = [path for path in before if path not in {source.path for source in sources}]
+        if gone:
+            what = "of another playset" if gone == before else "of more than this playset"
+            more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
             warnings.append(
-                f"the store had the index of another playset, with {before[-1]}: it now has that"
-                " of this one; give each playset a store of its own with --out"
+                f"the store had the index {what}, with {gone[-1]}{more}: it now has that of this"
+                " one; give each playset a store of its own with --out"
             )
         effects = files_in_effect(placed, [source.replaced for source in sources], reading_order)
         rows = [

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     # At run time they are imported where needed: in a short run, imports are most of the time.
     from ck3parse.embedded.broker import EmbeddedBroker
     from ck3parse.index.playset import Playset
+    from ck3parse.index.selection import Selection
     from ck3parse.pipeline.indexing import Indexing
 
-INDEX_BY_DEFAULT = False
 DEFAULT_STORE = "ck3parse.sqlite"
 SMALL_FILES = 4_000
 SMALL_BYTES = 24_000_000
@@ -55,7 +55,7 @@ def run(
     exclude: Iterable[str] = (),
     playset: PathArgument | None = None,
     mods: Iterable[PathArgument] = (),
-    index: bool = INDEX_BY_DEFAULT,
+    index: bool | None = None,
     shard: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> RunReport:
@@ -82,7 +82,8 @@ def run(
         exclude: patterns of files to skip.
         playset: a file that names mods to parse after `paths`.
         mods: folders in which the mods of a playset may be.
-        index: whether to index what the files define and use.
+        index: whether to index what the files define and use; default: unless they are a part of
+            the playset that the store has an index of, which stays as it is.
         shard: which part of the files to parse: `2/4` is the second of four; default: all.
         on_progress: called with the number of files done and to do in all, after each batch.
 
@@ -173,8 +174,9 @@ class Job(msgspec.Struct, frozen=True):
         timeout_ms: milliseconds that one file may take.
         include: patterns of files to parse although they would be skipped.
         exclude: patterns of files to skip.
-        playset: the sources of `paths`, if they are indexed or came from a file.
-        index: whether to index them.
+        selection: what the index will be of, if there is one, or `paths` came from a file.
+        playset: its sources.
+        index: whether to index them; `None`: unless they are a part of what the store has.
         shard: which part of the files to parse, or `None` for all.
         wait: whether to wait for a worker.
         log_fd: where the worker of an embedded broker writes its log, or `None`.
@@ -186,8 +188,9 @@ class Job(msgspec.Struct, frozen=True):
     timeout_ms: int
     include: Sequence[str]
     exclude: Sequence[str]
+    selection: "Selection | None"
     playset: "Playset | None"
-    index: bool
+    index: bool | None
     shard: Shard | None
     wait: bool
     log_fd: int | None
@@ -209,7 +212,7 @@ class Job(msgspec.Struct, frozen=True):
         exclude: Sequence[str],
         playset_file: PathArgument | None,
         mods: Sequence[str],
-        index: bool,
+        index: bool | None,
         shard: str | None,
         log_fd: int | None = None,
     ) -> "Job":
@@ -225,12 +228,19 @@ class Job(msgspec.Struct, frozen=True):
             workers=workers,
             dialect=dialect,
         )
-        playset = None
-        if playset_file or index:
-            from ck3parse.index.playset import given_playset
+        selection = playset = None
+        if playset_file or (paths and index is not False):
+            from ck3parse.index.selection import Selection
 
-            file = Path(playset_file) if playset_file else None
-            playset = given_playset(paths, file, mods)
+            selection = Selection.given(
+                paths,
+                Path(playset_file) if playset_file else None,
+                mods,
+                include=include,
+                exclude=exclude,
+                dialect=settings.dialect or None,
+            )
+            playset = selection.playset()
             paths = playset.paths if playset_file else paths
         if not paths:
             raise UsageError("give at least one path, or a playset")
@@ -246,6 +256,7 @@ class Job(msgspec.Struct, frozen=True):
             timeout_ms,
             include,
             exclude,
+            selection,
             playset,
             index,
             Shard.parse(shard) if shard else None,
@@ -275,13 +286,15 @@ class Job(msgspec.Struct, frozen=True):
         with Store(self.out, settings.stored_version(version)) as store, ExitStack() as stack:
             if embedded:
                 stack.callback(embedded.stop)
+            is_part = self.index is None and self._is_part_of(store)
+            is_indexed = self.index is not False and not is_part
             plan = make_plan(
                 self.paths,
                 store,
                 include=self.include,
                 exclude=self.exclude,
-                gui=self.index,
-                texts=store.texts if self.index else None,
+                gui=self.index is not False,
+                texts=store.texts if is_indexed else None,
                 max_bytes=settings.max_file_bytes,
                 # It starts while the remaining files are still compared with the store.
                 on_change=embedded.start if embedded else lambda: None,
@@ -289,15 +302,21 @@ class Job(msgspec.Struct, frozen=True):
             )
             store.note_shard(str(self.shard) if self.shard else None)
             indexing = None
-            if self.index:
+            sentences = self.playset.sentences() if self.playset else []
+            if is_part:
+                sentences.append(
+                    "what was given is a part of the playset in the store: the next `ck3parse find`"
+                    " or a run of the whole playset brings its index up to date"
+                )
+            elif is_indexed and self.selection:
                 from ck3parse.pipeline.indexing import Indexing
 
+                store.set_selection(self.selection.json())
                 indexing = Indexing(store)
                 indexing.begin(plan)
             run_id = store.begin_run([os.path.abspath(path) for path in self.paths], parser.name)
             tally = Tally(plan)
             text_files = plan.texts.file_count if plan.texts else 0
-            of_the_index: list[str] = []
             error: Ck3parseError | KeyboardInterrupt | None = None
             try:
                 self._parse(plan, store, embedded, tally, indexing, owner)
@@ -306,14 +325,15 @@ class Job(msgspec.Struct, frozen=True):
                 if indexing and self.playset:
                     from ck3parse.index.refresh import record_playset
 
-                    of_the_index = record_playset(
+                    sentences += record_playset(
                         self.playset, plan, indexing, store, settings.reading_order
                     )
             except KeyboardInterrupt as interrupt:
                 error = interrupt
             except Ck3parseError as ended_by:
                 error = _with_last_restart(ended_by, embedded)
-            sentences = self.playset.sentences() if self.playset else []
+            if indexing:
+                sentences += indexing.sentences()
             interrupted = isinstance(error, KeyboardInterrupt)
             report = RunReport(
                 files=tally.files,
@@ -328,7 +348,7 @@ class Job(msgspec.Struct, frozen=True):
                 broker_url=masked(settings.broker_url) if settings.broker_url else None,
                 answers_dropped=tally.dropped,
                 elsewhere=len(plan.elsewhere),
-                warnings=(*tally.warnings(), *sentences, *of_the_index),
+                warnings=(*tally.warnings(), *sentences),
                 interrupted=interrupted,
                 error=str(error) if error and not interrupted else None,
             )
@@ -343,6 +363,15 @@ class Job(msgspec.Struct, frozen=True):
             with contextlib.suppress(StoreError) if report.error else contextlib.nullcontext():
                 store.end_run(run_id, report.counts, exit_code)
         return Ended(report, error, exit_code, plan.file_count + text_files - tally.files)
+
+    def _is_part_of(self, store: Store) -> bool:
+        """Return whether this is only a part of the playset that a store has an index of."""
+        selection = self.selection
+        if selection is None or selection.playset_file:
+            return False
+        from ck3parse.index.selection import are_inside
+
+        return are_inside(selection.paths, store.playset_paths())
 
     def _embedded(self) -> "EmbeddedBroker | None":
         """Return a broker to start if there is something to parse, or `None` if one is given."""
@@ -399,11 +428,14 @@ class Job(msgspec.Struct, frozen=True):
             stack.enter_context(owner.begin(files, size))
 
             # While an embedded broker starts, this process imports Celery.
-            from ck3parse.pipeline.session import open_window
+            from ck3parse.pipeline.session import open_window, own_acceptance
 
+            extract = frozenset(indexing.extract) if indexing else frozenset[str]()
             opened = open_window(
                 settings,
                 embedded,
+                # A worker of an older version parses, too.
+                acceptance=own_acceptance(settings, embedded=bool(embedded), dispensable=extract),
                 first_is_enough=files <= SMALL_FILES and size <= SMALL_BYTES,
                 wait=self.wait,
                 check=owner.check,

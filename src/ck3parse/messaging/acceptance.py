@@ -6,7 +6,7 @@ complete. Decompressing the AST takes longer than anything else that a client do
 this process's own worker can have answered, ASTs are not looked at.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import zstandard
@@ -54,11 +54,14 @@ class Acceptance(msgspec.Struct, frozen=True):
         own_worker: whether only a worker that this process started can have answered.
         versions: the parser version that results in each dialect must have. Those of the default
             dialect are in the origin.
+        dispensable: extractors that a worker may lack. The trees of its answers are accepted, but
+            no answers that were to have rows only.
     """
 
     origin: Origin | None = None
     own_worker: bool = False
     versions: Mapping[str, str] = {}
+    dispensable: frozenset[str] = frozenset()
 
     def results(self, requests: Sequence[ParseRequest], answer: object) -> list[ParseResult]:
         """Return the results of an answer, one for each request.
@@ -74,10 +77,13 @@ class Acceptance(msgspec.Struct, frozen=True):
         results = _converted(answer)
         if [result.id for result in results] != [request.id for request in requests]:
             raise NotAcceptedError("its ids are not those of the requests")
-        self._check_extractors(requests, results)
+        lacking = self._check_extractors(requests, results)
+        for result in results if lacking else ():
+            for name in lacking:  # older workers answer that they do not know it
+                result.extract_errors.pop(name, None)
         decompressor = zstandard.ZstdDecompressor()
         for request, result in zip(requests, results, strict=True):
-            fault = _mismatch(request, result)
+            fault = _mismatch(request, result, lacking)
             if not self.own_worker:
                 fault = fault or self._fault(result, decompressor)
             if fault:
@@ -136,17 +142,21 @@ class Acceptance(msgspec.Struct, frozen=True):
 
     def _check_extractors(
         self, requests: Sequence[ParseRequest], results: Sequence[ParseResult]
-    ) -> None:
-        """Refuse results of a worker that does not have an extractor in the requested version."""
+    ) -> frozenset[str]:
+        """Return which of the requested extractors a worker does not have, but may lack.
+
+        Raises:
+            OtherOriginError: it lacks others, in the requested version.
+        """
         if self.origin is None or not results or (theirs := results[0].origin) is None:
-            return
+            return frozenset()
         asked = {name for request in requests for name in request.extract}
-        if missing := sorted(asked.difference(theirs.extractors)):
-            raise OtherOriginError(
-                f"the worker {theirs.worker!a} does not have the extractor {', '.join(missing)}, so"
-                " its results are not used: install it there, in this version, and restart the"
-                " worker"
-            )
+        missing = asked.difference(theirs.extractors)
+        if missing <= self.dispensable and all(request.want_ast for request in requests):
+            return frozenset(missing)
+        if missing:
+            raise OtherOriginError(lacks_extractors(theirs.worker, missing, "results"))
+        return frozenset()
 
     def _check_dialect(self, dialect: str, result: ParseResult) -> None:
         """Refuse a result whose tree is of another dialect than the one asked for."""
@@ -178,14 +188,31 @@ class Acceptance(msgspec.Struct, frozen=True):
         limit = max_json_bytes(source or _DEFAULT_MAX_FILE_BYTES)
         if result.ast is not None and (fault := _fault_of(result.ast, limit, decompressor)):
             return f"an AST {fault}"
-        for frame in result.rows.values():
-            if fault := _fault_of(frame, limit, decompressor):
+        for name, frame in result.rows.items():
+            fault = _fault_of(frame, limit, decompressor)
+            if fault is None and name == CK3 and not _are_rows_of_ck3(frame, decompressor):
+                fault = "does not have the form of its rows"
+            if fault:
                 return f"an extractor's JSON {fault}"
         return None
 
 
 ANY = Acceptance()
 """Accepts answers of any worker."""
+
+
+def lacks_extractors(worker: str, missing: Iterable[str], unused: str) -> str:
+    """Return a sentence about a worker that lacks extractors.
+
+    Args:
+        worker: its name.
+        missing: names of extractors.
+        unused: what its answers are not used as, or for.
+    """
+    return (
+        f"the worker {worker!a} does not have the extractor {', '.join(sorted(missing))}, so its"
+        f" {unused} are not used: install it there, in this version, and restart the worker"
+    )
 
 
 def _converted(answer: object) -> list[ParseResult]:
@@ -225,21 +252,29 @@ def _limit_size(result: ParseResult, theirs: Origin, limit: int) -> None:
         )
 
 
-def _extractors_of(request: ParseRequest, result: ParseResult) -> list[str]:
-    asked = set(request.extract)
+def _extractors_of(
+    request: ParseRequest, result: ParseResult, lacking: frozenset[str]
+) -> list[str]:
+    asked = set(request.extract) - lacking
     if result.ok:
         return sorted(asked)
     return [CK3] if CK3 in asked and result.of_the_content else []
 
 
-def _mismatch(request: ParseRequest, result: ParseResult) -> str | None:
-    """Return how a result does not match its request, or `None`."""
+def _mismatch(request: ParseRequest, result: ParseResult, lacking: frozenset[str]) -> str | None:
+    """Return how a result does not match its request, or `None`.
+
+    Args:
+        request: the request.
+        result: the result.
+        lacking: extractors that its worker does not have, and need not have.
+    """
     if result.path != (request.path or request.name):
         return "a result is for another file"
     if result.ok and (result.ast is None) is request.want_ast:
         return _NO_AST if request.want_ast else "a result has an AST that was not requested"
     made = [*result.rows, *result.extract_errors]
-    if (made or request.extract) and sorted(made) != _extractors_of(request, result):
+    if (made or request.extract) and sorted(made) != _extractors_of(request, result, lacking):
         return "a result does not have the rows that were requested"
     if request.text is not None:
         return None
@@ -249,6 +284,17 @@ def _mismatch(request: ParseRequest, result: ParseResult) -> str | None:
     if request.content is not None and result.size != len(request.content):
         return "a result has another size than the content that was sent"
     return None
+
+
+def _are_rows_of_ck3(frame: bytes, decompressor: zstandard.ZstdDecompressor) -> bool:
+    """Return whether a frame of JSON has rows of `ck3/1`, which a client puts into its index."""
+    from ck3parse.extractors.ck3 import decode  # only those who ask for its rows need it
+
+    try:
+        decode(decompressor.decompress(frame))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def _fault_of(frame: bytes, limit: int, decompressor: zstandard.ZstdDecompressor) -> str | None:

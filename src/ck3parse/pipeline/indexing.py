@@ -1,11 +1,13 @@
 """Which files of a plan have no rows in the index, and under which rule each file is read."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from ck3parse.extractors import CK3, LOCALIZATION
 from ck3parse.extractors.ck3 import rule_of
 from ck3parse.files.mod_root import ModRoots
 from ck3parse.files.walk import Found
+from ck3parse.messages import ParseResult
 from ck3parse.pipeline.plan import Plan
 from ck3parse.store import IndexTarget, Store
 
@@ -36,6 +38,9 @@ class Indexing:
         self._rule_ids: dict[str, int] = {}
         self.target = IndexTarget(self.rule_of, [])
         self.found_unindexed = False
+        self._lacking: dict[str, None] = {}
+        """Names of workers without the extractor."""
+        self._unread: list[tuple[str, str]] = []
 
     def mod_of(self, found: Found) -> str:
         """Return the absolute path of the root of a file's mod."""
@@ -55,6 +60,35 @@ class Indexing:
         if rule is None:
             rule = self._rules[folder] = rule_of(self.relpath_of(found)).id
         return rule
+
+    def note(self, results: Sequence[ParseResult], *, is_known: bool) -> None:
+        """Note why files of an answer are not in the index, for `sentences`.
+
+        Args:
+            results: the results of the answer.
+            is_known: whether the files were read for the index alone.
+        """
+        if results and (origin := results[0].origin) and CK3 not in origin.extractors:
+            self._lacking[origin.worker] = None
+        if is_known:
+            for result in results:
+                if not result.of_the_content:
+                    self._unread.append((result.path, result.error or ""))
+
+    def sentences(self) -> list[str]:
+        """Return why files that workers answered for are not in the index, a sentence each."""
+        found = [
+            f"the worker {worker!a} does not have the extractor {CK3}: the trees of its files are"
+            " stored, but what they define and use is not in the index; upgrade ck3parse there,"
+            " restart the worker, and run again"
+            for worker in self._lacking
+        ]
+        if self._unread:
+            path, error = self._unread[0]
+            count = len(self._unread)
+            files = "1 file" if count == 1 else f"{count:,} files"
+            found.append(f"{files} could not be read for the index, such as {path}: {error}")
+        return found
 
     def begin(self, plan: Plan) -> None:
         """Find the files of a plan that must be read for the index alone.
@@ -101,3 +135,7 @@ class TextIndexing:
         """Return nothing: the rows of a content do not depend on its place."""
         del found
         return ""
+
+    def note(self, results: Sequence[ParseResult], *, is_known: bool) -> None:
+        """Do nothing: a file that is not in the index is a failure of the run."""
+        del results, is_known

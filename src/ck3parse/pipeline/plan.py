@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Optional
 import msgspec
 
 from ck3parse.files.mod_root import ModRoots
-from ck3parse.files.patterns import TEXTS_FOLDER, is_localization
+from ck3parse.files.patterns import GUI_SUFFIX, TEXTS_FOLDER, is_localization
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, Problem, Skipped, roots_of, walk
 from ck3parse.messages import ParseResult
@@ -137,6 +137,8 @@ def make_plan(
         else:
             comparison.add(entry)
     comparison.end(plan.problems, max_bytes)
+    if not gui:  # an index in the store has them, and they were not looked for
+        plan.vanished = [each for each in plan.vanished if not _is_there(each, GUI_SUFFIX)]
     if texts is not None:
         on_first = on_change if not comparison.changed else lambda: None
         of_texts = _Comparison(paths, texts, on_first, shard)
@@ -151,6 +153,12 @@ def make_plan(
 
 
 _NOT_OF_THE_GAME = f"localization outside of {TEXTS_FOLDER}/ of its mod: the game does not read it"
+
+
+def _is_there(vanished: Vanished, suffix: str) -> bool:
+    return vanished.name.lower().endswith(suffix) and os.path.exists(
+        os.path.join(vanished.root, *vanished.name.split("/"))
+    )
 
 
 class _Comparison:

@@ -157,6 +157,8 @@ class Run:
         for results in window.results(in_batches(requests, limit)):
             found = [(self._sent.pop(result.id), result) for result in results]
             self._store.record_rows(found, self._target.rule_of)
+            if self._indexing:
+                self._indexing.note(results, is_known=True)
             yield [each for each, _ in found]
             check()
 
@@ -173,6 +175,8 @@ class Run:
                 self._recorder.add((self._sent.pop(result.id), result) for result in results)
                 for result in results:
                     self._settle(result)
+                if self._indexing:
+                    self._indexing.note(results, is_known=False)
                 if recorded := self._recorder.recorded():
                     yield recorded
                 check()

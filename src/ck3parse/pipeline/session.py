@@ -22,18 +22,21 @@ START_LIMIT_S = 30.0
 """Seconds that an embedded broker may take to start."""
 
 
-def own_acceptance(settings: Settings, *, embedded: bool) -> Acceptance:
+def own_acceptance(
+    settings: Settings, *, embedded: bool, dispensable: frozenset[str] = frozenset()
+) -> Acceptance:
     """Return the rule to accept only results that this process would have computed as well.
 
     Args:
         settings: this process's settings.
         embedded: whether all workers belong to an embedded broker of this process.
+        dispensable: as for `Acceptance`.
 
     Raises:
         UsageError: `CK3PARSE_PARSER` names a parser that does not exist.
     """
     parser = parser_in_use()
-    return Acceptance(settings.origin(parser.version), embedded, parser.versions)
+    return Acceptance(settings.origin(parser.version), embedded, parser.versions, dispensable)
 
 
 def open_window(

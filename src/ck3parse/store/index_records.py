@@ -351,6 +351,23 @@ class IndexRecords(Database):
         query = "SELECT count(*) FROM playset_files JOIN indexed_files USING (file_id)"
         return int(self._db.execute(query).fetchone()[0])
 
+    def selection(self) -> str:
+        """Return what `set_selection` wrote, or `""`."""
+        return self._state("selection")
+
+    def set_selection(self, selection: str) -> None:
+        """Write down which files the index is of.
+
+        Args:
+            selection: a `Selection` as JSON.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        if selection != self.selection():
+            with self._transaction():
+                self._set_state("selection", selection)
+
     def playset_paths(self) -> list[str]:
         """Return the paths of the sources of the playset in the store."""
         rows = self._db.execute("SELECT path FROM playset_sources ORDER BY position")

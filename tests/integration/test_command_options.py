@@ -11,8 +11,8 @@ import click
 import jsonschema
 import pytest
 
-from ck3parse.cli import COMMANDS, group
 from command import ck3parse, start
+from every_command import every_command
 from services import free_port, server, valkey, worker
 
 SCHEMAS = {
@@ -21,19 +21,6 @@ SCHEMAS = {
     "status": "ck3parse.cli:status.schema.json",
     "serve": "ck3parse.cli:serve.schema.json",
 }
-
-
-def every_command() -> Iterator[tuple[str, click.Command]]:
-    """Yield each command with its words, also those of groups."""
-    context = click.Context(group)
-    for name in COMMANDS:
-        command = group.get_command(context, name)
-        assert command
-        if isinstance(command, click.Group):
-            for inner, each in command.commands.items():
-                yield f"{name} {inner}", each
-        else:
-            yield name, command
 
 
 def options_of(command: click.Command) -> dict[str, click.Option]:

@@ -9,6 +9,7 @@ import click
 
 from ck3parse import __version__
 from ck3parse.cli import streams
+from ck3parse.cli.help_format import HelpContext
 from ck3parse.config import unknown_variables
 from ck3parse.errors import Ck3parseError, ExitCode, ReaderGoneError
 
@@ -35,6 +36,8 @@ COMMANDS = {
 
 
 class _Commands(click.Group):
+    context_class = HelpContext
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
@@ -63,15 +66,16 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"ck3parse.cli.{cmd_name}").command
-        _add_quiet(command)
+        _adopt(command)
         return command
 
 
-def _add_quiet(command: click.Command) -> None:
-    """Add `--quiet` to a command, or to those of a group, with one meaning for all."""
+def _adopt(command: click.Command) -> None:
+    """Give a command, or those of a group, what all of them have: `--quiet`, and our help."""
+    command.context_class = HelpContext
     if isinstance(command, click.Group):
         for each in command.commands.values():
-            _add_quiet(each)
+            _adopt(each)
     elif not any(param.name == "quiet" for param in command.params):
         command.params.append(
             click.Option(

@@ -184,8 +184,8 @@ def command(
     )
     check = job.check
     form = FORMATS[output]
-    if output == "text" and not output_file and streams.has_colour():
-        form = partial(text, coloured=True)
+    if output == "text" and not output_file:
+        form = partial(text, coloured=streams.has_colour(), columns=streams.columns())
     data = b""
     if from_stdin:
         data = streams.read(check.max_file_bytes)

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import select
+import shutil
 import sys
 from typing import IO, Any
 
@@ -105,6 +106,11 @@ def has_colour() -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def columns() -> int | None:
+    """Return how many columns the terminal on standard output has, or `None` if it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def bold(text: str) -> str:

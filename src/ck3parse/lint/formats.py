@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from ck3parse.lint.checker import Checked
-from ck3parse.lint.excerpt import excerpts, printable, relative_path
+from ck3parse.lint.excerpt import WIDTH, excerpts, printable, relative_path
 from ck3parse.lint.rules import RULES
 from ck3parse.lint.sarif import sarif
 from ck3parse.messages import Diagnostic
@@ -17,17 +17,26 @@ from ck3parse.messages import Diagnostic
 ContentOf = Callable[[str], bytes | str]
 """Returns the content of the file with a path, or a path to read it from."""
 
+_LEAST = 20
+"""The least columns of an excerpt."""
 _ERROR, _WARNING, _BOLD, _FRAME = "1;31", "1;33", "1", "34"
 """Parameters of the escape sequences for colours."""
 
 
-def text(checked: Sequence[Checked], content_of: ContentOf, *, coloured: bool = False) -> str:
+def text(
+    checked: Sequence[Checked],
+    content_of: ContentOf,
+    *,
+    coloured: bool = False,
+    columns: int | None = None,
+) -> str:
     """Return each diagnostic with its line of the file and the likely fix, for people.
 
     Args:
         checked: the files.
         content_of: where their lines are read from.
         coloured: whether to add the escape sequences of colours.
+        columns: how many the terminal has; `None` if it is none.
     """
     blocks = []
     paint = _painted if coloured else _plain
@@ -36,7 +45,10 @@ def text(checked: Sequence[Checked], content_of: ContentOf, *, coloured: bool = 
             continue
         shown = printable(relative_path(path))
         places = [(diagnostic.line, diagnostic.column) for diagnostic in diagnostics]
-        for diagnostic, lines in zip(diagnostics, excerpts(content_of(path), places), strict=True):
+        frame = len(f"{diagnostics[-1].line} | ")
+        room = WIDTH if columns is None else max(_LEAST, min(columns - frame, WIDTH))
+        shown_lines = excerpts(content_of(path), places, width=room)
+        for diagnostic, lines in zip(diagnostics, shown_lines, strict=True):
             margin = " " * len(str(diagnostic.line))
             strong = _ERROR if diagnostic.severity == "error" else _WARNING
             block = [

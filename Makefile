@@ -6,7 +6,7 @@ TESTS ?=
 SELECT ?= not thorough
 IN_VENV = $(VENV)/bin/
 
-.PHONY: run test test-all lint docs clean
+.PHONY: run test test-all lint docs man clean
 
 run: $(VENV)/.ready
 	$(IN_VENV)ck3parse run $(PATHS)
@@ -31,14 +31,21 @@ lint: $(VENV)/.ready
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(IN_VENV)mkdocs build --strict
 
+# `man -l build/man/ck3parse.1` shows it.
+man: $(VENV)/.ready
+	$(IN_VENV)python docs/make_man.py build/man/ck3parse.1
+
 # A native parser that is built already stays.
 $(VENV)/.docs: $(VENV)/.ready
 	CK3PARSE_NATIVE=0 $(IN_VENV)python -m pip install --quiet --editable '.[docs]'
 	touch $@
 
 $(VENV)/.ready: pyproject.toml setup.py
+	@echo "Making $(VENV) and installing ck3parse into it, once. This takes a minute or two:"
+	@echo "  1. a virtual environment"
 	$(PYTHON) -m venv $(VENV)
 	$(IN_VENV)python -m pip install --quiet --upgrade pip
+	@echo "  2. the packages that it and its tests need; with cargo, also the native parser"
 	$(IN_VENV)python -m pip install --quiet --editable '.[test,lint]'
 	touch $@
 

@@ -49,6 +49,7 @@ COMMANDS: dict[str, tuple[int, list[str]]] = {
     "qbuilder check": (0, ["qbuilder", "check", "--db", "q.db"]),
     "qbuilder check --json": (0, ["qbuilder", "check", "--db", "q.db", "--json"]),
     "qbuilder build": (0, ["qbuilder", "build", "--db", "q.db", "--broker", "URL"]),
+    "completion": (0, ["completion", "bash"]),
     "explain": (0, ["explain", "E008"]),
     "help": (0, ["--help"]),
     "version": (0, ["--version"]),

@@ -30,6 +30,7 @@ COMMANDS = {
     "status": "Show the queues and workers of a broker.",
     "metrics": "Serve metrics of a broker and its workers to Prometheus.",
     "bench": "Compare three ways to parse on this machine.",
+    "completion": "Print what completes commands and options in a shell.",
     "diagnose": "Find out what is wrong with a setup, and where time goes.",
 }
 """The subcommands and what they do. With it, `--help` does not import all of them."""

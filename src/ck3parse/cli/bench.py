@@ -113,7 +113,7 @@ separately, and is included in the projected times.
 Exit codes: 0 measured, 2 wrong usage, 3 the broker or the worker cannot be started,
 4 the output cannot be written, 141 the program that reads the output is gone.""",
 )
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--rounds",
     metavar="N",

@@ -53,7 +53,7 @@ Colours: NO_COLOR turns them off, FORCE_COLOR on.
 Exit codes: 0 nothing found, 1 something found, 2 wrong usage, 4 the output cannot be
 written, 130 --watch was interrupted, 141 the program that reads the output is gone.""",
 )
-@click.argument("paths", metavar="PATH...", nargs=-1)
+@click.argument("paths", metavar="PATH...", nargs=-1, type=click.Path())
 @click.option(
     "--select",
     metavar="CODES",

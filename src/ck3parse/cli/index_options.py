@@ -122,7 +122,7 @@ def playset_options(function: Callable[..., None]) -> Callable[..., None]:
         function: the command. It gets what they say as its argument `asked`.
     """
 
-    @click.argument("paths", metavar="[PATH...]", nargs=-1)
+    @click.argument("paths", metavar="[PATH...]", nargs=-1, type=click.Path())
     @playset_option
     @mods_option
     @click.option(

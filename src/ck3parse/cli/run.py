@@ -46,7 +46,7 @@ worker, or none that parses as this command would, 4 the report cannot be writte
 130 interrupted, 141 the program that reads the report is gone. However a run ends, its
 results are in the store and in the report. Run the command again to continue.""",
 )
-@click.argument("paths", metavar="PATH...", nargs=-1)
+@click.argument("paths", metavar="PATH...", nargs=-1, type=click.Path())
 @click.option(
     "--out",
     metavar="FILE",

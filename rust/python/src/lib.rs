@@ -11,9 +11,9 @@ use ck3parse_core::{
     Ast, Buffer, Dialect, Error, Options, OutOfMemory, Recovered, ReportedFault, ck3, index,
     localization,
 };
-use pyo3::exceptions::{PyMemoryError, PyValueError};
+use pyo3::exceptions::{PyKeyError, PyMemoryError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 /// How much of its buffer each thread keeps between calls, in bytes.
 const KEPT: usize = 16 << 20;
@@ -61,9 +61,93 @@ type Localization<'py> = (
     u64,
 );
 
+/// What is to be written into the tables `data` and `idx` of an FTS5 index.
+type Segment<'py> = (
+    Vec<(u64, Bound<'py, PyBytes>)>,
+    Vec<(u64, Bound<'py, PyBytes>, u64)>,
+);
+
 #[pymodule]
 mod _native {
     use super::*;
+
+    /// The words of contents, to be written at once.
+    #[pyclass]
+    #[derive(Default)]
+    struct WordLists {
+        lists: index::WordLists,
+    }
+
+    #[pymethods]
+    impl WordLists {
+        #[new]
+        fn new() -> Self {
+            Self::default()
+        }
+
+        /// About how many bytes of memory it takes.
+        fn size(&self) -> usize {
+            self.lists.size()
+        }
+
+        /// The content that was added last, or 0.
+        fn last(&self) -> u64 {
+            self.lists.last()
+        }
+
+        /// Take the words of a content from its rows, and return its definitions as rows of the store.
+        fn add<'py>(
+            &mut self,
+            py: Python<'py>,
+            content_id: u64,
+            rows: &[u8],
+            kind_ids: &Bound<'py, PyDict>,
+        ) -> PyResult<Bound<'py, PyList>> {
+            let mut rows = index::Rows::new(rows).map_err(PyValueError::new_err)?;
+            let definitions = PyList::empty(py);
+            let mut key = content_id << 24;
+            let mut known: Option<(String, Bound<'py, PyAny>)> = None;
+            while let Some(found) = rows.definition().map_err(PyValueError::new_err)? {
+                let kind_id = match &known {
+                    Some((kind, id)) if *kind == found.kind => id.clone(),
+                    _ => {
+                        let Some(id) = kind_ids.get_item(&*found.kind)? else {
+                            return Err(PyKeyError::new_err(found.kind.into_owned()));
+                        };
+                        known = Some((found.kind.into_owned(), id.clone()));
+                        id
+                    }
+                };
+                let [start, end, line, hash] = found.numbers;
+                let name = PyString::new(py, &found.name);
+                definitions.append((key, start, name, kind_id, end, line, hash, found.priority))?;
+                key += 1;
+            }
+            self.lists
+                .begin(content_id)
+                .map_err(PyValueError::new_err)?;
+            while let Some(word) = rows.word().map_err(PyValueError::new_err)? {
+                self.lists.add(word.as_bytes());
+            }
+            Ok(definitions)
+        }
+
+        /// Return all words as rows of an FTS5 index, whose blocks of segments and totals are given.
+        fn segment<'py>(
+            &mut self,
+            py: Python<'py>,
+            structure: &[u8],
+            totals: &[u8],
+        ) -> PyResult<Segment<'py>> {
+            let made = py.detach(|| self.lists.segment(structure, totals));
+            let made = made.map_err(PyValueError::new_err)?;
+            let data = made.data.iter();
+            let data = data.map(|(id, block)| (*id, PyBytes::new(py, block)));
+            let idx = made.idx.iter();
+            let idx = idx.map(|(id, term, page)| (*id, PyBytes::new(py, term), *page));
+            Ok((data.collect(), idx.collect()))
+        }
+    }
 
     /// Parse the content of a file.
     #[pyfunction]

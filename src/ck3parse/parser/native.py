@@ -13,6 +13,9 @@ from ck3parse.parser.diagnostics import (
 from ck3parse.parser.grammar_tables import ERROR_TYPES
 from ck3parse.parser.outcome import ParseOutcome, recovered_outcome
 
+WordLists = _native.WordLists
+"""Collects the words of many contents; see `rust/core/src/index/word_lists.rs`."""
+
 
 def parse_bytes(
     data: bytes,

@@ -99,6 +99,7 @@ class Indexing:
         Raises:
             StoreError: the store cannot be written.
         """
+        self._store.drop_unwritten()
         unchanged = [found for found, _ in plan.unchanged]
         known = [found for found, _ in plan.known]
         # Before a thread records results.

@@ -3,7 +3,8 @@
 It has the index, too: what files define and use, and which of them the game reads.
 """
 
-from ck3parse.store.index_records import FileRow, IndexTarget, SourceRow
+from ck3parse.store.index_records import IndexTarget
+from ck3parse.store.playset_records import FileRow, SourceRow
 from ck3parse.store.queries import StoredFile
 from ck3parse.store.records import Counts, Vanished
 from ck3parse.store.schema import PAGE_BYTES, SCHEMA_VERSION

@@ -1,17 +1,22 @@
 """What can be written to the index of a store."""
 
+import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import zstandard
 
 from ck3parse.extractors import CK3
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
-from ck3parse.store.schema import TEXT_DIALECT, Database
+from ck3parse.store.word_records import WordRecords
 
 if TYPE_CHECKING:
     # A run without index does not need its rules.
     from ck3parse.extractors.ck3 import Rule
+    from ck3parse.parser._native import WordLists
 
 RuleOf = Callable[[Found], int]
 """Returns the key of the rule under which a file is read."""
@@ -33,8 +38,12 @@ MANY_CONTENTS = 2_000
 """Contents above which one pass over all definitions is faster than a search for each of theirs."""
 _CHUNK = 128
 """Contents whose rows are in memory at once: each may have thousands."""
-_SPARE_WORDS = 1_000
-"""Contents that are gone and still in `words` before it is made again: or as many as there are."""
+
+Rows = tuple[int, bytes]
+"""The key of a content, and its rows as JSON."""
+
+DefinitionRow = tuple[int, int, str, int, int, int, int, int | None]
+"""A row of `definition_rows`."""
 
 
 class Recorded(NamedTuple):
@@ -51,53 +60,15 @@ class Recorded(NamedTuple):
     result: ParseResult
 
 
-class SourceRow(NamedTuple):
-    """A source of a playset.
-
-    Attributes:
-        name: what to call it.
-        kind: `game`, `mod` or `folder`.
-        path: its absolute path.
-        replaced: the folders that its `replace_path` lines name, with `/`, in lower case.
-    """
-
-    name: str
-    kind: str
-    path: str
-    replaced: Sequence[str]
-
-
-class FileRow(NamedTuple):
-    """A file of a playset.
-
-    Attributes:
-        root: as in `Found`.
-        name: as in `Found`.
-        position: the position of its source.
-        relpath: its path relative to its mod.
-        read_order: when the game reads it, from 0; `None` if it does not.
-        replaced_by: root and name of the file that replaces it, or `None`.
-        dropped_by: the position of the source whose `replace_path` drops it, or `None`.
-    """
-
-    root: str
-    name: str
-    position: int
-    relpath: str
-    read_order: int | None
-    replaced_by: tuple[str, str] | None
-    dropped_by: int | None
-
-
-class IndexRecords(Database):
-    """Writes to the index of a store. Its methods with a `_` run within a transaction."""
+class IndexRecords(WordRecords):
+    """Writes what files define and use. Its methods with a `_` run within a transaction."""
 
     def begin_index(self, files: int) -> None:
         """Prepare for new rows: write the rules down.
 
         Args:
-            files: how many files have new rows. Into an empty index, many are written without the
-                index by name, which `end_index` makes.
+            files: how many files have new rows. Of many, the words are written together, and into
+                an empty index they are written without the index by name, by `end_index`.
 
         Raises:
             StoreError: the store cannot be written.
@@ -106,8 +77,10 @@ class IndexRecords(Database):
 
         with self._transaction():
             self._write_kinds([_kind_row(rule) for rule in rules()])
-            if files > MANY_CONTENTS and not self._any("definition_rows"):
-                self._db.execute("DROP INDEX IF EXISTS definition_names")
+            if files > MANY_CONTENTS:
+                self._collect_words()
+                if not self._any("definition_rows"):
+                    self._db.execute("DROP INDEX IF EXISTS definition_names")
 
     def rule_ids(self, rules: Iterable[str]) -> dict[str, int]:
         """Return the keys of rules of `ck3/1` for files.
@@ -207,6 +180,7 @@ class IndexRecords(Database):
                 [hashes],
             )
         }
+        self._forget_lists()
         last = self._db.execute(
             "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'index_contents'"
         ).fetchone()[0]
@@ -246,28 +220,54 @@ class IndexRecords(Database):
         )
 
     def _write_rows(self, new: Sequence[tuple[int, Recorded, int]]) -> None:
-        from ck3parse.extractors.ck3 import decode
-
-        contents = [
-            (content_id, decode(rows))
-            for content_id, each, _ in new
-            if (rows := each.result.rows_json(CK3)) is not None
-        ]
-        kind_ids = self._kind_ids({each.kind for _, rows in contents for each in rows.definitions})
+        decompress = zstandard.ZstdDecompressor().decompress
+        frames = ((content_id, each.result.rows.get(CK3)) for content_id, each, _ in new)
+        contents = [(content_id, decompress(frame)) for content_id, frame in frames if frame]
+        if not contents:
+            return
+        if self._lists:
+            definitions = self._collect(contents, self._lists)
+            self._note_unwritten(contents[0][0])
+        else:
+            definitions = self._decoded(contents)
         self._db.executemany(
             "INSERT INTO definition_rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
+            itertools.chain.from_iterable(definitions),
+        )
+
+    def _collect(self, contents: Iterable[Rows], lists: "WordLists") -> list[list[DefinitionRow]]:
+        """Collect the words of contents, and return the definitions of each."""
+        from ck3parse.extractors.ck3 import decode
+        from ck3parse.extractors.stage import encoded
+
+        kind_ids = self._kind_ids(set())
+        definitions = []
+        for content_id, rows in contents:
+            try:
+                made = lists.add(content_id, rows, kind_ids)
+            except (KeyError, ValueError):  # an unknown kind, or JSON in another form
+                decoded = decode(rows)
+                kind_ids = self._kind_ids({each.kind for each in decoded.definitions})
+                made = lists.add(content_id, encoded(msgspec.to_builtins(decoded)), kind_ids)
+            definitions.append(made)
+        return definitions
+
+    def _decoded(self, contents: Iterable[Rows]) -> list[list[DefinitionRow]]:
+        """Write the words of contents, and return the definitions of each."""
+        from ck3parse.extractors.ck3 import decode
+
+        decoded = [(content_id, decode(rows)) for content_id, rows in contents]
+        kind_ids = self._kind_ids({each.kind for _, rows in decoded for each in rows.definitions})
+        self._write_words((content_id, " ".join(rows.words)) for content_id, rows in decoded)
+        return [
+            [
                 (key, start, name, kind_ids[kind], end, line, hashed, priority)
-                for content_id, rows in contents
                 for key, (name, kind, start, end, line, hashed, priority) in enumerate(
                     rows.definitions, content_id << 24
                 )
-            ),
-        )
-        self._db.executemany(
-            "INSERT INTO words (rowid, word) VALUES (?, ?)",
-            ((content_id, " ".join(rows.words)) for content_id, rows in contents),
-        )
+            ]
+            for content_id, rows in decoded
+        ]
 
     def _kind_ids(self, kinds: set[str]) -> dict[str, int]:
         from ck3parse.extractors.ck3 import rule_of_kind
@@ -313,114 +313,13 @@ class IndexRecords(Database):
             with self._transaction():
                 self._set_state("shards", shards)
 
-    def playset_signature(self) -> str:
-        """Return the signature of the playset in the store, or `""` if it is not whole."""
-        signature, _, files = self._state("playset").partition(" ")
-        count = self._db.execute("SELECT count(*) FROM playset_files").fetchone()[0]
-        return signature if str(count) == files else ""
-
-    def index_errors(self) -> tuple[int, str | None]:
-        """Return how many files of the playset have no rows in the index, and why one of them."""
-        row: tuple[int, str | None] = self._db.execute(
-            "SELECT count(*), min(error) FROM index_contents JOIN indexed_files USING (content_id)"
-            " JOIN playset_files USING (file_id) WHERE error NOT NULL"
-        ).fetchone()
-        return row
-
-    def is_current(self, state: str) -> bool:
-        """Return whether the index was complete in a state, and has lost nothing since.
-
-        Args:
-            state: as for `set_current`.
-        """
-        return self._state("current") == f"{state} {self._indexed_count()}"
-
-    def set_current(self, state: str) -> None:
-        """Write down in which state the index is complete.
-
-        Args:
-            state: a digest of all that the index depends on, but for the files.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        with self._transaction():
-            self._set_state("current", f"{state} {self._indexed_count()}")
-
-    def _indexed_count(self) -> int:
-        query = "SELECT count(*) FROM playset_files JOIN indexed_files USING (file_id)"
-        return int(self._db.execute(query).fetchone()[0])
-
-    def selection(self) -> str:
-        """Return what `set_selection` wrote, or `""`."""
-        return self._state("selection")
-
-    def set_selection(self, selection: str) -> None:
-        """Write down which files the index is of.
-
-        Args:
-            selection: a `Selection` as JSON.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        if selection != self.selection():
-            with self._transaction():
-                self._set_state("selection", selection)
-
-    def playset_paths(self) -> list[str]:
-        """Return the paths of the sources of the playset in the store."""
-        rows = self._db.execute("SELECT path FROM playset_sources ORDER BY position")
-        return [path for (path,) in rows]
-
-    def record_playset(
-        self, sources: Sequence[SourceRow], files: Sequence[FileRow], signature: str
-    ) -> None:
-        """Replace the playset.
-
-        Args:
-            sources: in load order.
-            files: all files of the sources. Those that have no row in the store are left out.
-            signature: what `playset_signature` shall return.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        with self._transaction():
-            for table in ("playset_sources", "replaced_folders", "playset_files"):
-                self._db.execute(f"DELETE FROM {table}")  # noqa: S608
-            self._db.executemany(
-                "INSERT INTO playset_sources VALUES (?, ?, ?, ?)",
-                [(at, each.name, each.kind, each.path) for at, each in enumerate(sources)],
-            )
-            self._db.executemany(
-                "INSERT OR IGNORE INTO replaced_folders VALUES (?, ?)",
-                [(at, folder) for at, each in enumerate(sources) for folder in each.replaced],
-            )
-            ids = self._file_ids({each.root for each in files})
-            self._db.executemany(
-                "INSERT INTO playset_files VALUES (?, ?, ?, ?, ?, ?)", _rows_of(files, ids)
-            )
-            count = self._db.execute("SELECT count(*) FROM playset_files").fetchone()[0]
-            self._set_state("playset", f"{signature} {count}")
-
-    def _file_ids(self, roots: set[str]) -> dict[tuple[str, str], int]:
-        paths = dict(self._db.execute("SELECT root_id, path FROM roots").fetchall())
-        return {
-            (paths[root_id], name): file_id
-            for root_id, name, file_id in self._db.execute(
-                "SELECT root_id, name, file_id FROM files NOT INDEXED WHERE dialect IN (?, ?)",
-                [self._dialect, TEXT_DIALECT],
-            )
-            if paths[root_id] in roots
-        }
-
     def end_index(self) -> None:
         """Bring the derived tables up to date, and remove what no file has any more.
 
         Raises:
             StoreError: the store cannot be written.
         """
+        self._write_lists()
         with self._transaction():
             self._remove_stale()
             self._db.execute(
@@ -456,46 +355,10 @@ class IndexRecords(Database):
             [content * 2 for content in stale],
         )
         self._db.executemany("DELETE FROM index_contents WHERE content_id = ?", stale)
-        count = int(self._state("stale_words") or 0) + len(stale)
-        live = self._db.execute("SELECT count(*) FROM index_contents").fetchone()[0]
-        if count > live + _SPARE_WORDS:
-            self._rewrite_words()
-            count = 0
-        self._set_state("stale_words", str(count))
-
-    def _rewrite_words(self) -> None:
-        """Write the words of the contents that are left, as single ones cannot be removed."""
-        self._db.execute(
-            "CREATE TEMP TABLE live_words AS SELECT doc, group_concat(term, ' ') AS words"
-            " FROM word_contents WHERE doc IN (SELECT content_id FROM index_contents) GROUP BY doc"
-        )
-        self._db.execute("INSERT INTO words (words) VALUES ('delete-all')")
-        self._db.execute("INSERT INTO words (rowid, word) SELECT doc, words FROM temp.live_words")
-        self._db.execute("DROP TABLE temp.live_words")
-
-    def _any(self, table: str) -> bool:
-        query = f"SELECT 1 FROM {table} LIMIT 1"  # noqa: S608
-        return self._db.execute(query).fetchone() is not None
-
-    def _state(self, key: str) -> str:
-        row = self._db.execute("SELECT value FROM index_state WHERE key = ?", [key]).fetchone()
-        return row[0] if row else ""
-
-    def _set_state(self, key: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO index_state VALUES (?, ?)", [key, value])
+        self._count_stale_words(len(stale))
 
 
 def _kind_row(rule: "Rule", kind: str = "") -> tuple[str, ...]:
     return (
         kind or rule.kind, rule.id, rule.wins, rule.certainty, rule.since, rule.source, rule.note
     )  # fmt: skip
-
-
-def _rows_of(
-    files: Sequence[FileRow], ids: dict[tuple[str, str], int]
-) -> Iterator[tuple[int | str | None, ...]]:
-    for each in files:
-        file_id = ids.get((each.root, each.name))
-        if file_id is not None:
-            by = ids.get(each.replaced_by) if each.replaced_by else None
-            yield file_id, each.position, each.relpath, each.read_order, by, each.dropped_by

@@ -10,6 +10,7 @@ import msgspec
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
 from ck3parse.store.index_records import IndexRecords, IndexTarget, Recorded
+from ck3parse.store.playset_records import PlaysetRecords
 from ck3parse.store.queries import StoredFile
 from ck3parse.store.root_name import frame_with_root_name
 
@@ -40,7 +41,7 @@ class Counts(NamedTuple):
     failed: int
 
 
-class Records(IndexRecords):
+class Records(IndexRecords, PlaysetRecords):
     """Writes to a store, under its version of a parser."""
 
     def record(

@@ -6,6 +6,8 @@
 mod definitions;
 mod finder;
 mod places;
+mod stored_rows;
+mod word_lists;
 mod words;
 
 use crate::ck3::{self, recovery};
@@ -16,6 +18,8 @@ use words::Form;
 
 pub(crate) use finder::{Declared, Finder, Nested};
 pub use places::{Place, Role, places};
+pub use stored_rows::{Definition, Rows};
+pub use word_lists::{Segment, WordLists};
 
 /// How the rows of a file are made.
 #[derive(Debug, Clone, Copy)]

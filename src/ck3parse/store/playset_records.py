@@ -1,0 +1,161 @@
+"""What can be written of the playset of a store: its sources, and which of their files count."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ck3parse.store.index_state import IndexState
+from ck3parse.store.schema import TEXT_DIALECT
+
+
+class SourceRow(NamedTuple):
+    """A source of a playset.
+
+    Attributes:
+        name: what to call it.
+        kind: `game`, `mod` or `folder`.
+        path: its absolute path.
+        replaced: the folders that its `replace_path` lines name, with `/`, in lower case.
+    """
+
+    name: str
+    kind: str
+    path: str
+    replaced: Sequence[str]
+
+
+class FileRow(NamedTuple):
+    """A file of a playset.
+
+    Attributes:
+        root: as in `Found`.
+        name: as in `Found`.
+        position: the position of its source.
+        relpath: its path relative to its mod.
+        read_order: when the game reads it, from 0; `None` if it does not.
+        replaced_by: root and name of the file that replaces it, or `None`.
+        dropped_by: the position of the source whose `replace_path` drops it, or `None`.
+    """
+
+    root: str
+    name: str
+    position: int
+    relpath: str
+    read_order: int | None
+    replaced_by: tuple[str, str] | None
+    dropped_by: int | None
+
+
+class PlaysetRecords(IndexState):
+    """Writes the playset, and whether the index of its files is complete."""
+
+    def playset_signature(self) -> str:
+        """Return the signature of the playset in the store, or `""` if it is not whole."""
+        signature, _, files = self._state("playset").partition(" ")
+        count = self._db.execute("SELECT count(*) FROM playset_files").fetchone()[0]
+        return signature if str(count) == files else ""
+
+    def index_errors(self) -> tuple[int, str | None]:
+        """Return how many files of the playset have no rows in the index, and why one of them."""
+        row: tuple[int, str | None] = self._db.execute(
+            "SELECT count(*), min(error) FROM index_contents JOIN indexed_files USING (content_id)"
+            " JOIN playset_files USING (file_id) WHERE error NOT NULL"
+        ).fetchone()
+        return row
+
+    def is_current(self, state: str) -> bool:
+        """Return whether the index was complete in a state, and has lost nothing since.
+
+        Args:
+            state: as for `set_current`.
+        """
+        return self._state("current") == f"{state} {self._indexed_count()}"
+
+    def set_current(self, state: str) -> None:
+        """Write down in which state the index is complete.
+
+        Args:
+            state: a digest of all that the index depends on, but for the files.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._transaction():
+            self._set_state("current", f"{state} {self._indexed_count()}")
+
+    def _indexed_count(self) -> int:
+        query = "SELECT count(*) FROM playset_files JOIN indexed_files USING (file_id)"
+        return int(self._db.execute(query).fetchone()[0])
+
+    def selection(self) -> str:
+        """Return what `set_selection` wrote, or `""`."""
+        return self._state("selection")
+
+    def set_selection(self, selection: str) -> None:
+        """Write down which files the index is of.
+
+        Args:
+            selection: a `Selection` as JSON.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        if selection != self.selection():
+            with self._transaction():
+                self._set_state("selection", selection)
+
+    def playset_paths(self) -> list[str]:
+        """Return the paths of the sources of the playset in the store."""
+        rows = self._db.execute("SELECT path FROM playset_sources ORDER BY position")
+        return [path for (path,) in rows]
+
+    def record_playset(
+        self, sources: Sequence[SourceRow], files: Sequence[FileRow], signature: str
+    ) -> None:
+        """Replace the playset.
+
+        Args:
+            sources: in load order.
+            files: all files of the sources. Those that have no row in the store are left out.
+            signature: what `playset_signature` shall return.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._transaction():
+            for table in ("playset_sources", "replaced_folders", "playset_files"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608
+            self._db.executemany(
+                "INSERT INTO playset_sources VALUES (?, ?, ?, ?)",
+                [(at, each.name, each.kind, each.path) for at, each in enumerate(sources)],
+            )
+            self._db.executemany(
+                "INSERT OR IGNORE INTO replaced_folders VALUES (?, ?)",
+                [(at, folder) for at, each in enumerate(sources) for folder in each.replaced],
+            )
+            ids = self._file_ids({each.root for each in files})
+            self._db.executemany(
+                "INSERT INTO playset_files VALUES (?, ?, ?, ?, ?, ?)", _rows_of(files, ids)
+            )
+            count = self._db.execute("SELECT count(*) FROM playset_files").fetchone()[0]
+            self._set_state("playset", f"{signature} {count}")
+
+    def _file_ids(self, roots: set[str]) -> dict[tuple[str, str], int]:
+        paths = dict(self._db.execute("SELECT root_id, path FROM roots").fetchall())
+        return {
+            (paths[root_id], name): file_id
+            for root_id, name, file_id in self._db.execute(
+                "SELECT root_id, name, file_id FROM files NOT INDEXED WHERE dialect IN (?, ?)",
+                [self._dialect, TEXT_DIALECT],
+            )
+            if paths[root_id] in roots
+        }
+
+
+def _rows_of(
+    files: Sequence[FileRow], ids: dict[tuple[str, str], int]
+) -> Iterator[tuple[int | str | None, ...]]:
+    for each in files:
+        file_id = ids.get((each.root, each.name))
+        if file_id is not None:
+            by = ids.get(each.replaced_by) if each.replaced_by else None
+            yield file_id, each.position, each.relpath, each.read_order, by, each.dropped_by

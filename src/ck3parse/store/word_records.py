@@ -1,0 +1,134 @@
+"""What can be written of the words that files use: `words`, an FTS5 index of contents by word.
+
+FTS5 takes one content at a time, in a third of the time that indexing takes altogether. For many
+contents the native module collects the words in memory instead, and makes a segment of FTS5's own
+form of them, which is written once. Contents whose words are in memory are noted in the state
+`unwritten`: if the process is killed, the next one removes them, and their files are read again.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ck3parse.errors import StoreError
+from ck3parse.parser import parser_in_use
+from ck3parse.store.index_state import IndexState
+
+if TYPE_CHECKING:
+    from ck3parse.parser._native import WordLists
+
+_MAX_LISTS_BYTES = 32 * 1024 * 1024
+"""Memory that words may take before they are written."""
+
+_SPARE_WORDS = 1_000
+"""Contents that are gone and still in `words` before it is made again: or as many as there are."""
+
+_TOTALS, _STRUCTURE = 1, 10
+"""Ids of the blocks in which FTS5 counts its contents, and lists its segments."""
+
+
+class WordRecords(IndexState):
+    """Writes the words of contents. Its methods with a `_` run within a transaction."""
+
+    _lists: "WordLists | None" = None
+    """Words of contents that were recorded, and that are not in the store yet."""
+
+    def drop_unwritten(self) -> None:
+        """Remove the contents of a process that was killed before it wrote their words.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        if not self._state("unwritten"):
+            return
+        with self._transaction():
+            first = int(self._state("unwritten") or 1 << 38)
+            self._db.execute("DELETE FROM indexed_files WHERE content_id >= ?", [first])
+            self._db.execute("DELETE FROM definition_rows WHERE definition_id >= ? << 24", [first])
+            self._db.execute("DELETE FROM index_contents WHERE content_id >= ?", [first])
+            self._set_state("unwritten", "")
+
+    def close(self) -> None:
+        """Close the file. Everything that was committed is kept."""
+        if self._lists:
+            with suppress(StoreError):  # then the next run reads the files again
+                self._write_lists()
+        super().close()
+
+    def _collect_words(self) -> None:
+        """Collect the words of the contents to come, if that can be done."""
+        if self._lists is None and parser_in_use().name == "native":
+            from ck3parse.parser.native import WordLists
+
+            # SQLite can be set to let nobody but FTS5 write to the tables of FTS5.
+            with suppress(sqlite3.OperationalError):
+                self._db.execute("UPDATE words_data SET block = block WHERE id = ?", [_STRUCTURE])
+                self._lists = WordLists()
+
+    def _forget_lists(self) -> None:
+        """Forget the words in memory if a content of theirs was not committed."""
+        if self._lists and (last := self._lists.last()):
+            query = "SELECT 1 FROM index_contents WHERE content_id = ?"
+            if self._db.execute(query, [last]).fetchone() is None:
+                self._lists = None
+
+    def _write_words(self, words: Iterable[tuple[int, str]]) -> None:
+        """Write the words of contents.
+
+        Args:
+            words: keys of contents, each with its words with spaces between them.
+        """
+        self._db.executemany("INSERT INTO words (rowid, word) VALUES (?, ?)", words)
+
+    def _note_unwritten(self, first: int) -> None:
+        """Write down from which content on words are in memory only, and write many of them."""
+        if not self._state("unwritten"):
+            self._set_state("unwritten", str(first))
+        if self._lists and self._lists.size() > _MAX_LISTS_BYTES:
+            self._add_segment(self._lists)
+
+    def _write_lists(self) -> None:
+        """Write the words that are in memory, in a transaction of its own.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self._forget_lists()
+        lists, self._lists = self._lists, None
+        if lists and lists.last():
+            with self._transaction():
+                self._add_segment(lists)
+            # FTS5 does not expect that another one writes to its tables on this connection.
+            self._db.execute("PRAGMA writable_schema = RESET")
+
+    def _add_segment(self, lists: "WordLists") -> None:
+        query = "SELECT id, block FROM words_data WHERE id IN (?, ?)"
+        blocks = dict(self._db.execute(query, [_STRUCTURE, _TOTALS]).fetchall())
+        data, idx = lists.segment(blocks[_STRUCTURE], blocks[_TOTALS])
+        self._db.executemany("INSERT OR REPLACE INTO words_data VALUES (?, ?)", data)
+        self._db.executemany("INSERT INTO words_idx VALUES (?, ?, ?)", idx)
+        self._set_state("unwritten", "")
+
+    def _count_stale_words(self, stale: int) -> None:
+        """Write all words again if most of them are of contents that are gone.
+
+        Args:
+            stale: how many contents were removed.
+        """
+        count = int(self._state("stale_words") or 0) + stale
+        live = self._db.execute("SELECT count(*) FROM index_contents").fetchone()[0]
+        if count > live + _SPARE_WORDS:
+            self._rewrite_words()
+            count = 0
+        self._set_state("stale_words", str(count))
+
+    def _rewrite_words(self) -> None:
+        """Write the words of the contents that are left, as single ones cannot be removed."""
+        self._db.execute(
+            "CREATE TEMP TABLE live_words AS SELECT doc, group_concat(term, ' ') AS words"
+            " FROM word_contents WHERE doc IN (SELECT content_id FROM index_contents) GROUP BY doc"
+        )
+        self._db.execute("INSERT INTO words (words) VALUES ('delete-all')")
+        self._db.execute("INSERT INTO words (rowid, word) SELECT doc, words FROM temp.live_words")
+        self._db.execute("DROP TABLE temp.live_words")

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -263,6 +264,51 @@ def test_a_daemon_takes_new_items_until_it_is_shut_down(
             event.set()
             thread.join(30)
     assert done == [{"items_processed": 8, "completed": 5, "errors": 3}]
+
+
+def test_a_stream_of_priorities_leaves_turns_to_the_rest(
+    tmp_path: Path, qbuilder: Qbuilder
+) -> None:
+    root, path, event = tmp_path / "mod", tmp_path / "q.db", threading.Event()
+    root.mkdir()
+    (root / "urgent.txt").write_text("".join(f"u_{n} = {{ a = b }}\n" for n in range(50)))
+    for number in range(40):
+        (root / f"{number}.txt").write_text(f"t_{number} = {{ add_trait = brave }}\n")
+    history = root / "history" / "provinces"
+    history.mkdir(parents=True)
+    (history / "a.txt").write_text("1 = { culture = a }\n")
+    rest = [Queued(f"{number}.txt") for number in range(40)]
+    rest.append(Queued("history/provinces/a.txt", "E_LOOKUP_PROVINCES"))
+    make_database(path, root, rest).close()
+    hashes = map("{:064}".format, itertools.count())
+
+    def build_until_told() -> None:
+        with contextlib.closing(connect(path, timeout=30)) as db:
+            build(db, qbuilder, shutdown_event=event)
+
+    with contextlib.closing(connect(path, timeout=30)) as other, bridge({SWITCH: "1"}):
+
+        def count(which: str) -> int:
+            sql = f"SELECT count(*) FROM build_queue WHERE {which}"  # noqa: S608
+            found: int = other.execute(sql).fetchone()[0]
+            return found
+
+        def all_the_rest_is_done_beside_more() -> bool:
+            if count("priority = 1 AND status = 'pending'") < 20:
+                urgent = (Queued("urgent.txt", "E_SCRIPT", 1, next(hashes)) for _ in range(40))
+                enqueue(other, root, urgent)
+            return count("priority = 0 AND status != 'completed'") == 0
+
+        all_the_rest_is_done_beside_more()
+        thread = threading.Thread(target=build_until_told)
+        thread.start()
+        try:
+            wait_until(all_the_rest_is_done_beside_more, 120, "the rest is done")
+            assert count("priority = 1 AND status = 'completed'") > 0
+            assert count("priority = 1 AND status = 'pending'") > 0
+        finally:
+            event.set()
+            thread.join(30)
 
 
 def test_without_qbuilder_only_scripts_are_built(root: Path, tmp_path: Path) -> None:

@@ -45,6 +45,25 @@ def test_rows_that_wait_keep_their_numbers(db: sqlite3.Connection) -> None:
         assert names(db) == [(1, "a")]
 
 
+def test_rows_added_between_do_not_mix_with_those_of_another(db: sqlite3.Connection) -> None:
+    staging = Staging(db)
+    many = [(f"n{number}", "trait", number, 1) for number in range(5_000)]
+    between: list[range] = []
+
+    def add_some() -> None:
+        assert not db.in_transaction
+        staging.between = lambda: None
+        between.append(staging.add(ROWS))
+
+    staging.between = add_some
+    with staging.attached():
+        assert staging.add(many) == range(1, 5_001)
+        assert between == [range(5_001, 5_004)]
+        assert staging.add(ROWS[:1]) == range(5_004, 5_005)
+        expected = [*many, *ROWS, ROWS[0]]
+        assert names(db) == [(at, row[0]) for at, row in enumerate(expected, 1)]
+
+
 def test_nothing_is_attached_afterwards(db: sqlite3.Connection) -> None:
     db.execute("CREATE TABLE t (a)")
     db.execute("INSERT INTO t VALUES (1)")

@@ -1,8 +1,9 @@
 """The build: claims items, has them parsed, and writes what comes of many in one transaction.
 
 One thread does it all. A round claims what there is room for, sends it to the pipeline, takes the
-results that have come, and writes. Each round looks for pending items with a priority: they are
-claimed beyond the usual number, go to the workers' interactive queue, and are written first.
+results that have come, and writes. Each round, and each longer part of one, looks for pending items
+with a priority: they are claimed beyond the usual number, go to the workers' interactive queue, and
+are written first. If they come without end, the others have a turn now and then.
 """
 
 import sqlite3
@@ -25,6 +26,7 @@ from ck3parse.qbuilder.progress import Progress, Summary, print_safely
 from ck3parse.qbuilder.routing import Routing
 from ck3parse.qbuilder.schema import read_schema
 from ck3parse.qbuilder.transaction import large_cache
+from ck3parse.qbuilder.turns import TURN_ITEMS, Turns
 from ck3parse.qbuilder.writer import Writer
 
 _PAUSE_S = 2.0
@@ -130,7 +132,10 @@ class Build:
         )
         self._routing = Routing(qbuilder, queue, writer, hand, progress)
         self._staging = writer.staging
+        self._staging.between = self._attend
         self._checkpoints = Checkpoints(db)
+        self._turns = Turns(takes_turns=not one_by_one)
+        self._attending = False
         self._ending = Ending(
             db,
             queue=queue,
@@ -140,6 +145,8 @@ class Build:
             in_hand=hand,
             progress=progress,
             checkpoints=self._checkpoints,
+            turns=self._turns,
+            attend=self._attend,
             qbuilder=qbuilder,
             timeout_ms=timeout_ms,
         )
@@ -201,6 +208,8 @@ class Build:
         hand = self._in_hand
         self._claiming.renew()
         hand.claimed += self._claiming.claim(len(hand))
+        if self._turns.chooses():
+            self._begin_turn()
         while hand.claimed:
             self._routing.accept(_ACCEPTED_ITEMS)
             self._send()
@@ -212,12 +221,45 @@ class Build:
             return False
         if not self._ending.take():
             return True
-        if hand.ready:
+        if hand.ready and not self._ending.is_turn_of_lookup():
             if lost := self._ending.write():
                 self._pause(lost.reason)
         elif hand.lookups:
             self._ending.run_lookup(self._callers_rows)
         return True
+
+    def _attend(self) -> None:
+        """Claim and send items with a priority in the middle of other work.
+
+        Call it outside of transactions.
+        """
+        hand = self._in_hand
+        if self._attending or not self._claiming.looks_and_sees_urgent(len(hand)):
+            return
+        self._attending = True
+        try:
+            claimed = self._claiming.claim_urgent(len(hand))
+            hand.claimed = claimed + hand.claimed
+            if claimed:
+                self._routing.accept(len(claimed))
+                self._send()
+        except sqlite3.Error as error:
+            if not _is_busy(error):
+                raise
+            # The next round tries again.
+        finally:
+            self._attending = False
+
+    def _begin_turn(self) -> None:
+        """See to it that an item without a priority can end next."""
+        hand = self._in_hand
+        if hand.has_others():
+            hand.parsing.advance(TURN_ITEMS)
+            return
+        others = self._claiming.claim_others(TURN_ITEMS, len(hand))
+        hand.claimed += others
+        if not others:
+            self._turns.end()
 
     def _send(self) -> None:
         try:

@@ -134,18 +134,23 @@ class BuildQueue:
             (json.dumps(sorted(counted)), json.dumps(dead)),
         ).rowcount
 
-    def claim(self, limit: int, *, above: int | None = None) -> list[Item]:
+    def claim(
+        self, limit: int, *, above: int | None = None, up_to: int | None = None
+    ) -> list[Item]:
         """Claim pending items, those with the highest priority first, then the oldest.
 
         Args:
             limit: how many at most.
             above: only items with a higher priority than this.
+            up_to: only items with a priority that is not higher than this.
 
         Returns:
             The items, in that order. Call `locate` for their files.
         """
         now = time.time()
-        only = self._only if above is None else f"{self._only} AND priority > {above:d}"
+        only = self._only
+        only += "" if above is None else f" AND priority > {above:d}"
+        only += "" if up_to is None else f" AND priority <= {up_to:d}"
         rows = self._db.execute(
             "UPDATE build_queue SET status = 'processing', lease_expires_at = ?, lease_holder = ?,"  # noqa: S608
             " started_at = COALESCE(started_at, ?) WHERE build_id IN (SELECT build_id FROM"

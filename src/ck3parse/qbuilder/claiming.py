@@ -101,6 +101,24 @@ class Claiming:
             return []
         return self._queue.claim(self._room_for_urgent(in_hand), above=0)
 
+    def claim_urgent(self, in_hand: int) -> list[Item]:
+        """Claim items with a priority, in a transaction."""
+        with writing(self._db):
+            return self.claim_urgent_within(in_hand)
+
+    def claim_others(self, most: int, in_hand: int) -> list[Item]:
+        """Claim items without a priority, in a transaction, even if there is no room for more.
+
+        Args:
+            most: how many at most.
+            in_hand: how many items are in hand.
+        """
+        limit = self._attempts(most, in_hand)
+        if self.pause_s or not limit or not self._queue.has_pending(" AND priority <= 0"):
+            return []
+        with writing(self._db):
+            return self._queue.claim(limit, up_to=0)
+
     def sees_urgent(self, in_hand: int) -> bool:
         """Return whether an item with a priority is pending that there is room for."""
         self._looked = monotonic()

@@ -8,9 +8,10 @@ No other writer of the database waits for long:
   SQLite's busy handler: up to 25 ms after a wait of 128 ms, 50 ms after one of 228 ms, and 100 ms
   from then on. What needs no lock is done in the gap.
 
-Items with a priority do not wait for long either. While it waits or takes results, a build looks
-for them every 10 ms, and once more when it has the lock, as others can only have added them while
-it had not. Their results end the transaction at the next tree, and are committed by themselves.
+Items with a priority do not wait for long either. While it waits, takes results and prepares
+their rows, a build looks for them every 10 ms, and once more when it has the lock, as others can
+only have added them while it had not. Their results end the transaction at the next tree, and are
+committed by themselves. If they come without end, the other items have a turn every `URGENT_S`.
 """
 
 import sqlite3
@@ -30,6 +31,7 @@ from ck3parse.qbuilder.pace import Pace
 from ck3parse.qbuilder.progress import Progress
 from ck3parse.qbuilder.routing import Routing
 from ck3parse.qbuilder.transaction import writing
+from ck3parse.qbuilder.turns import Turns
 from ck3parse.qbuilder.writer import Tree, Writer
 
 WRITE_S = 0.1
@@ -64,6 +66,9 @@ class Ending:
         in_hand: the items in hand.
         progress: is told about each item that ended.
         checkpoints: is told how much was written.
+        turns: knows when it is the turn of items without a priority.
+        attend: called between parts of longer work, outside of transactions; it looks for items
+            with a priority, and may add to the items in hand.
         qbuilder: has the lookups.
         timeout_ms: the time limit of a file in milliseconds.
     """
@@ -79,6 +84,8 @@ class Ending:
         in_hand: InHand,
         progress: Progress,
         checkpoints: Checkpoints,
+        turns: Turns,
+        attend: Callable[[], None],
         qbuilder: Qbuilder,
         timeout_ms: int,
     ) -> None:
@@ -90,6 +97,8 @@ class Ending:
         self._in_hand = in_hand
         self._progress = progress
         self._checkpoints = checkpoints
+        self._turns = turns
+        self._attend = attend
         self._qbuilder = qbuilder
         self._timeout_ms = timeout_ms
         self._pace = Pace()
@@ -97,14 +106,22 @@ class Ending:
         """When the gap ends."""
         self._was_urgent = False
         """Whether the last transaction did not wait for the end of a gap."""
+        self._gave_way = False
+        """Whether the last transaction claimed items with a priority instead of ending some."""
 
     def take(self) -> bool:
         """Take results until there is enough for a transaction, and it may begin.
 
         Returns:
-            Whether to go on with a transaction; otherwise an item with a priority is to be claimed.
+            Whether to go on with a transaction; otherwise an item with a priority is to be claimed,
+            or was.
         """
         hand = self._in_hand
+        while self._is_turn():
+            if not (rest_s := self._rest_s(urgent=False)):
+                return True
+            time.sleep(min(rest_s, POLL_S))
+            self._attend()
         trees = [entry for entry in hand.ready if isinstance(entry, Tree)]
         rows, size = sum(tree.rows for tree in trees), sum(tree.size for tree in trees)
         urgent = any(map(self._urgency, hand.ready))
@@ -126,12 +143,15 @@ class Ending:
                 if idle or not self._rest_s(urgent=urgent):
                     return True
                 continue
-            entry: Entry | Parsed = outcome_of(*taken, self._timeout_ms)
+            before = len(hand.ready)
+            entry: Entry | Parsed = outcome_of(*taken, self._timeout_ms, self._attend)
             if isinstance(entry, Parsed):
                 entry = self._writer.stage(entry)
                 rows += entry.rows
                 size += entry.size
             hand.ready.append(entry)
+            if len(hand.ready) > before + 1:
+                return False  # `attend` has added others, which may have a priority
             if self._urgency(entry):
                 urgent = True
                 urgent_size += entry.size if isinstance(entry, Tree) else 0
@@ -140,26 +160,36 @@ class Ending:
     def write(self) -> Unavailable | None:
         """Write what is ready in one transaction, as far as there is time.
 
-        If an item with a priority has come meanwhile, it is claimed instead.
+        If an item with a priority has come meanwhile, it is claimed instead, unless it is the turn
+        of the others.
 
         Returns:
             An item that nobody parsed, if there is one.
         """
         hand = self._in_hand
         urgent = [entry for entry in hand.ready if self._urgency(entry)]
-        batch = _Batch(urgent or hand.ready, is_urgent=bool(urgent))
+        others = self._others()
+        is_turn = bool(others) and self._turns.is_due
+        is_urgent = bool(urgent) and not is_turn
+        batch = _Batch(others if is_turn else urgent or others)
         with writing(self._db):
             began = monotonic()
-            claimed = self._claiming.claim_urgent_within(len(hand))
-            ends_batch = not claimed
+            claimed = [] if is_turn else self._claiming.claim_urgent_within(len(hand))
+            # A stream of items with a priority must end some, too.
+            ends_batch = not claimed or (is_urgent and self._gave_way)
+            self._gave_way = not ends_batch
             if ends_batch:
-                self._end(batch, began)
+                self._end(batch, began, goes_on=is_urgent or is_turn)
                 ending = len(batch.completed) + len(batch.failures) + len(batch.released)
-                claimed = self._claiming.claim_within(len(hand), ending)
+                claimed += self._claiming.claim_within(len(hand) + len(claimed), ending)
         hand.claimed += claimed
+        if is_urgent or not ends_batch:
+            self._turns.was_urgent()
+        else:
+            self._turns.end()
         if not ends_batch:
             return None
-        self._committed(began, is_urgent=batch.is_urgent)
+        self._committed(began, is_urgent=is_urgent)
         self._pace.note(batch.rows, batch.size, monotonic() - began)
         self._forget(batch)
         self._progress.ended(
@@ -170,6 +200,10 @@ class Ending:
         if batch.trees and batch.lost is None:
             self._progress.available()
         return batch.lost
+
+    def is_turn_of_lookup(self) -> bool:
+        """Return whether it is the turn of the items without a priority, and a lookup is next."""
+        return self._turns.is_due and bool(self._in_hand.lookups) and not self._others()
 
     def run_lookup(self, callers_rows: Callable[[], AbstractContextManager[None]]) -> None:
         """Run the lookup that is next, in a transaction of its own.
@@ -205,16 +239,29 @@ class Ending:
         else:
             lookups.clear()
         self._committed(began, is_urgent=False)
+        self._turns.end()
         if ended:
             self._progress.ended([item] if found is None else [], [found] if found else [])
 
-    def _end(self, batch: "_Batch", began: float) -> None:
-        """End the items of a batch, within a transaction that began at some time."""
+    def _is_turn(self) -> bool:
+        return self._turns.is_due and bool(self._in_hand.lookups or self._others())
+
+    def _others(self) -> list[Entry]:
+        """Return what is ready of items without a priority."""
+        return [entry for entry in self._in_hand.ready if not self._urgency(entry)]
+
+    def _end(self, batch: "_Batch", began: float, *, goes_on: bool) -> None:
+        """End the items of a batch, within a transaction that began at some time.
+
+        Args:
+            batch: the batch.
+            began: the time.
+            goes_on: whether to go on although a result of an item with a priority has come.
+        """
         contents = self._in_hand.contents
         if batch.trees:
-            self._writer.write(
-                self._while_there_is_time(batch, began), sum(tree.rows for tree in batch.trees)
-            )
+            trees = self._while_there_is_time(batch, began, goes_on=goes_on)
+            self._writer.write(trees, sum(tree.rows for tree in batch.trees))
         for tree in batch.written:
             items = (tree.item, *contents.waiting_for(tree.item))
             batch.completed += [item for item in items if self._routing.ends_with(tree, item)]
@@ -225,14 +272,16 @@ class Ending:
         if batch.released:
             self._queue.release(batch.released)
 
-    def _while_there_is_time(self, batch: "_Batch", began: float) -> Iterator[Tree]:
+    def _while_there_is_time(
+        self, batch: "_Batch", began: float, *, goes_on: bool
+    ) -> Iterator[Tree]:
         """Return the trees of a batch, at least one, until the transaction should end."""
         parsing = self._in_hand.parsing
         for tree in batch.trees:
             if batch.written and (
                 self._pace.seconds(batch.rows + tree.rows, batch.size + tree.size) > MOST_S
                 or monotonic() - began > _INSERTS_S
-                or (parsing.has_urgent() and not batch.is_urgent)
+                or (parsing.has_urgent() and not goes_on)
             ):
                 return
             batch.written.append(tree)
@@ -253,10 +302,13 @@ class Ending:
             if rows
         ]
         self._writer.staging.drop_below(min(numbers, default=None))
-        for tree in batch.written:
-            self._routing.go_on(tree)
         for item in batch.unparsed:
             hand.contents.drop(item)
+        # Nothing that is claimed meanwhile may wait for any of them.
+        followers = [hand.contents.drop(tree.item) for tree in batch.written]
+        for tree, items in zip(batch.written, followers, strict=True):
+            self._routing.go_on(tree, items)
+            self._attend()
 
     def _committed(self, began: float, *, is_urgent: bool) -> None:
         """Begin a gap after a transaction."""
@@ -290,7 +342,6 @@ class _Batch:
 
     Args:
         entries: what is ready.
-        is_urgent: whether these are items with a priority.
 
     Attributes:
         trees: the trees among them.
@@ -307,8 +358,7 @@ class _Batch:
         failed: the failures whose items still were this build's.
     """
 
-    def __init__(self, entries: Sequence[Entry], *, is_urgent: bool) -> None:
-        self.is_urgent = is_urgent
+    def __init__(self, entries: Sequence[Entry]) -> None:
         self.trees = [entry for entry in entries if isinstance(entry, Tree)]
         self.failures = [entry for entry in entries if isinstance(entry, Failure)]
         unavailable = [entry for entry in entries if isinstance(entry, Unavailable)]

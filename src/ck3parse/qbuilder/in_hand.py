@@ -78,6 +78,12 @@ class InHand:
         self.lookups: deque[Item] = deque()
         self.ready: list[Tree | Failure | Unavailable | Item] = []
 
+    def has_others(self) -> bool:
+        """Return whether an item without a priority is in hand."""
+        entries = (*self.claimed, *self.lookups, *self.ready)
+        items = (entry if isinstance(entry, Item) else entry.item for entry in entries)
+        return self.parsing.has_others() or any(item.priority <= 0 for item in items)
+
     def __len__(self) -> int:
         """Return how many items are in hand."""
         here = len(self.claimed) + len(self.ready) + len(self.lookups)

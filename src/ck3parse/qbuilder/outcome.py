@@ -1,6 +1,7 @@
 """What comes of an item: a tree and its rows, or a failure as qbuilder words it."""
 
 import json
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -77,7 +78,11 @@ def failure(item: Item, error: Exception) -> Failure:
 
 
 def outcome_of(
-    item: Item, steps: tuple[str, ...], answer: ParseResult, timeout_ms: int
+    item: Item,
+    steps: tuple[str, ...],
+    answer: ParseResult,
+    timeout_ms: int,
+    between: Callable[[], None],
 ) -> Parsed | Failure | Unavailable:
     """Return what comes of an item whose file was parsed.
 
@@ -86,6 +91,8 @@ def outcome_of(
         steps: the steps of its envelope.
         answer: the result of its file.
         timeout_ms: the time limit that it had.
+        between: called between the parts of the work, each of which may take 50 ms with a large
+            file.
     """
     if answer.error_type is ErrorType.WORKER_UNAVAILABLE:
         return Unavailable(item, answer.error or "no worker answered")
@@ -96,12 +103,14 @@ def outcome_of(
                 f"{result.error_type or 'ParseError'}: {result.error or 'Unknown parse error'}"
             )
         ast_json = _decompress(answer.ast or b"")
+        between()
         rows = _NO_ROWS
         if SYMBOLS in steps or REFS in steps:
             if why := answer.extract_errors.get(EXTRACTOR.full_name):
                 raise RuntimeError(why)
             made = answer.rows_json(EXTRACTOR.full_name)
             rows = rows_of(ast_json, item.relpath) if made is None else decode(made)
+            between()
         return Parsed(item, steps, ast_json.decode("ascii"), answer.node_count, rows)
     except (RuntimeError, ParseTimeoutError, ParseSubprocessError) as error:
         return failure(item, error)

@@ -6,6 +6,7 @@ import os
 import queue
 from collections import deque
 from functools import partial
+from heapq import heapify, nsmallest
 
 import msgspec
 
@@ -119,6 +120,26 @@ class Parsing:
                 sent.engine.flush()
                 return
 
+    def advance(self, most: int) -> None:
+        """Have some results of items in bulk come in turn with those sent ahead of them.
+
+        Args:
+            most: how many. If none has come yet, the items that were sent first are sent again.
+        """
+        with self._answers.mutex:
+            answers = self._answers.queue
+            chosen = set(nsmallest(most, (came for bulk, came, *_ in answers if bulk)))
+            answers[:] = [
+                (bulk and came not in chosen, came, build_id, answer)
+                for bulk, came, build_id, answer in answers
+            ]
+            heapify(answers)
+        if not chosen:
+            first = [sent.item for sent in self._sent.values()]
+            first += [item for item, _, _ in self._waiting]
+            for item in [item for item in first if item.priority <= 0][:most]:
+                self.hasten(item.build_id)
+
     def take(self, timeout_s: float) -> tuple[Item, tuple[str, ...], ParseResult] | None:
         """Return an item with its steps and its result, or `None` if none has come.
 
@@ -137,6 +158,12 @@ class Parsing:
                 if len(sent.requests) > 1:
                     self._drop(sent)
                 return sent.item, sent.steps, answer
+
+    def has_others(self) -> bool:
+        """Return whether an item without a priority is here."""
+        sent = (sent.item for sent in self._sent.values())
+        waiting = (item for item, _, _ in self._waiting)
+        return any(item.priority <= 0 for item in (*sent, *waiting))
 
     def has_urgent(self) -> bool:
         """Return whether a result has come of an item that was sent ahead of the bulk."""

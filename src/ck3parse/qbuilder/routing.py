@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 
 from ck3parse.qbuilder.build_queue import BuildQueue, Item
 from ck3parse.qbuilder.in_hand import InHand
@@ -78,10 +79,14 @@ class Routing:
             return False
         return all(step in tree.steps for step in self.steps(item) if step in (SYMBOLS, REFS))
 
-    def go_on(self, tree: Tree) -> None:
-        """Go on with the items that did not end when a tree was written."""
-        items = [tree.item, *self._in_hand.contents.drop(tree.item)]
-        for item in items:
+    def go_on(self, tree: Tree, followers: Sequence[Item]) -> None:
+        """Go on with the items that did not end when a tree was written.
+
+        Args:
+            tree: the tree.
+            followers: the items that waited for it.
+        """
+        for item in (tree.item, *followers):
             if self.ends_with(tree, item):
                 continue
             stored = self._writer.stored(json.dumps([item.content_hash]))

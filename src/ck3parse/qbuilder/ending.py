@@ -160,8 +160,8 @@ class Ending:
     def write(self) -> Unavailable | None:
         """Write what is ready in one transaction, as far as there is time.
 
-        If an item with a priority has come meanwhile, it is claimed instead, unless it is the turn
-        of the others.
+        If an item with a priority has come meanwhile, it is claimed instead, but not twice in a row
+        if others of its kind are ready, or if it is the turn of the rest.
 
         Returns:
             An item that nobody parsed, if there is one.
@@ -174,9 +174,9 @@ class Ending:
         batch = _Batch(others if is_turn else urgent or others)
         with writing(self._db):
             began = monotonic()
-            claimed = [] if is_turn else self._claiming.claim_urgent_within(len(hand))
-            # A stream of items with a priority must end some, too.
-            ends_batch = not claimed or (is_urgent and self._gave_way)
+            claimed = self._claiming.claim_urgent_within(len(hand))
+            # A stream of items with a priority must not keep any from ending.
+            ends_batch = not claimed or ((is_urgent or is_turn) and self._gave_way)
             self._gave_way = not ends_batch
             if ends_batch:
                 self._end(batch, began, goes_on=is_urgent or is_turn)

@@ -18,6 +18,7 @@ from ck3parse.messaging.acceptance import Acceptance, OtherOriginError
 from ck3parse.messaging.app import TASK_NAME
 from ck3parse.parser import parser_in_use
 from embedded import ANSWER_LIMIT_S, client
+from extractor_packages import install
 from servers import Server, Worker
 
 PAGE = Path(__file__).parents[2] / "docs/extractors.md"
@@ -68,15 +69,6 @@ BAD_NAMES = {
 def blocks(language: str) -> list[str]:
     """Return the code blocks of the page."""
     return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-
-
-def install(folder: Path, name: str, entry_points: dict[str, str]) -> None:
-    """Write what an installer writes about a package."""
-    info = folder / f"{name}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    lines = [f"[{ENTRY_POINTS}]", *(f"{key} = {value}" for key, value in entry_points.items())]
-    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture(scope="module", params=["native", "python"])

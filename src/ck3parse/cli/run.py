@@ -33,6 +33,7 @@ Examples:
   ck3parse run ~/mods/my_mod --broker redis://localhost:6379/0
   ck3parse run ~/mods/my_mod --broker redis://server:6379/0 --transport content
   ck3parse run game/ mods/* --shard 1/4 --out part1.sqlite
+  ck3parse run ~/mods/my_mod --extract qbuilder/1
   ck3parse run ~/mods/my_mod --watch            again whenever a file is saved
 
 \b
@@ -119,6 +120,13 @@ results are in the store and in the report. Run the command again to continue.""
     " only a part of the playset in the store]",
 )
 @click.option(
+    "--extract",
+    metavar="NAME/VERSION",
+    multiple=True,
+    help="Keep the rows of an extractor, too: qbuilder/1, or one of an installed package. May be"
+    " repeated.",
+)
+@click.option(
     "--watch",
     "watched",
     is_flag=True,
@@ -152,6 +160,7 @@ def command(
     playset_file: Path | None,
     mods: Sequence[str],
     index: bool | None,
+    extract: Sequence[str],
     watched: bool,
     shard: str | None,
     as_json: bool,
@@ -172,6 +181,8 @@ def command(
     interrupts = Interrupts()
     if watched and as_json:
         raise click.UsageError("--watch reports to the terminal: leave out --json")
+    if watched and extract:
+        raise click.UsageError("--watch keeps trees and the index up to date: leave out --extract")
     if watched and shard:
         raise click.UsageError("--watch takes all files: leave out --shard")
     if not paths and not playset_file:
@@ -191,6 +202,7 @@ def command(
         playset_file=playset_file,
         mods=mods,
         index=watched or index,
+        extract=extract,
         shard=shard,
         log_fd=2 if verbose else None,
     )

@@ -148,7 +148,7 @@ def refresh(
                 for found, result in outcomes:
                     failed += not result.ok
                     told(found, result)
-            for _ in run.index_missing(window, check):
+            for _ in run.read_missing(window, check):
                 pass
         if changed:
             store.tidy()

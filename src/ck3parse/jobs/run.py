@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ck3parse.embedded.broker import EmbeddedBroker
     from ck3parse.index.playset import Playset
     from ck3parse.index.selection import Selection
+    from ck3parse.pipeline.extraction import Extraction
     from ck3parse.pipeline.indexing import Indexing
 
 DEFAULT_STORE = "ck3parse.sqlite"
@@ -56,6 +57,7 @@ def run(
     playset: PathArgument | None = None,
     mods: Iterable[PathArgument] = (),
     index: bool | None = None,
+    extract: Iterable[str] = (),
     shard: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> RunReport:
@@ -84,6 +86,7 @@ def run(
         mods: folders in which the mods of a playset may be.
         index: whether to index what the files define and use; default: unless they are a part of
             the playset that the store has an index of, which stays as it is.
+        extract: extractors whose rows to keep, such as `qbuilder/1`.
         shard: which part of the files to parse: `2/4` is the second of four; default: all.
         on_progress: called with the number of files done and to do in all, after each batch.
 
@@ -111,6 +114,7 @@ def run(
         playset_file=playset,
         mods=as_texts(mods),
         index=index,
+        extract=[*extract],
         shard=shard,
     ).run(owner)
     if ended.error:
@@ -177,6 +181,7 @@ class Job(msgspec.Struct, frozen=True):
         selection: what the index will be of, if there is one, or `paths` came from a file.
         playset: its sources.
         index: whether to index them; `None`: unless they are a part of what the store has.
+        extract: full names of the extractors whose rows to keep.
         shard: which part of the files to parse, or `None` for all.
         wait: whether to wait for a worker.
         log_fd: where the worker of an embedded broker writes its log, or `None`.
@@ -191,6 +196,7 @@ class Job(msgspec.Struct, frozen=True):
     selection: "Selection | None"
     playset: "Playset | None"
     index: bool | None
+    extract: Sequence[str]
     shard: Shard | None
     wait: bool
     log_fd: int | None
@@ -213,6 +219,7 @@ class Job(msgspec.Struct, frozen=True):
         playset_file: PathArgument | None,
         mods: Sequence[str],
         index: bool | None,
+        extract: Sequence[str],
         shard: str | None,
         log_fd: int | None = None,
     ) -> "Job":
@@ -259,6 +266,7 @@ class Job(msgspec.Struct, frozen=True):
             selection,
             playset,
             index,
+            _checked_extractors(extract, settings) if extract else [],
             Shard.parse(shard) if shard else None,
             wait,
             log_fd,
@@ -314,12 +322,18 @@ class Job(msgspec.Struct, frozen=True):
                 store.set_selection(self.selection.json())
                 indexing = Indexing(store)
                 indexing.begin(plan)
+            extraction = None
+            if self.extract:
+                from ck3parse.pipeline.extraction import Extraction
+
+                extraction = Extraction(store, self.extract)
+                extraction.begin(plan)
             run_id = store.begin_run([os.path.abspath(path) for path in self.paths], parser.name)
             tally = Tally(plan)
             text_files = plan.texts.file_count if plan.texts else 0
             error: Ck3parseError | KeyboardInterrupt | None = None
             try:
-                self._parse(plan, store, embedded, tally, indexing, owner)
+                self._parse(plan, store, embedded, tally, indexing, extraction, owner)
                 if plan.is_changed:
                     store.tidy()
                 if indexing and self.playset:
@@ -334,6 +348,8 @@ class Job(msgspec.Struct, frozen=True):
                 error = _with_last_restart(ended_by, embedded)
             if indexing:
                 sentences += indexing.sentences()
+            if extraction:
+                sentences += extraction.sentences()
             interrupted = isinstance(error, KeyboardInterrupt)
             report = RunReport(
                 files=tally.files,
@@ -395,6 +411,7 @@ class Job(msgspec.Struct, frozen=True):
         embedded: "EmbeddedBroker | None",
         tally: Tally,
         indexing: "Indexing | None",
+        extraction: "Extraction | None",
         owner: Owner,
     ) -> None:
         settings = self.settings
@@ -411,6 +428,7 @@ class Job(msgspec.Struct, frozen=True):
                 dialect=settings.dialect or DEFAULT_DIALECT,
                 give=giver(settings.transport, path_map, settings.max_file_bytes),
                 indexing=indexing,
+                extraction=extraction,
             )
             runs = [run]
             if plan.texts:
@@ -418,8 +436,7 @@ class Job(msgspec.Struct, frozen=True):
             for each in runs:
                 each.record_known()
             to_read = [*plan.to_parse, *(plan.texts.to_parse if plan.texts else ())]
-            if indexing:
-                to_read += indexing.target.missing
+            to_read += run.missing()
             if not to_read:
                 return
             if embedded and not embedded.is_started:
@@ -450,8 +467,8 @@ class Job(msgspec.Struct, frozen=True):
                 for outcomes in each.outcomes(window, owner.check):
                     failed = tally.add(outcomes)
                     owner.advance(len(outcomes), sum(found.size for found, _ in outcomes), failed)
-            for indexed in run.index_missing(window, owner.check):
-                owner.advance(len(indexed), sum(found.size for found in indexed), 0)
+            for again in run.read_missing(window, owner.check):
+                owner.advance(len(again), sum(found.size for found in again), 0)
 
 
 class _Telling(Owner):
@@ -469,6 +486,27 @@ class _Telling(Owner):
         del size, failed
         self._done += files
         self._on_progress(self._done, self._files)
+
+
+def _checked_extractors(names: Sequence[str], settings: Settings) -> list[str]:
+    """Return the extractors that a run is to ask for.
+
+    Raises:
+        UsageError: there is no such extractor, or its rows are not kept like this.
+    """
+    from ck3parse.extractors import CK3, LOCALIZATION, extractor
+
+    for name in names:
+        if name in (CK3, LOCALIZATION):
+            raise UsageError(f"{name} makes rows of the index: ask for --index instead")
+        if not settings.broker_url:  # otherwise the worker has to have it, and says so
+            extractor(name)
+    if (settings.dialect or DEFAULT_DIALECT) != DEFAULT_DIALECT:
+        raise UsageError(
+            f"extractors read trees of the dialect {DEFAULT_DIALECT}: leave out --extract, or run"
+            " again without --dialect"
+        )
+    return list(dict.fromkeys(names))
 
 
 def _with_last_restart(error: Ck3parseError, embedded: "EmbeddedBroker | None") -> Ck3parseError:

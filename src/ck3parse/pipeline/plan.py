@@ -13,7 +13,7 @@ from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, Problem, Skipped, roots_of, walk
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.shard import Shard
-from ck3parse.store import IndexTarget, Store, StoredFile, Vanished
+from ck3parse.store import ExtractionTarget, IndexTarget, Store, StoredFile, Vanished
 
 if TYPE_CHECKING:
     from ck3parse.store.text_store import TextStore
@@ -45,7 +45,12 @@ class Plan(msgspec.Struct):
     elsewhere: list[Found] = []
     texts: Optional["Plan"] = None
 
-    def record_known(self, store: "Store | TextStore", index: IndexTarget | None = None) -> None:
+    def record_known(
+        self,
+        store: "Store | TextStore",
+        index: IndexTarget | None = None,
+        extraction: ExtractionTarget | None = None,
+    ) -> None:
         """Record what needs no parsing: files with known content, and files that vanished.
 
         If another program has removed a content from the store since, its file moves to `to_parse`.
@@ -53,11 +58,12 @@ class Plan(msgspec.Struct):
         Args:
             store: the store that the plan was made with.
             index: as for `Store.record`.
+            extraction: as for `Store.record`.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        if gone := set(store.record((), self.known, index)):
+        if gone := set(store.record((), self.known, index, extraction)):
             self.to_parse += gone
             self.known = [each for each in self.known if each[0] not in gone]
         store.remove(self.vanished)

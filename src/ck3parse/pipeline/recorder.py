@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
-from ck3parse.store import IndexTarget, Store
+from ck3parse.store import ExtractionTarget, IndexTarget, Store
 
 if TYPE_CHECKING:
     from ck3parse.store.text_store import TextStore
@@ -31,15 +31,21 @@ class Recorder:
     Args:
         store: where to record.
         index: as for `Store.record`.
+        extraction: as for `Store.record`.
 
     Attributes:
         gone: files that were not recorded because another program removed the result of their
             content from the store.
     """
 
-    def __init__(self, store: "Store | TextStore", index: IndexTarget | None = None) -> None:
+    def __init__(
+        self,
+        store: "Store | TextStore",
+        index: IndexTarget | None = None,
+        extraction: ExtractionTarget | None = None,
+    ) -> None:
         self._store = store
-        self._index = index
+        self._targets = index, extraction
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._waiting: Recorded = []
         self._waiting_bytes = 0
@@ -98,7 +104,7 @@ class Recorder:
             new, known = self._waiting, self._known
             self._waiting, self._known, self._waiting_bytes = [], [], 0
             self._recording = new + known
-            self._written = self._thread.submit(self._store.record, new, known, self._index)
+            self._written = self._thread.submit(self._store.record, new, known, *self._targets)
 
     def _end(self) -> Recorded:
         if self._written is None:

@@ -1,6 +1,7 @@
 """One run: parse the files of a plan and record the results in the store."""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from operator import attrgetter
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from ck3parse.extractors import CK3
 from ck3parse.files.reading import CannotReadError
 from ck3parse.files.transport import Give, by_name
 from ck3parse.files.walk import Found
@@ -18,6 +20,7 @@ from ck3parse.store import Store
 
 if TYPE_CHECKING:
     # They import Celery and threads, which a run that finds nothing to do does not need.
+    from ck3parse.pipeline.extraction import Extraction
     from ck3parse.pipeline.indexing import Indexing, TextIndexing
     from ck3parse.pipeline.recorder import Recorded, Recorder
     from ck3parse.store.text_store import TextStore
@@ -52,6 +55,7 @@ class Run:
         give: puts a file into its request, when the window has room for it.
         indexing: what to index; it has begun. `None` leaves the index as it is. Localization files
             are parsed for their texts alone.
+        extraction: which other rows to keep; it has begun.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Run:
         dialect: DialectName = DEFAULT_DIALECT,
         give: Give = by_name,
         indexing: "Indexing | TextIndexing | None" = None,
+        extraction: "Extraction | None" = None,
     ) -> None:
         self._plan = plan
         self._store = store
@@ -72,7 +77,13 @@ class Run:
         self._dialect = dialect
         self._give = give
         self._indexing = indexing
-        self._target = indexing.target if indexing else None
+        self._index = indexing.target if indexing else None
+        self._extraction = extraction
+        self._targets = self._index, extraction.target if extraction else None
+        self._want_ast = indexing is None or indexing.want_ast
+        wanted = [each for each in (indexing, extraction) if each]
+        self._extract = [name for each in wanted for name in each.extract]
+        self._relpath_of = wanted[0].relpath_of if wanted else lambda _: ""
         self._ids = itertools.count()
         self._sent: dict[str, Found] = {}
         self._hashes: dict[str, str] = {}
@@ -105,7 +116,7 @@ class Run:
 
     def record_known(self) -> None:
         """Record what needs no parsing; see `Plan.record_known`."""
-        self._plan.record_known(self._store, self._target)
+        self._plan.record_known(self._store, *self._targets)
 
     def outcomes(
         self, window: Answering, check: Callable[[], None] = lambda: None
@@ -125,7 +136,7 @@ class Run:
 
         # Largest first: the last batches are small, so all workers finish at the same time.
         files = sorted(self._plan.to_parse, key=attrgetter("size"), reverse=True)
-        self._recorder = Recorder(self._store, self._target)
+        self._recorder = Recorder(self._store, *self._targets)
         with closing(self._recorder):
             yield from self._outcomes_of(window, check, self._requests(files))
             # If the first file of a content failed for another reason than its content, or another
@@ -133,10 +144,22 @@ class Run:
             again = _sent(map(self._request, self._unsettled + self._recorder.gone))
             yield from self._outcomes_of(window, check, again)
 
-    def index_missing(
+    def missing(self) -> dict[Found, list[str]]:
+        """Return the files that must be read again, with the extractors whose rows are missing."""
+        missing: defaultdict[Found, list[str]] = defaultdict(list)
+        if self._index:
+            for found in self._index.missing:
+                missing[found].append(CK3)
+        if self._extraction:
+            for found, names in self._extraction.target.missing.items():
+                # Else the answer would be taken for that of a worker that cannot index.
+                missing[found] += [CK3, *names] if self._index and not missing[found] else names
+        return missing
+
+    def read_missing(
         self, window: Answering, check: Callable[[], None] = lambda: None
     ) -> Iterator[list[Found]]:
-        """Read files for the index whose outcome is in the store; call it after `outcomes`.
+        """Read files again whose outcome is in the store; call it after `outcomes`.
 
         Args:
             window: where to send the batches.
@@ -149,14 +172,17 @@ class Run:
             BrokerError: the broker or its workers are gone.
             StoreError: the store cannot be written.
         """
-        if not self._target or not (missing := self._target.missing):
-            return
+        missing = self.missing()
         size = sum(found.size for found in missing)
         limit = limit_for(len(missing), size, window.limit, self._timeout_ms)
-        requests = _sent(self._request(found, is_known=True) for found in missing)
+        requests = _sent(self._request(found, names) for found, names in missing.items())
         for results in window.results(in_batches(requests, limit)):
             found = [(self._sent.pop(result.id), result) for result in results]
-            self._store.record_rows(found, self._target.rule_of)
+            if self._index:
+                self._store.record_rows(found, self._index.rule_of)
+            if self._extraction:
+                self._store.record_extractions(found, self._extraction.target)
+                self._extraction.note(results)
             if self._indexing:
                 self._indexing.note(results, is_known=True)
             yield [each for each, _ in found]
@@ -212,23 +238,29 @@ class Run:
                         self._waiting[digest] = []
                     yield request
 
-    def _request(self, found: Found, *, is_known: bool = False) -> tuple[ParseRequest, int] | None:
-        """Return the request to send and its size; record a failure if the file cannot be read."""
-        indexing = self._indexing
+    def _request(
+        self, found: Found, missing: list[str] | None = None
+    ) -> tuple[ParseRequest, int] | None:
+        """Return the request to send and its size; record a failure if the file cannot be read.
+
+        Args:
+            found: the file.
+            missing: the extractors whose rows alone are wanted, as its outcome is known.
+        """
         request = ParseRequest(
             str(next(self._ids)),
             found.path,
             name=found.name,
             timeout_ms=self._timeout_ms,
             dialect=self._dialect,
-            want_ast=not is_known and (indexing is None or indexing.want_ast),
-            extract=indexing.extract if indexing else [],
-            relpath=indexing.relpath_of(found) if indexing else "",
+            want_ast=missing is None and self._want_ast,
+            extract=self._extract if missing is None else missing,
+            relpath=self._relpath_of(found),
         )
         try:
             request = self._give(request)
         except CannotReadError as reason:
-            if is_known:
+            if missing is not None:
                 return None
             failure = ParseResult("", found.path)
             failure.error_type, failure.error = reason.error_type, reason.message

@@ -11,6 +11,7 @@ import zstandard
 from ck3parse.extractors import CK3
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
+from ck3parse.store.recorded import Recorded, RecordedFiles
 from ck3parse.store.word_records import WordRecords
 
 if TYPE_CHECKING:
@@ -46,21 +47,7 @@ DefinitionRow = tuple[int, int, str, int, int, int, int, int | None]
 """A row of `definition_rows`."""
 
 
-class Recorded(NamedTuple):
-    """A file that was recorded.
-
-    Attributes:
-        file_id: its key.
-        found: the file.
-        result: its result.
-    """
-
-    file_id: int
-    found: Found
-    result: ParseResult
-
-
-class IndexRecords(WordRecords):
+class IndexRecords(WordRecords, RecordedFiles):
     """Writes what files define and use. Its methods with a `_` run within a transaction."""
 
     def begin_index(self, files: int) -> None:
@@ -150,15 +137,7 @@ class IndexRecords(WordRecords):
             StoreError: the store cannot be written.
         """
         with self._transaction():
-            recorded = []
-            for found, result in results:
-                row = self._db.execute(
-                    "SELECT file_id FROM files JOIN roots USING (root_id)"
-                    " WHERE path = ? AND name = ? AND dialect = ? AND content_hash = ?",
-                    [found.root, found.name, self._dialect, result.content_hash],
-                ).fetchone()
-                if row:
-                    recorded.append(Recorded(row[0], found, result))
+            recorded = self._with_keys(results)
             self._index(recorded, rule_of)
         return len(results) - len(recorded)
 

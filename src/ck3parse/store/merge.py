@@ -52,6 +52,12 @@ _TABLES = [
     _Table("loc_references", part_of="loc_blocks"),
     _Table("loc_contents", "loc_content_id", ("content_hash",)),
     _Table("loc_files", key=("file_id",)),
+    _Table(
+        "extractions",
+        "extraction_id",
+        ("content_hash", "relpath", "extractor", "parser_version_id"),
+    ),
+    _Table("extracted_files", key=("file_id", "extraction_id")),
 ]
 """In an order in which a row comes after those that it refers to."""
 
@@ -67,6 +73,7 @@ _REFERENCES = {
     "key_id": "loc_keys",
     "block_id": "loc_blocks",
     "loc_content_id": "loc_contents",
+    "extraction_id": "extractions",
 }
 """Columns that hold the key of a row, of whatever table, and the table of the row."""
 

@@ -41,6 +41,24 @@ class StoredFile(NamedTuple):
     column: int | None
 
 
+class Extracted(NamedTuple):
+    """What an extractor made of a file.
+
+    Attributes:
+        root: the absolute path of the folder that the file was found in.
+        name: its path relative to the root, with `/`.
+        relpath: its path relative to its mod, which the extractor got.
+        rows: compact ASCII JSON of an object, or `None` if there are none.
+        error: why the extractor made none, or `None`.
+    """
+
+    root: str
+    name: str
+    relpath: str
+    rows: bytes | None
+    error: str | None
+
+
 class Queries(Database):
     """Reads from a store, under its version of a parser."""
 
@@ -169,6 +187,32 @@ class Queries(Database):
             [root, name, self._parser_id, recovered],
         ).fetchone()
         return None if row is None else with_root_name(zstandard.decompress(row[0]), name)
+
+    def extractions(self, extractor: str) -> Iterator[Extracted]:
+        """Yield what an extractor made of each file, sorted by root and name.
+
+        Args:
+            extractor: its full name, such as `qbuilder/1`.
+        """
+        rows = self._db.execute(
+            "SELECT path, name, relpath, rows, e.error FROM extractions AS e"
+            " JOIN extracted_files USING (extraction_id) JOIN files AS f USING (file_id)"
+            " JOIN roots USING (root_id) WHERE extractor = ? AND e.parser_version_id = ?"
+            " AND f.parser_version_id = e.parser_version_id ORDER BY path, name",
+            [extractor, self._parser_id],
+        )
+        for root, name, relpath, blob, error in rows:
+            made = None if blob is None else zstandard.decompress(blob)
+            yield Extracted(root, name, relpath, made, error)
+
+    def extraction_errors(self) -> list[tuple[str, int, str]]:
+        """Return each extractor that made no rows of some files, their number, and why of one."""
+        return self._db.execute(
+            "SELECT extractor, count(*), min(error) FROM extractions"
+            " JOIN extracted_files USING (extraction_id)"
+            " WHERE parser_version_id = ? AND error NOT NULL GROUP BY extractor ORDER BY extractor",
+            [self._parser_id],
+        ).fetchall()
 
     def asts(self, *, recovered: bool = False) -> Iterator[tuple[str, str, bytes]]:
         """Yield root, name and AST JSON of each file that has an AST, sorted by root and name.

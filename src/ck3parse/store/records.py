@@ -9,9 +9,11 @@ import msgspec
 
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
-from ck3parse.store.index_records import IndexRecords, IndexTarget, Recorded
+from ck3parse.store.extraction_records import ExtractionRecords, ExtractionTarget
+from ck3parse.store.index_records import IndexRecords, IndexTarget
 from ck3parse.store.playset_records import PlaysetRecords
 from ck3parse.store.queries import StoredFile
+from ck3parse.store.recorded import Recorded
 from ck3parse.store.root_name import frame_with_root_name
 
 Outcomes = Sequence[tuple[Found, ParseResult]]
@@ -41,11 +43,15 @@ class Counts(NamedTuple):
     failed: int
 
 
-class Records(IndexRecords, PlaysetRecords):
+class Records(IndexRecords, PlaysetRecords, ExtractionRecords):
     """Writes to a store, under its version of a parser."""
 
     def record(
-        self, outcomes: Outcomes, known: Outcomes = (), index: IndexTarget | None = None
+        self,
+        outcomes: Outcomes,
+        known: Outcomes = (),
+        index: IndexTarget | None = None,
+        extraction: ExtractionTarget | None = None,
     ) -> list[Found]:
         """Commit the outcomes of some files in one transaction.
 
@@ -54,6 +60,7 @@ class Records(IndexRecords, PlaysetRecords):
             known: files with a content whose outcome is in the store, or in `outcomes`, each with
                 that outcome, without its AST.
             index: what to index. `None` leaves the index as it is.
+            extraction: which rows of extractors to keep.
 
         Returns:
             The files of `known` that were not recorded, because another program has removed the
@@ -68,6 +75,10 @@ class Records(IndexRecords, PlaysetRecords):
             present = self._present({result.content_hash for _, result in known})
             also = self._record_files([each for each in known if each[1].content_hash in present])
             self._index_all(recorded, also, index)
+            if extraction:
+                self._record_extractions(recorded, extraction)
+                parsed = [(each.file_id, each.found) for each in also if each.result.ok]
+                self._link_extractions(parsed, extraction)
         return [found for found, result in known if result.content_hash not in present]
 
     def _index_all(
@@ -198,7 +209,8 @@ class Records(IndexRecords, PlaysetRecords):
         """Repair the ASTs whose file was removed or has another content now.
 
         Such an AST passes to another file with the same content, and gets its name. If there is
-        none, the AST is removed. One look at all ASTs costs less than one at each change.
+        none, the AST is removed. One look at all ASTs costs less than one at each change. Rows of
+        extractors that no file has any more are removed, too.
 
         Raises:
             StoreError: the store cannot be written.
@@ -212,6 +224,7 @@ class Records(IndexRecords, PlaysetRecords):
             ).fetchall()
             if left:
                 self._pass_on({(content, parser): ast_id for ast_id, content, parser in left})
+            self._remove_stale_extractions()
 
     def _pass_on(self, asts: dict[tuple[str, int], int]) -> None:
         """Pass ASTs, given by content and parser version, to other files, or remove them."""

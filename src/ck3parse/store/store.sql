@@ -1,5 +1,4 @@
--- The store, version 4 (PRAGMA user_version). Only records.py, index_records.py and text_store.py
--- write to it.
+-- The store, version 4 (PRAGMA user_version). Only *records.py and text_store.py write to it.
 --
 -- `asts` has the columns of qbuilder's own table of that name, so that qbuilder can read it. A row
 -- is the outcome of one content under one parser version; several files may have the content. Its
@@ -443,3 +442,41 @@ JOIN playset_sources AS won ON won.position = best_position
 JOIN files AS won_files ON won_files.file_id = best_file_id
 JOIN roots AS won_roots ON won_roots.root_id = won_files.root_id
 WHERE place > 1;
+
+-- Rows of other extractors. `ck3parse run --extract` writes them.
+
+-- What an extractor made of a content under one parser version, at a path: rows may depend on both.
+CREATE TABLE extractions (
+    extraction_id INTEGER PRIMARY KEY,
+    content_hash TEXT NOT NULL,           -- as in `files`
+    relpath TEXT NOT NULL,                -- relative to the mod of a file, with /
+    extractor TEXT NOT NULL,              -- name and version, such as qbuilder/1
+    parser_version_id INTEGER NOT NULL REFERENCES parser_versions,
+    rows BLOB,                            -- a zstd frame of JSON, or NULL
+    error TEXT,                           -- why the extractor made no rows, or NULL
+    UNIQUE (content_hash, relpath, extractor, parser_version_id)
+);
+
+CREATE TABLE extracted_files (
+    file_id INTEGER NOT NULL REFERENCES files,
+    extraction_id INTEGER NOT NULL REFERENCES extractions,
+    PRIMARY KEY (file_id, extraction_id)
+) WITHOUT ROWID;
+CREATE INDEX extracted_files_extraction ON extracted_files (extraction_id);
+
+CREATE TRIGGER extracted_file_changed AFTER UPDATE OF content_hash ON files
+WHEN new.content_hash IS NOT old.content_hash
+BEGIN
+    DELETE FROM extracted_files WHERE file_id = old.file_id;
+END;
+CREATE TRIGGER extracted_file_removed AFTER DELETE ON files
+BEGIN
+    DELETE FROM extracted_files WHERE file_id = old.file_id;
+END;
+
+CREATE VIEW extracted AS
+SELECT roots.path || '/' || files.name AS file, relpath, extractor, rows, extractions.error, file_id
+FROM extractions
+JOIN extracted_files USING (extraction_id)
+JOIN files USING (file_id, parser_version_id)
+JOIN roots USING (root_id);

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from ck3parse.extractors import LOCALIZATION
 from ck3parse.localization import language_of_name
-from ck3parse.store.index_records import IndexTarget, Recorded
+from ck3parse.store.index_records import IndexTarget
 from ck3parse.store.queries import Queries
+from ck3parse.store.recorded import Recorded
 from ck3parse.store.records import Records
 
 MANY_FILES = 200

@@ -25,6 +25,7 @@ mod recovery_nodes;
 mod recovery_search;
 mod recovery_tokens;
 mod scan;
+pub mod signs;
 mod steps;
 mod text;
 mod unicode_tables;

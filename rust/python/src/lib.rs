@@ -311,6 +311,12 @@ mod _native {
         recover(py, |buffer| ck3::parse(data, options, buffer))
     }
 
+    /// Return the signs of likely mistakes in a text whose line ends are `\n`.
+    #[pyfunction]
+    fn signs(text: &str, once: Vec<String>) -> u8 {
+        ck3parse_core::signs::signs(text.as_bytes(), &once)
+    }
+
     /// Return the hash by which the game finds the text of each key.
     #[pyfunction]
     fn key_hashes(keys: Vec<String>) -> Vec<u32> {

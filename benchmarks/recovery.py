@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from ck3parse.lint.checker import find_all
+from ck3parse.lint.file_check import find_all
 from ck3parse.lint.rules import RULES
 from ck3parse.lint.rules.rule import Source
 from ck3parse.messages import Diagnostic, DialectName

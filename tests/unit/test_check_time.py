@@ -3,7 +3,8 @@
 import pytest
 
 from ck3parse.config import Settings
-from ck3parse.lint.checker import Check, Checked, find_all
+from ck3parse.lint.checker import Check, Checked
+from ck3parse.lint.file_check import find_all
 from ck3parse.lint.formats import FORMATS
 from ck3parse.lint.rules import RULES
 from ck3parse.lint.rules.rule import Source

@@ -16,10 +16,36 @@ pub const VALUES: u8 = 8;
 /// A quote in a word, or a string that does not end on its line.
 pub const QUOTE: u8 = 16;
 
+/// Less than the bytes before a brace in which the rule looks for its key.
+const LONGEST_KEY: usize = 90;
+
+const SPACE: u8 = 1;
+const SIGN: u8 = 2;
+
+/// For each byte, whether it ends a word, as white space or as another character.
+const ENDS_WORD: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if is_space(byte as u8) {
+            table[byte] = SPACE;
+        }
+        byte += 1;
+    }
+    let signs = b"{}=<>!?\"#;";
+    let mut index = 0;
+    while index < signs.len() {
+        table[signs[index] as usize] = SIGN;
+        index += 1;
+    }
+    table
+};
+
 /// Returns which signs a text has.
 ///
-/// `once` are the keys that the game reads once. The text has `\n` as its only line end.
-pub fn signs<K: AsRef<[u8]>>(text: &[u8], once: &[K]) -> u8 {
+/// `once` are the keys that the game reads once, and `blocks` keys of blocks that hold keys with
+/// values, besides those that [`may_hold_keys`] knows by their form. The text has `\n` as its only line end.
+pub fn signs<K: AsRef<[u8]>>(text: &[u8], once: &[K], blocks: &[K]) -> u8 {
     let mut found = 0;
     if has_double_equals(text) {
         found |= DOUBLE_EQUALS;
@@ -57,7 +83,7 @@ pub fn signs<K: AsRef<[u8]>>(text: &[u8], once: &[K]) -> u8 {
             found |= PAIR;
         }
         if found & (PAIR | VALUES) != PAIR | VALUES {
-            found |= in_line(line);
+            found |= in_line(line, blocks);
         }
         start = end + 1;
     }
@@ -101,7 +127,11 @@ fn has_odd_quote(text: &[u8]) -> bool {
 }
 
 fn in_word(byte: u8) -> bool {
-    !b" \t\n{}=<>!?#;\"\\".contains(&byte)
+    byte != b'\\' && (ENDS_WORD[usize::from(byte)] == 0 || (is_space(byte) && !is_blank(byte)))
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n')
 }
 
 /// Returns which of `keys` a line sets, and to what.
@@ -137,15 +167,18 @@ fn is_pair(line: &[u8], first: usize) -> bool {
 }
 
 /// Returns the signs in a line that need a brace or an operator before them.
-fn in_line(line: &[u8]) -> u8 {
+fn in_line<K: AsRef<[u8]>>(line: &[u8], blocks: &[K]) -> u8 {
     let mut found = 0;
     let mut in_string = false;
     for (at, &byte) in line.iter().enumerate() {
+        if ENDS_WORD[usize::from(byte)] != SIGN {
+            continue;
+        }
         match byte {
             b'#' => break,
             b'"' => in_string = !in_string,
             _ if in_string => {}
-            b'{' if is_pair_in_block(line, at + 1) => found |= PAIR,
+            b'{' if is_pair_in_block(line, at, blocks) => found |= PAIR,
             b'=' | b'<' | b'>' if has_values(line, at + 1) => found |= VALUES,
             _ => {}
         }
@@ -153,13 +186,16 @@ fn in_line(line: &[u8]) -> u8 {
     found
 }
 
-fn is_pair_in_block(line: &[u8], at: usize) -> bool {
-    let Some(end) = pair_end(line, blanks_end(line, at)) else {
+fn is_pair_in_block<K: AsRef<[u8]>>(line: &[u8], brace: usize, blocks: &[K]) -> bool {
+    let Some(second_end) = pair_end(line, blanks_end(line, brace + 1)) else {
         return false;
     };
-    let end = blanks_end(line, end);
+    let end = blanks_end(line, second_end);
     match line.get(end) {
-        Some(b'}') => true,
+        Some(b'}') => {
+            let pair = &line[..second_end];
+            pair.ends_with(b"yes") || pair.ends_with(b"no") || opens_keys(line, brace, blocks)
+        }
         Some(_) => {
             let word = word_end(line, end);
             let operator = blanks_end(line, word);
@@ -167,6 +203,47 @@ fn is_pair_in_block(line: &[u8], at: usize) -> bool {
         }
         None => false,
     }
+}
+
+/// Returns whether a brace may open a block that holds keys with values, and never values alone.
+fn opens_keys<K: AsRef<[u8]>>(line: &[u8], brace: usize, blocks: &[K]) -> bool {
+    let operator_end = blanks_start(line, brace);
+    let operator = &line[..operator_end];
+    let length = operator
+        .iter()
+        .rev()
+        .take_while(|&byte| b"=<>?!".contains(byte))
+        .count();
+    let key_end = blanks_start(line, operator_end - length);
+    let key = &line[..key_end];
+    let length = key
+        .iter()
+        .rev()
+        .take_while(|&&byte| ENDS_WORD[usize::from(byte)] == 0)
+        .count();
+    let key_start = key_end - length;
+    // The rule looks at so many bytes only, and may see a part of the key.
+    brace - key_start > LONGEST_KEY || may_hold_keys(&line[key_start..key_end], blocks)
+}
+
+fn may_hold_keys<K: AsRef<[u8]>>(key: &[u8], blocks: &[K]) -> bool {
+    let is_known = blocks.iter().any(|each| each.as_ref() == key);
+    let prefixes: [&[u8]; 4] = [b"any_", b"every_", b"random_", b"ordered_"];
+    is_known
+        || key.contains(&b'.')
+        || key.contains(&b':')
+        || key.ends_with(b"_effect")
+        || key.ends_with(b"_trigger")
+        || prefixes.iter().any(|prefix| key.starts_with(prefix))
+}
+
+/// Returns where the blanks before an offset start.
+fn blanks_start(line: &[u8], end: usize) -> usize {
+    let blanks = line[..end]
+        .iter()
+        .rev()
+        .take_while(|&&byte| byte == b' ' || byte == b'\t');
+    end - blanks.count()
 }
 
 /// Returns the end of two words with blanks between them, the second of which may be a string.
@@ -217,7 +294,7 @@ fn value_end(line: &[u8], start: usize) -> Option<usize> {
 fn word_end(line: &[u8], start: usize) -> usize {
     let length = line[start..]
         .iter()
-        .take_while(|&&byte| !is_space(byte) && !b"{}=<>!?\"#;".contains(&byte))
+        .take_while(|&&byte| ENDS_WORD[usize::from(byte)] == 0)
         .count();
     start + length
 }
@@ -230,7 +307,7 @@ fn blanks_end(line: &[u8], start: usize) -> usize {
 }
 
 /// Returns whether a byte is white space to Python's regular expressions.
-fn is_space(byte: u8) -> bool {
+const fn is_space(byte: u8) -> bool {
     matches!(byte, b'\t'..=b'\r' | 0x1c..=b' ')
 }
 
@@ -239,12 +316,13 @@ mod tests {
     use super::{DOUBLE_EQUALS, PAIR, QUOTE, SET_AGAIN, VALUES, signs};
 
     const ONCE: [&[u8]; 2] = [b"theme", b"window"];
+    const BLOCKS: [&[u8]; 1] = [b"limit"];
 
     #[test]
     fn ordinary_script_has_none() {
-        let text = "a = {\n\tb = \"x y\" # c d\n\ttheme = x\n\tc = { 1 2 3 }\n\td = e f = g\n}\n\
+        let text = "a = {\n\tb = \"x y\" # c d\n\ttheme = x\n\tc = { 1 2 }\n\td = e f = g\n}\n\
             b = {\n\ttheme = y\n}\n";
-        assert_eq!(signs(text.as_bytes(), &ONCE), 0);
+        assert_eq!(signs(text.as_bytes(), &ONCE, &BLOCKS), 0);
     }
 
     #[test]
@@ -253,7 +331,9 @@ mod tests {
             ("a == yes", DOUBLE_EQUALS),
             ("a = {\n\ttheme = x\n\ttheme = y\n}", SET_AGAIN),
             ("a = 1\nb c\n", PAIR),
-            ("a = { b c }", PAIR),
+            ("a = { b yes }", PAIR),
+            ("limit = { b c }", PAIR),
+            ("any_child = { b c }", PAIR),
             ("a = { b c d = e }", PAIR),
             ("a = b c", VALUES),
             ("a = b \"c\" # d", VALUES),
@@ -263,7 +343,7 @@ mod tests {
             ("a = \"b\nc\"", QUOTE),
         ];
         for (text, sign) in cases {
-            let found = signs(text.as_bytes(), &ONCE);
+            let found = signs(text.as_bytes(), &ONCE, &BLOCKS);
             assert_eq!(found, sign, "{text:?}");
         }
     }

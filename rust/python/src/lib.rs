@@ -313,8 +313,8 @@ mod _native {
 
     /// Return the signs of likely mistakes in a text whose line ends are `\n`.
     #[pyfunction]
-    fn signs(text: &str, once: Vec<String>) -> u8 {
-        ck3parse_core::signs::signs(text.as_bytes(), &once)
+    fn signs(text: &str, once: Vec<String>, blocks: Vec<String>) -> u8 {
+        ck3parse_core::signs::signs(text.as_bytes(), &once, &blocks)
     }
 
     /// Return the hash by which the game finds the text of each key.

@@ -15,7 +15,7 @@ from ck3parse.cli.progress import DelayedProgress
 from ck3parse.errors import ExitCode, OutputError, UsageError
 from ck3parse.files.walk import Found, walk
 from ck3parse.jobs.check import CheckJob
-from ck3parse.lint.checker import open_cache
+from ck3parse.lint.cache import open_cache
 from ck3parse.lint.excerpt import relative_path
 from ck3parse.lint.formats import FORMATS, statistics, summary, text
 from ck3parse.messages import DialectName

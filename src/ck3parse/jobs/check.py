@@ -10,7 +10,8 @@ import msgspec
 from ck3parse.config import read_settings
 from ck3parse.errors import UsageError
 from ck3parse.jobs.paths import PathArgument, as_texts
-from ck3parse.lint.checker import Check, Checked, open_cache
+from ck3parse.lint.cache import open_cache
+from ck3parse.lint.checker import Check, Checked
 from ck3parse.lint.configuration import Configuration, find_configuration
 from ck3parse.lint.rules import RULES, select_codes
 from ck3parse.messages import DialectName

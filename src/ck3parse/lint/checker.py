@@ -1,34 +1,30 @@
-"""Checks files in this process, and only those that changed since the last check.
+"""Checks the files under some paths, and only those that changed since the last check.
 
-The parser needs a tenth of a millisecond for a file, and a check discards the tree. Sending files
-to a worker and compressing results would cost more than it saves.
+A check discards the syntax trees, so that a broker and its workers would cost more than they save.
+Many files are checked in worker processes of its own.
 """
 
-import hashlib
-import itertools
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ck3parse.config import Settings
-from ck3parse.errors import ErrorType, StoreError
-from ck3parse.files.mod_root import ModRoots, top_for_file
+from ck3parse.config.cpus import usable_cpus
 from ck3parse.files.patterns import is_localization
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, walk
+from ck3parse.lint.definitions import Definitions, Named
 from ck3parse.lint.duplicates import Duplicates, Related
+from ck3parse.lint.file_check import Conditions, FileCheck, FileOutcome
+from ck3parse.lint.places import Places
 from ck3parse.lint.rules import RULES
 from ck3parse.lint.rules.definitions import DUPLICATE
-from ck3parse.lint.rules.prose import NOT_SCRIPT
-from ck3parse.lint.rules.rule import MAX_FINDINGS, PREFIX, Finding, Place, Rule, Source
-from ck3parse.lint.rules.syntax import SYNTAX_ERROR, UNREADABLE
-from ck3parse.lint.suppression import without_false, without_suppressed
+from ck3parse.lint.rules.rule import PREFIX, Place
+from ck3parse.lint.rules.syntax import UNREADABLE
 from ck3parse.messages import Diagnostic, ParseResult
-from ck3parse.parser import ParseOutcome, Parser
-from ck3parse.parser.outcome import fill_result
+from ck3parse.parser import Parser
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.store import Store
 
@@ -40,6 +36,11 @@ CHECK_VERSION = 5
 
 _BATCH = 200
 """How many files are written to the cache in one transaction."""
+
+_FILE_BYTES = 5_000
+_PROCESS_BYTES = 10_000_000
+"""Worker processes are started for more than this, if each file counts `_FILE_BYTES` more. It takes
+longer than starting them."""
 
 
 class Checked(NamedTuple):
@@ -79,13 +80,19 @@ class Check:
             from ck3parse.lint.localization import read_game
 
             self._game = read_game(game, max_bytes=settings.max_file_bytes)
-        self._dialect = settings.dialect or parser.newest_dialect
-        self._repeated = self._duplicates()
+        dialect = settings.dialect or parser.newest_dialect
         # Rules that are on by default are always run, so that selecting fewer of them later finds
         # their results in the cache.
-        self._rules = [
-            rule for rule in RULES.values() if rule.find and (rule.on or rule.code in codes)
-        ]
+        rules = [rule for rule in RULES.values() if rule.find and (rule.on or rule.code in codes)]
+        self._conditions = Conditions(
+            dialect,
+            settings.max_depth,
+            settings.max_file_bytes,
+            [rule.code for rule in rules],
+            DUPLICATE in codes,
+        )
+        self._files = FileCheck(self._conditions, parser)
+        self._duplicates = Duplicates()
 
     @property
     def max_file_bytes(self) -> int:
@@ -95,15 +102,10 @@ class Check:
     @property
     def stored_version(self) -> str:
         """The version that diagnostics are stored under: the parser's, and the rules that run."""
-        version = self._settings.stored_version(self._parser.version_of(self._dialect))
-        rules = ",".join(rule.code.removeprefix(PREFIX) for rule in self._rules)
+        parser_version = self._parser.version_of(self._conditions.dialect)
+        version = self._settings.stored_version(parser_version)
+        rules = ",".join(code.removeprefix(PREFIX) for code in self._conditions.codes)
         return f"{version};recover;check={CHECK_VERSION},{rules}"
-
-    def _duplicates(self) -> Duplicates | None:
-        if DUPLICATE not in self._codes:
-            return None
-        native = self._parser.name == "native"
-        return Duplicates(native=native, max_depth=self._settings.max_depth)
 
     def check_bytes(self, data: bytes, path: str) -> Checked:
         """Check content that need not be in a file.
@@ -112,7 +114,7 @@ class Check:
             data: the bytes.
             path: where they are, or would be.
         """
-        places = _Places()
+        places = Places()
         absolute = os.path.abspath(path)
         if is_localization(path):
             from ck3parse.lint.localization import GivenFile, check_texts
@@ -120,11 +122,10 @@ class Check:
             given = GivenFile(absolute, *places.root_of(absolute), data)
             return Checked(path, check_texts([given], self._codes, self._game)[absolute])
         place = places.of(absolute)
-        checked = self._selected(path, place, self._parse(data, place.path).diagnostics)
-        duplicates = self._duplicates()
-        if duplicates is None:
-            return checked
-        duplicates.add(absolute, place, data)
+        outcome = self._files.of_content(data, place)
+        checked = self._selected(path, place, outcome.result.diagnostics)
+        duplicates = Duplicates()
+        duplicates.replace(absolute, place, _names(outcome.definitions))
         return _with_duplicates(checked, duplicates.found().get(absolute, []))
 
     def check_paths(
@@ -158,23 +159,18 @@ class Check:
             paths, store, include=include, exclude=exclude, max_bytes=limit, localization=True
         )
         plan.record_known(store)
-        places = _Places(paths)
+        places = Places(paths)
         checked = [
             self._selected(problem.path, Place(""), [_unreadable(problem.message)])
             for problem in plan.problems
         ]
         done = done_bytes = 0
-        for batch in _batches(plan.to_parse):
-            results = [
-                (found, self._read_and_parse(found.path, places.of(found.path))) for found in batch
-            ]
-            store.record(results)
-            checked += [
-                self._selected(found.path, places.of(found.path), _with_failure(result))
-                for found, result in results
-            ]
-            done += len(batch)
-            done_bytes += sum(found.size for found in batch)
+        for outcomes in self._outcomes(plan.to_parse, places):
+            store.record([(found, outcome.result) for found, outcome in outcomes])
+            for found, outcome in outcomes:
+                checked.append(self._taken_over(found, places.of(found.path), outcome))
+                done_bytes += found.size
+            done += len(outcomes)
             on_batch(done, done_bytes, len(plan.to_parse), plan.size_to_parse)
         if plan.to_parse or plan.vanished:
             store.tidy()
@@ -184,10 +180,10 @@ class Check:
             self._selected(found.path, places.of(found.path), known[found.root].get(found.name, []))
             for found in settled
         ]
-        if self._repeated is not None:
+        if self._conditions.definitions:
             for found in settled:
                 self._read_again(found.path, places.of(found.path))
-            self._repeated.keep({each.path for each in checked})
+            self._duplicates.keep({each.path for each in checked})
             checked = self._with_repeated(checked)
         checked += self._check_texts(plan.localization, places)
         return sorted(checked, key=lambda each: each.path.split(os.sep))
@@ -212,7 +208,7 @@ class Check:
         Returns:
             Each file, in the order in which they are found.
         """
-        places = _Places(paths)
+        places = Places(paths)
         checked: list[Checked] = []
         # A given path may be gone for a moment, or for good.
         existing = [path for path in paths if os.path.exists(path)]
@@ -223,8 +219,8 @@ class Check:
                 texts.append(entry)
             elif isinstance(entry, Found):
                 place = places.of(entry.path)
-                diagnostics = _with_failure(self._read_and_parse(entry.path, place))
-                checked.append(self._selected(entry.path, place, diagnostics))
+                outcome = self._files.of_path(entry.path, place)
+                checked.append(self._taken_over(entry, place, outcome))
         checked = self._with_repeated(checked)
         if texts:  # what is wrong with one of them depends on the others
             found = [each for each in files() if isinstance(each, Found)]
@@ -235,14 +231,35 @@ class Check:
             ]
         return checked
 
+    def _outcomes(
+        self, files: Sequence[Found], places: Places
+    ) -> Iterator[list[tuple[Found, FileOutcome]]]:
+        """Check files, and yield what is found in batches of them."""
+        count = self._settings.workers or usable_cpus()
+        size = sum(found.size for found in files) + len(files) * _FILE_BYTES
+        if count == 1 or size <= _PROCESS_BYTES:
+            for batch in _batches(files):
+                yield [
+                    (each, self._files.of_path(each.path, places.of(each.path))) for each in batch
+                ]
+            return
+        from ck3parse.lint.processes import Task, check_in_processes
+
+        tasks = [Task(each.path, places.of(each.path), each.size) for each in files]
+        for outcomes in check_in_processes(tasks, self._conditions, count):
+            yield [(files[number], outcome) for number, outcome in outcomes]
+
+    def _taken_over(self, found: Found, place: Place, outcome: FileOutcome) -> Checked:
+        """Return what is to be reported about a file, and remember what it defines."""
+        self._duplicates.replace(found.path, place, _names(outcome.definitions))
+        return self._selected(found.path, place, _with_failure(outcome.result))
+
     def _with_repeated(self, checked: list[Checked]) -> list[Checked]:
         """Return files with their definitions that repeat others."""
-        if self._repeated is None:
-            return checked
-        repeated = self._repeated.found()
+        repeated = self._duplicates.found()
         return [_with_duplicates(each, repeated.get(each.path, [])) for each in checked]
 
-    def _check_texts(self, found: Sequence[Found], places: "_Places") -> list[Checked]:
+    def _check_texts(self, found: Sequence[Found], places: Places) -> list[Checked]:
         """Check localization files: all of those of a mod, which belong together."""
         if not found:
             return []
@@ -262,45 +279,9 @@ class Check:
 
     def _read_again(self, path: str, place: Place) -> None:
         """Read what a file defines whose other diagnostics are known."""
-        if self._repeated is not None:
-            with suppress(CannotReadError):
-                data = read_script(path, max_bytes=self._settings.max_file_bytes)
-                self._repeated.add(path, place, data)
-
-    def _read_and_parse(self, path: str, place: Place) -> ParseResult:
-        try:
+        with suppress(CannotReadError):
             data = read_script(path, max_bytes=self._settings.max_file_bytes)
-        except CannotReadError as reason:
-            result = ParseResult("", path, error=reason.message)
-            result.error_type = reason.error_type
-            return result
-        if self._repeated is not None:
-            self._repeated.add(path, place, data)
-        return self._parse(data, place.path)
-
-    def _parse(self, data: bytes, name: str) -> ParseResult:
-        """Return the diagnostics of a file.
-
-        Args:
-            data: its content.
-            name: its path in its mod.
-        """
-        depth = self._settings.max_depth
-        outcome = self._parser.parse(
-            data, name, mode="recover", max_depth=depth, dialect=self._dialect
-        )
-        source = Source(data, outcome)
-        diagnostics = without_false(_errors(outcome), source)
-        diagnostics += find_all(self._rules, source)
-        if any(each.code == NOT_SCRIPT for each in diagnostics):
-            diagnostics = [each for each in diagnostics if each.code == NOT_SCRIPT]
-        diagnostics = without_suppressed(diagnostics, source.text)
-        result = ParseResult(
-            "", name, content_hash=hashlib.sha256(data).hexdigest(), size=len(data)
-        )
-        fill_result(result, outcome, None)
-        result.diagnostics = sorted(diagnostics, key=lambda each: (each.line, each.column))
-        return result
+            self._duplicates.replace(path, place, _names(self._files.definitions(data, place)))
 
     def _selected(self, path: str, place: Place, diagnostics: list[Diagnostic]) -> Checked:
         selected = [
@@ -324,106 +305,6 @@ def _with_duplicates(checked: Checked, repeated: list[tuple[Diagnostic, Related]
     return Checked(checked.path, list(diagnostics), related)
 
 
-class _Places:
-    """Where files are in their mods.
-
-    Args:
-        paths: the folders and files that were given.
-    """
-
-    def __init__(self, paths: Sequence[str] = ()) -> None:
-        self._tops = [
-            os.path.join(os.path.abspath(path), "") for path in paths if os.path.isdir(path)
-        ]
-        self._roots = ModRoots()
-
-    def of(self, path: str) -> Place:
-        """Return where a file is.
-
-        Args:
-            path: absolute path of the file.
-        """
-        top = self._top_of(path)
-        is_of_ck2 = self._roots.is_of_ck2(self._roots.of(path, top))
-        return Place(self._roots.relative(path, top), is_of_ck2)
-
-    def root_of(self, path: str) -> tuple[str, str]:
-        """Return the root of a file's mod, and the path of the file relative to it.
-
-        Args:
-            path: absolute path of the file.
-        """
-        top = self._top_of(path)
-        return self._roots.of(path, top), self._roots.relative(path, top)
-
-    def _top_of(self, path: str) -> str:
-        top = next((each for each in self._tops if path.startswith(each)), None)
-        return os.path.dirname(top) if top else top_for_file(path)
-
-
-def find_all(rules: Sequence[Rule], source: Source) -> list[Diagnostic]:
-    """Return what some rules find in a file, wherever the file is.
-
-    Args:
-        rules: rules with a function.
-        source: the file.
-    """
-    return [
-        _diagnostic(rule, finding)
-        for rule in rules
-        if rule.find
-        for finding in itertools.islice(rule.find(source), MAX_FINDINGS)
-    ]
-
-
-def _diagnostic(rule: Rule, finding: Finding) -> Diagnostic:
-    line, column, length, message = finding
-    return Diagnostic(line, column, line, column + length, rule.severity, rule.code, message)
-
-
-@contextmanager
-def open_cache(path: Path | None, version: str, *, wanted: bool) -> Iterator[Store]:
-    """Open the cache of earlier checks.
-
-    Args:
-        path: the file; default: one in the user's cache folder.
-        version: the version that diagnostics are stored under.
-        wanted: if false, the store is empty and nothing is kept.
-
-    Raises:
-        StoreError: the file at `path` cannot be used.
-    """
-    if not wanted:
-        store = Store(Path(":memory:"), version)
-    else:
-        try:
-            store = Store(path or _default_cache(), version)
-        except (StoreError, OSError):
-            if path:
-                raise
-            # A check works without a cache too.
-            store = Store(Path(":memory:"), version)
-    with store:
-        yield store
-
-
-def _default_cache() -> Path:
-    import platformdirs  # not needed with --cache or --no-cache
-
-    folder: Path = platformdirs.user_cache_path("ck3parse", appauthor=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / "check.sqlite"
-
-
-def _errors(outcome: ParseOutcome) -> list[Diagnostic]:
-    if outcome.success or outcome.diagnostics:
-        return list(outcome.diagnostics)
-    # A parser named by CK3PARSE_PARSER may not recover.
-    line, column = outcome.line or 1, outcome.column or 1
-    message = outcome.error or str(ErrorType.PARSE_ERROR)
-    return [Diagnostic(line, column, line, column + 1, "error", SYNTAX_ERROR, message)]
-
-
 def _with_failure(result: ParseResult) -> list[Diagnostic]:
     """Return a result's diagnostics, or one that says why the file has none."""
     if result.error_type and not result.diagnostics:
@@ -433,6 +314,10 @@ def _with_failure(result: ParseResult) -> list[Diagnostic]:
 
 def _unreadable(message: str) -> Diagnostic:
     return Diagnostic(1, 1, 1, 1, "error", UNREADABLE, message)
+
+
+def _names(definitions: Definitions | None) -> list[Named]:
+    return definitions.names if definitions else []
 
 
 def _batches(files: Sequence[Found]) -> Iterable[Sequence[Found]]:

@@ -1,6 +1,7 @@
 """The native parser, with the same functions as the reference parser."""
 
 import json
+from collections.abc import Sequence
 
 import ck3parse.parser._native as _native  # "from" would hide which module is missing
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, DialectName, Mode
@@ -128,6 +129,17 @@ def ck3_places(
 
     windows_1252 = is_windows_1252(name)
     return _native.ck3_places(_utf_8(source), _utf_8(word), max_depth, windows_1252)
+
+
+def signs(text: str, once: Sequence[str], blocks: Sequence[str]) -> int:
+    r"""Return which signs of likely mistakes a text has, as the bits of `ck3parse.lint`'s `Sign`.
+
+    Args:
+        text: the text, with `\n` as the only line end, without lone surrogates.
+        once: keys that the game reads once in a block.
+        blocks: keys of blocks that hold keys with values.
+    """
+    return _native.signs(text, once, blocks)
 
 
 def _utf_8(source: bytes | str) -> bytes:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
+from ck3parse.lint.rules.signs import Sign
 from ck3parse.parser import ParseOutcome
 
 PREFIX = "CK3-"
@@ -155,6 +156,7 @@ class Rule(NamedTuple):
         bad: an example with the problem; empty if a text cannot show it.
         good: the same example without the problem.
         find: yields the findings in a file, in any order; `None` if the parser reports this code.
+        sign: without it in a text, `find` yields nothing; `None` if there is none.
         applies_to: whether findings in a file at this place are shown. The cache knows files by
             their content, so `find` cannot ask for it.
         on: whether the rule is on by default.
@@ -168,6 +170,7 @@ class Rule(NamedTuple):
     bad: str = ""
     good: str = ""
     find: Callable[[Source], Iterable[Finding]] | None = None
+    sign: Sign | None = None
     applies_to: Callable[[Place], bool] = _everywhere
     on: bool = True
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from ck3parse.lint.rules.rule import Finding, Places, Rule, Source
+from ck3parse.lint.rules.signs import HOLD_KEYS, ONCE, Sign
 from ck3parse.parser import ParseOutcome
 
 _TOKENS = re.compile(
@@ -22,9 +23,7 @@ _PAIR_IN_BLOCK = re.compile(
 )
 # Keys of blocks that hold keys with values, and never values alone.
 _HOLDS_KEYS = re.compile(
-    r"(?:limit|trigger|NOT|OR|AND|NOR|NAND|if|else_if|else|trigger_if|trigger_else_if|trigger_else"
-    r"|effect|immediate|after|is_valid|is_shown|allow|potential|ai_will_do|modifier|option"
-    r"|hidden_effect|show_as_tooltip|random|while|root|prev|liege|this"
+    rf"(?:{'|'.join(HOLD_KEYS)}"
     r"|(?:any|every|random|ordered)_\w+|scope:.+|\w+_(?:effect|trigger)|[0-9]+\.[0-9.]+"
     r"|[\w:]*\.[\w.:]+)\Z"
 )
@@ -37,13 +36,8 @@ _VALUE = rf"(?:{_OTHER_WORD}|\"[^\"\n]*\")"
 _VALUES = re.compile(rf"[=<>][ \t]*{_VALUE}((?:[ \t]+{_VALUE})+)[ \t]*(?:([\n#}}]|\Z)|[=<>!?{{])")
 _ONE_VALUE = re.compile(_VALUE)
 
-# Keys of events, decisions, buildings and wars' causes that hold one word or number.
 _ONCE = re.compile(
-    r"^[ \t]*("
-    "theme|window|picture|next_building|cost_gold|interface_priority|transfer_behavior|ai_score"
-    "|use_de_jure_wargoal_only|sort_order|decision_group_type|ai_check_interval"
-    "|(?:attacker|defender)_score_from_(?:battles|occupation)_scale"
-    r")[ \t]*=[ \t]*([^\s{}#]+)",
+    rf"^[ \t]*({'|'.join(ONCE)})[ \t]*=[ \t]*([^\s{{}}#]+)",
     re.MULTILINE,
 )
 _BRACE = re.compile(r"#[^\n]*|\"[^\"]*\"|[{}]")
@@ -231,6 +225,7 @@ RULES = (
         bad="is_ai == yes",
         good="is_ai = yes",
         find=_double_equals,
+        sign=Sign.DOUBLE_EQUALS,
     ),
     Rule(
         "CK3-W005",
@@ -253,6 +248,7 @@ RULES = (
         bad="feast.1 = {\n\ttheme = feast\n\ttheme = party\n}",
         good="feast.1 = {\n\ttheme = party\n}",
         find=_repeated_keys,
+        sign=Sign.SET_AGAIN,
     ),
     Rule(
         "CK3-W007",
@@ -264,6 +260,7 @@ RULES = (
         bad="a = {\n\tb = 1\n\tis_bad yes\n}",
         good="a = {\n\tb = 1\n\tis_bad = yes\n}",
         find=_missing_operators,
+        sign=Sign.PAIR,
     ),
     Rule(
         "CK3-W009",
@@ -275,5 +272,6 @@ RULES = (
         bad="name = Old Man",
         good='name = "Old Man"',
         find=_extra_values,
+        sign=Sign.VALUES,
     ),
 )

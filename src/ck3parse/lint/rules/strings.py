@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ck3parse.lint.rules.rule import Finding, Places, Rule, Source
+from ck3parse.lint.rules.signs import Sign
 from ck3parse.parser.ck3.tokens import Ck3Tokens
 
 UNCLOSED_STRING = "CK3-E001"
@@ -94,6 +95,7 @@ RULES = (
         bad='name = "The Feast\ndesc = "A feast"',
         good='name = "The Feast"\ndesc = "A feast"',
         find=_unclosed_strings,
+        sign=Sign.QUOTE,
     ),
     Rule(
         "CK3-E014",
@@ -105,5 +107,6 @@ RULES = (
         bad='desc = "the "Old" man"',
         good="desc = \"the 'Old' man\"",
         find=_inner_quotes,
+        sign=Sign.QUOTE,
     ),
 )

@@ -1,6 +1,7 @@
 """The commands `ck3parse check` and `ck3parse explain`."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -270,6 +271,24 @@ def test_names_that_are_defined_twice(mod: Path) -> None:
     check(mod, "mod", "--ignore", "W011", code=0)
     write(mod, {"common/traits/a.txt": BOM, "common/traits/c.txt": BOM})
     check(mod, "mod", code=0)
+
+
+def test_an_unchanged_file_is_not_read_for_its_names(mod: Path) -> None:
+    trait = BOM + "{0} = {{\n\tlevel = {1}\n}}\n"
+    texts = {name: trait.format("shy", level) for level, name in enumerate(("a", "b"))}
+    write(mod, {f"common/traits/{name}.txt": text for name, text in texts.items()})
+    first = check(mod, "mod", "--format", "concise", code=1).stdout
+    assert "b.txt:1:1: CK3-W011" in first
+    changed = mod / "common/traits/b.txt"
+    before = changed.stat()
+    changed.write_text(trait.format("lax", 1), encoding="utf-8")
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert check(mod, "mod", "--format", "concise", code=1).stdout == first
+    # Contents are known, but not under the rule of their new places.
+    write(mod, {"common/laws/a.txt": texts["a"], "common/laws/b.txt": texts["b"]})
+    again = check(mod, "mod", "--format", "concise", code=1).stdout
+    assert again.count("CK3-W011") == 2
+    assert check(mod, "mod", "--format", "concise", code=1).stdout == again
 
 
 def test_an_unreadable_file(mod: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from ck3parse.lint.file_check import find_all
 from ck3parse.lint.rules import RULES
-from ck3parse.lint.rules.rule import Source
+from ck3parse.lint.rules.rule import Rule, Source
 from ck3parse.lint.rules.signs import HOLD_KEYS, ONCE, Sign, signs_of
-from ck3parse.parser import parser_in_use
+from ck3parse.parser import parse_bytes
 
 pytest.importorskip("ck3parse.parser._native")
 
@@ -30,7 +30,7 @@ PIECES = (
 
 
 def source_of(data: bytes) -> Source:
-    return Source(data, parser_in_use().parse(data, "a.txt", mode="recover", dialect="ck3"))
+    return Source(data, parse_bytes(data, "a.txt", mode="recover", dialect="ck3"))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -47,10 +47,9 @@ def test_what_rules_find_has_a_sign(seed: int) -> None:
 
 
 @pytest.mark.parametrize("rule", WITH_SIGN, ids=lambda rule: rule.code)
-def test_an_example_has_the_sign_of_its_rule(rule: object) -> None:
-    example = next(each for each in WITH_SIGN if each is rule)
-    assert example.sign is not None
-    assert signs_of(source_of(example.bad.encode()).text, native=True) & example.sign
+def test_an_example_has_the_sign_of_its_rule(rule: Rule) -> None:
+    assert rule.sign
+    assert signs_of(source_of(rule.bad.encode()).text, native=True) & rule.sign
 
 
 def test_ordinary_script_has_no_sign() -> None:

@@ -70,14 +70,16 @@ pub fn signs<K: AsRef<[u8]>>(text: &[u8], once: &[K], blocks: &[K]) -> u8 {
             values.fill(None); // a definition ends
             any_set = false;
         }
-        if found & SET_AGAIN == 0 && first < line.len() && starts[usize::from(line[first])] {
-            if let Some((index, value)) = assignment(line, first, once) {
-                if values[index].is_some_and(|before| before != value) {
-                    found |= SET_AGAIN;
-                }
-                values[index] = Some(value);
-                any_set = true;
+        if found & SET_AGAIN == 0
+            && first < line.len()
+            && starts[usize::from(line[first])]
+            && let Some((index, value)) = assignment(line, first, once)
+        {
+            if values[index].is_some_and(|before| before != value) {
+                found |= SET_AGAIN;
             }
+            values[index] = Some(value);
+            any_set = true;
         }
         if found & PAIR == 0 && start > 0 && is_pair(line, first) {
             found |= PAIR;
@@ -92,7 +94,8 @@ pub fn signs<K: AsRef<[u8]>>(text: &[u8], once: &[K], blocks: &[K]) -> u8 {
 
 fn has_double_equals(text: &[u8]) -> bool {
     memmem::find_iter(text, b"==").any(|at| {
-        let rest = &text[blanks_end(text, at + 2)..];
+        let signs = text[at..].iter().take_while(|&&byte| byte == b'=').count();
+        let rest = &text[blanks_end(text, at + signs)..];
         rest.starts_with(b"\"")
             || rest.starts_with(b"{")
             || rest.starts_with(b"yes")
@@ -230,6 +233,7 @@ fn may_hold_keys<K: AsRef<[u8]>>(key: &[u8], blocks: &[K]) -> bool {
     let is_known = blocks.iter().any(|each| each.as_ref() == key);
     let prefixes: [&[u8]; 4] = [b"any_", b"every_", b"random_", b"ordered_"];
     is_known
+        || !key.is_ascii() // it may end with white space
         || key.contains(&b'.')
         || key.contains(&b':')
         || key.ends_with(b"_effect")

@@ -6,16 +6,16 @@ Many files are checked in worker processes of its own.
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ck3parse.config import Settings
 from ck3parse.config.cpus import usable_cpus
+from ck3parse.extractors.ck3 import rules_digest
 from ck3parse.files.patterns import is_localization
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, walk
-from ck3parse.lint.definitions import Definitions, Named
+from ck3parse.lint.definitions import Definitions, Named, decoded, encoded, rule_for
 from ck3parse.lint.duplicates import Duplicates, Related
 from ck3parse.lint.file_check import Conditions, FileCheck, FileOutcome
 from ck3parse.lint.places import Places
@@ -105,7 +105,7 @@ class Check:
         parser_version = self._parser.version_of(self._conditions.dialect)
         version = self._settings.stored_version(parser_version)
         rules = ",".join(code.removeprefix(PREFIX) for code in self._conditions.codes)
-        return f"{version};recover;check={CHECK_VERSION},{rules}"
+        return f"{version};recover;check={CHECK_VERSION},{rules};names={rules_digest():08x}"
 
     def check_bytes(self, data: bytes, path: str) -> Checked:
         """Check content that need not be in a file.
@@ -167,6 +167,7 @@ class Check:
         done = done_bytes = 0
         for outcomes in self._outcomes(plan.to_parse, places):
             store.record([(found, outcome.result) for found, outcome in outcomes])
+            store.record_definitions(_rows(outcomes))
             for found, outcome in outcomes:
                 checked.append(self._taken_over(found, places.of(found.path), outcome))
                 done_bytes += found.size
@@ -181,8 +182,7 @@ class Check:
             for found in settled
         ]
         if self._conditions.definitions:
-            for found in settled:
-                self._read_again(found.path, places.of(found.path))
+            self._recall(settled, places, store)
             self._duplicates.keep({each.path for each in checked})
             checked = self._with_repeated(checked)
         checked += self._check_texts(plan.localization, places)
@@ -277,11 +277,27 @@ class Check:
         diagnostics = check_texts(given, self._codes, self._game)
         return checked + [Checked(path, found) for path, found in diagnostics.items()]
 
-    def _read_again(self, path: str, place: Place) -> None:
-        """Read what a file defines whose other diagnostics are known."""
-        with suppress(CannotReadError):
-            data = read_script(path, max_bytes=self._settings.max_file_bytes)
-            self._duplicates.replace(path, place, _names(self._files.definitions(data, place)))
+    def _recall(self, settled: Sequence[Found], places: Places, store: Store) -> None:
+        """Take over what files define whose diagnostics are known, from the cache if it has it."""
+        known = {root: store.definitions_of(root) for root in {found.root for found in settled}}
+        read: list[tuple[str, str, bytes]] = []
+        for found in settled:
+            place = places.of(found.path)
+            rule = rule_for(place)
+            if rule is None:
+                continue
+            names = known[found.root].get(found.name, {}).get(rule)
+            if names is None:
+                # Its content was found elsewhere, or W011 was not selected.
+                outcome = self._files.definitions_of_path(found.path, place)
+                if outcome is None:
+                    continue
+                content_hash, definitions = outcome
+                names = encoded(definitions)
+                read.append((content_hash, rule, names))
+            self._duplicates.replace(found.path, place, decoded(names))
+        if read:
+            store.record_definitions(read)
 
     def _selected(self, path: str, place: Place, diagnostics: list[Diagnostic]) -> Checked:
         selected = [
@@ -314,6 +330,14 @@ def _with_failure(result: ParseResult) -> list[Diagnostic]:
 
 def _unreadable(message: str) -> Diagnostic:
     return Diagnostic(1, 1, 1, 1, "error", UNREADABLE, message)
+
+
+def _rows(outcomes: Iterable[tuple[Found, FileOutcome]]) -> Iterator[tuple[str, str, bytes]]:
+    """Yield what files define, as the cache keeps it."""
+    for _, outcome in outcomes:
+        result, definitions = outcome.result, outcome.definitions
+        if definitions and result.content_hash:
+            yield result.content_hash, definitions.rule, encoded(definitions.names)
 
 
 def _names(definitions: Definitions | None) -> list[Named]:

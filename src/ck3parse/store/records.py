@@ -225,6 +225,10 @@ class Records(IndexRecords, PlaysetRecords, ExtractionRecords):
             if left:
                 self._pass_on({(content, parser): ast_id for ast_id, content, parser in left})
             self._remove_stale_extractions()
+            self._db.execute(
+                "DELETE FROM checked_definitions WHERE (content_hash, parser_version_id)"
+                " NOT IN (SELECT content_hash, parser_version_id FROM files)"
+            )
 
     def _pass_on(self, asts: dict[tuple[str, int], int]) -> None:
         """Pass ASTs, given by content and parser version, to other files, or remove them."""

@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ck3parse.extractors import LOCALIZATION
+from ck3parse.store.definition_records import DefinitionRecords
 from ck3parse.store.queries import Queries
 from ck3parse.store.records import Records
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from ck3parse.store.text_store import TextStore
 
 
-class Store(Queries, Records):
+class Store(Queries, Records, DefinitionRecords):
     """A SQLite file of ASTs and diagnostics, opened for one version of a parser.
 
     It is a context manager that closes the file. Threads may share it if they take turns.

@@ -60,6 +60,15 @@ CREATE TABLE diagnostics (
 );
 CREATE INDEX diagnostics_ast ON diagnostics (ast_id);
 
+-- What contents define, as far as a mod should define it once: in the cache of `check` only.
+CREATE TABLE checked_definitions (
+    content_hash TEXT NOT NULL,           -- as in `files`
+    parser_version_id INTEGER NOT NULL REFERENCES parser_versions,
+    rule TEXT NOT NULL,                   -- the id of the rule of ck3/1 under which it was read
+    names BLOB NOT NULL,                  -- msgpack of ck3parse.lint.definitions
+    PRIMARY KEY (content_hash, parser_version_id, rule)
+) WITHOUT ROWID;
+
 CREATE TABLE runs (
     run_id INTEGER PRIMARY KEY,
     started_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),

@@ -78,6 +78,7 @@ _REFERENCES = {
 """Columns that hold the key of a row, of whatever table, and the table of the row."""
 
 NOT_COPIED = {
+    "checked_definitions": "in the cache of `check` only",
     "words": "copied by content, as it is no ordinary table",
     "repeated_names": "found again",
     "index_state": "found again",

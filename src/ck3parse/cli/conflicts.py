@@ -16,7 +16,7 @@ from ck3parse.cli.index_options import Asked, playset_options
 from ck3parse.cli.output_format import chosen_format
 from ck3parse.errors import ExitCode, OutputError
 from ck3parse.extractors import ck3
-from ck3parse.index.answers import OUTCOMES, Conflict, Place, Wins
+from ck3parse.index.answers import OUTCOMES, TEXT_KIND, Conflict, Place, Wins
 from ck3parse.index.index import Index
 from ck3parse.lint.excerpt import printable, relative_path
 from ck3parse.lint.sarif import sarif_location, sarif_log
@@ -29,7 +29,12 @@ _COUNTED: dict[Wins, str] = {
     "error": "an error",
     "file": "not overridden",
     "replaced": "replaced as whole files",
+    "replace": "replaced by a text",
 }
+
+
+_MOST_LANGUAGES = 3
+"""Languages that are named at a key. For one more, its name takes no more place than its count."""
 
 
 @click.command(
@@ -53,7 +58,11 @@ reads the output is gone.""",
 )
 @playset_options
 @click.option("--mod", metavar="MOD", help="Only conflicts of this mod, by its name.")
-@click.option("--kind", metavar="KIND", help="Only this kind, such as trait; file: whole files.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    help="Only this kind, such as trait; file: whole files; localization: texts.",
+)
 @click.option("--all", "everything", is_flag=True, help="Also equal and merging definitions.")
 @click.option(
     "--format",
@@ -133,12 +142,20 @@ def _show(conflicts: Sequence[Conflict]) -> None:
                 name = printable(each.name)
                 line = f"    {name}" if each.kind == "file" else f"    {name:{width}}"
                 line += "" if each.kind == "file" else streams.dim(printable(places))
+                line += f"  ({_languages(each)})" if each.languages else ""
                 streams.write(line + ("  (equal)" if each.equal else ""))
         streams.write("")
 
 
-def _rule(conflict: Conflict) -> tuple[str, str]:
-    return conflict.kind, conflict.rule
+def _languages(conflict: Conflict) -> str:
+    names = [name or "no language" for name in conflict.languages]
+    most = names[:_MOST_LANGUAGES] if len(names) > _MOST_LANGUAGES + 1 else names
+    more = len(names) - len(most)
+    return printable(", ".join(most)) + (f" and {more} more" if more else "")
+
+
+def _rule(conflict: Conflict) -> tuple[str, str, str]:
+    return conflict.kind, conflict.rule, conflict.how if conflict.languages else ""
 
 
 def _place(place: Place) -> str:
@@ -176,6 +193,7 @@ def _sarif(conflicts: Sequence[Conflict]) -> str:
         else:
             mods = f"{each.winner.source} {between} that of {each.loser.source}"
             text = f"{each.kind} {each.name} of {mods}"
+            text += f" in {_languages(each)}" if each.languages else ""
         text += f": {OUTCOMES[each.how]}"
         here, there = _location(each.winner), _location(each.loser)
         result: dict[str, Any] = {"ruleId": each.rule, "level": _level(each)}
@@ -224,7 +242,7 @@ def _compare_with_log(index: Index, log: Path, *, as_json: bool) -> None:
     decided = [
         each
         for each in index.conflicts(all=True)
-        if each.decided and each.how not in ("replaced", "merge")
+        if each.decided and each.how not in ("replaced", "merge") and each.kind != TEXT_KIND
     ]
     mine = {
         Overridden(each.name, each.kind, each.rule, each.winner.file, each.winner.line): None

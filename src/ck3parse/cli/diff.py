@@ -9,10 +9,11 @@ import click
 from rich.cells import set_cell_size
 
 from ck3parse.cli import streams
+from ck3parse.cli.diff_texts import Pair, pairs_of, show
 from ck3parse.cli.index_options import Asked, playset_options
 from ck3parse.errors import ExitCode, UsageError
 from ck3parse.files.reading import CannotReadError, read_script
-from ck3parse.index.answers import Definition
+from ck3parse.index.answers import TEXT_KIND, Definition
 from ck3parse.index.file_text import text_of
 from ck3parse.index.index import Index
 from ck3parse.index.tree_diff import Change, Difference, Row, Side, compare, rows
@@ -38,6 +39,7 @@ Examples:
   ck3parse diff brave --mod 'Other mod'        Other mod's definition, and the winner's
   ck3parse diff brave --mod A --mod B          the definitions of two mods
   ck3parse diff brave --kind trait --context 0
+  ck3parse diff trait_brave                    the texts of a key, in every language
   ck3parse diff brave --json | jq '.changes[].path'
 
 \b
@@ -77,10 +79,17 @@ def command(
     as_json: bool,
     asked: Asked,
 ) -> None:
-    """Compare two definitions of NAME side by side, by their syntax trees."""
+    """Compare two definitions of NAME side by side, by their syntax trees.
+
+    If NAME is a key of localization, compare two texts of each language.
+    """
     if len(sides) > 2:
         raise click.UsageError("--mod can be given twice: two definitions are compared")
     with asked.opened() as index:
+        texts_of_key = index.texts(name) if kind in (None, TEXT_KIND) else []
+        if texts_of_key and (kind == TEXT_KIND or not index.definitions(name)):
+            _compare_texts(name, pairs_of(texts_of_key, sides), as_json=as_json)
+            return
         left, right = _chosen(name, kind, sides, index)
     texts = [_text(each, asked.max_file_bytes) for each in (left, right)]
     try:
@@ -94,6 +103,22 @@ def command(
         count = sum(1 for _ in difference.changes())
         streams.note("they are equal" if not count else f"{count:,} change{'s' * (count != 1)}")
     if difference.change != "equal":
+        sys.exit(ExitCode.SOME_FAILED)
+
+
+def _compare_texts(name: str, pairs: Sequence[Pair], *, as_json: bool) -> None:
+    different = sum(not each.equal for each in pairs)
+    if as_json:
+        told = [
+            {"language": each.right.language, "equal": each.equal, **each._asdict()}
+            for each in pairs
+        ]
+        streams.write_json({"key": name, "equal": not different, "texts": told})
+    else:
+        show(pairs)
+        languages = f"{len(pairs):,} language{'s' * (len(pairs) != 1)}"
+        streams.note(f"{different:,} of {languages} differ")
+    if different:
         sys.exit(ExitCode.SOME_FAILED)
 
 

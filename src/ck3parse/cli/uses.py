@@ -20,7 +20,8 @@ Examples:
 
 \b
 The places are read again from the files: a key (my_effect = yes), a value (has_trait =
-brave), or a part of a longer word (culture:norse). Each is `file:line:column: text`.
+brave), or a part of a longer word (culture:norse); in localization files a key, or its name
+in another text ($brave$). Each is `file:line:column: text`.
 
 \b
 Exit codes: 0 found, 1 not found, 2 wrong usage, 3 no broker or worker, 4 the output cannot

@@ -4,10 +4,16 @@ from typing import Literal
 
 import msgspec
 
-Wins = Literal["last", "first", "priority", "merge", "error", "file", "local", "replaced"]
-"""Which of two definitions the game uses: the words of the rules in `extractors/ck3.toml`, and
-`replaced` for a file of which nothing is left, as a later one has its path or replaces its folder.
+Wins = Literal[
+    "last", "first", "priority", "merge", "error", "file", "local", "replaced", "replace"
+]
+"""Which of two definitions the game uses: the words of the rules in `extractors/ck3.toml`;
+`replaced` for a file of which nothing is left, as a later one has its path or replaces its folder;
+and `replace` for a text below a folder of that name.
 """
+
+TEXT_KIND = "localization"
+"""The kind of the keys of localization files."""
 
 OUTCOMES: dict[Wins, str] = {
     "last": "the one read last wins",
@@ -18,6 +24,7 @@ OUTCOMES: dict[Wins, str] = {
     "file": "none overrides the other: only a file of the same path can",
     "local": "each counts in its own file",
     "replaced": "the whole file is replaced",
+    "replace": "the last one below a folder `replace` wins",
 }
 """What each of them means, in a few words."""
 
@@ -57,6 +64,35 @@ class Definition(msgspec.Struct, frozen=True):
     certainty: str
 
 
+class Text(msgspec.Struct, frozen=True):
+    """A text of a localization file.
+
+    Attributes:
+        key: its key.
+        language: its language, by the name of the file or else its header; empty if neither says.
+        text: what stands between its quotes.
+        source: as in `Definition`.
+        file: as in `Definition`.
+        path: as in `Definition`.
+        line: the line, from 1.
+        in_effect: as in `Definition`.
+        wins: whether the game uses this text, as the only one or of several.
+        in_replace: whether it is below a folder `replace`: the last of these wins. Else, the text
+            that is read first does.
+    """
+
+    key: str
+    language: str
+    text: str
+    source: str
+    file: str
+    path: str
+    line: int
+    in_effect: bool
+    wins: bool
+    in_replace: bool
+
+
 class Use(msgspec.Struct, frozen=True):
     """A place where a name is used, or defined.
 
@@ -69,7 +105,8 @@ class Use(msgspec.Struct, frozen=True):
         column: the column, in code points from 1.
         start: the first byte of the word in the file.
         end: the byte after its last one.
-        role: `key`, `value`, or `part` of a longer word such as `culture:norse`.
+        role: `key`, `value`, or `part` of a longer word such as `culture:norse`; in a localization
+            file `key`, or `text` for a `$KEY$` in the text of another key.
         definition: whether one of its definitions starts here.
         text: the line, without the blanks around it; of a very long one, what is around the place.
     """
@@ -126,6 +163,8 @@ class Conflict(msgspec.Struct, frozen=True):
         winner: the definition that the game uses.
         loser: another definition of that name and kind.
         equal: whether both have the same content, without comments and blanks.
+        languages: of a key of localization, the languages for which this is so, English first. The
+            places are those of the first. Empty for anything else.
     """
 
     name: str
@@ -137,3 +176,4 @@ class Conflict(msgspec.Struct, frozen=True):
     winner: Place
     loser: Place
     equal: bool
+    languages: tuple[str, ...] = ()

@@ -42,6 +42,18 @@ def line_of(data: bytes, start: int, line: int) -> str:
     return text_of(data, first, end if end >= 0 else latest).strip()
 
 
+def column_of(data: bytes, start: int) -> int:
+    """Return the column of a place in a file in UTF-8, in code points from 1.
+
+    Args:
+        data: the bytes of the file.
+        start: the first byte of the place.
+    """
+    line = max(data.rfind(end, 0, start) for end in (b"\n", b"\r")) + 1
+    before = data[line:start].removeprefix(b"\xef\xbb\xbf")
+    return len(before.decode("utf-8", "replace")) + 1
+
+
 def _is_utf8(data: bytes) -> bool:
     try:
         data.decode()

@@ -5,7 +5,8 @@ The store is opened for reading only, so that answers do not wait for a run that
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple, Self
 
 from ck3parse.errors import StoreError, UsageError
 from ck3parse.files.reading import CannotReadError, read_script
-from ck3parse.index.answers import Conflict, Definition, Place, Use
+from ck3parse.index.answers import TEXT_KIND, Conflict, Definition, Place, Text, Use
 from ck3parse.index.file_text import line_of
 from ck3parse.index.selection import Selection
 from ck3parse.store.schema import SCHEMA_VERSION
@@ -160,6 +161,28 @@ class Index:
         )
         return [_definition(*row) for row in rows]
 
+    def texts(self, key: str, language: str | None = None) -> list[Text]:
+        """Return the texts of a key, in the order in which the game reads them.
+
+        Args:
+            key: the key, in upper and lower case as it is defined.
+            language: only those of this language, such as `german`.
+
+        Returns:
+            Language by language, English first: texts in effect, and then those in files that the
+            game does not read.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        rows = self._rows(
+            "SELECT key, language, text, source, relpath, file, line, in_effect, wins, in_replace"
+            " FROM loc_entries WHERE key = ? AND (? IS NULL OR language = ?)"
+            " ORDER BY language <> 'english', language, in_effect DESC, read_order, position, line",
+            [key, language, language],
+        )
+        return [_text(*row) for row in rows]
+
     def winner(self, name: str, kind: str) -> Definition | None:
         """Return the definition that the game uses.
 
@@ -179,6 +202,8 @@ class Index:
 
     def uses(self, name: str, *, max_bytes: int = 1 << 30) -> list[Use]:
         """Return every place where a name stands, read again from the files.
+
+        In localization files, that is where it is a key, and where a text names it as `$KEY$`.
 
         Args:
             name: the name, in upper and lower case as it stands in the files.
@@ -205,19 +230,34 @@ class Index:
             " JOIN playset_files USING (file_id) WHERE uses.name = ? ORDER BY 1, 3",
             [word],
         )
-        found = []
-        for _, source, relpath, path in files:
+        with_texts = self._rows(
+            "SELECT position, source, relpath, file FROM loc_entries WHERE key = ?"
+            " UNION SELECT playset_files.position, loc_uses.source, loc_uses.relpath, file"
+            " FROM loc_uses JOIN playset_files USING (file_id) WHERE key = ?",
+            [name, name],
+        )
+        found: list[tuple[int, str, Use]] = []
+        ways = [(each, False) for each in files] + [(each, True) for each in with_texts]
+        for (position, source, relpath, path), is_text in ways:
             try:
                 data = read_script(path, max_bytes=max_bytes)
             except CannotReadError:  # it is gone since the index was made
                 continue
-            for start, end, line, column, role in places(data, name, relpath):
+            if is_text:
+                from ck3parse.index.text_places import text_places
+
+                spans: Iterable[tuple[int, int, int, int, str]] = text_places(data, name)
+            else:
+                spans = places(data, name, relpath)
+            for start, end, line, column, role in spans:
                 text = line_of(data, start, line)
-                defines = (path, start) in starts
-                found.append(
-                    Use(name, source, relpath, path, line, column, start, end, role, defines, text)
+                defines = role == "key" if is_text else (path, start) in starts
+                use = Use(
+                    name, source, relpath, path, line, column, start, end, role, defines, text
                 )
-        return found
+                found.append((position, relpath, use))
+        found.sort(key=lambda each: each[:2])
+        return [use for _, _, use in found]
 
     def conflicts(
         self,
@@ -230,12 +270,14 @@ class Index:
 
         Args:
             mod: only conflicts of this source, by name, in upper or lower case.
-            kind: only those of this kind, such as `trait`; `file` for replaced files.
+            kind: only those of this kind, such as `trait`; `file` for replaced files, and
+                `localization` for keys of localization files.
             all: also definitions that merge and those that the game itself repeats.
 
         Returns:
             By the position of the winner and the loser in load order, the last first; then by kind
-            and name. Those with equal contents are among them, marked.
+            and name. Those with equal contents are among them, marked. What is so for a key in
+            several languages is one conflict.
 
         Raises:
             StoreError: the store cannot be read.
@@ -245,7 +287,9 @@ class Index:
         self._check(mod, kind, sources)
         files = _Files(sources)
         found = []
-        if kind != "file":
+        if kind in (None, TEXT_KIND):
+            found += self._text_conflicts(files)
+        if kind not in ("file", TEXT_KIND):
             rows = self._rows(
                 "SELECT name, kind, rule, wins, certainty, decided AND wins <> 'merge',"
                 " winner_source, winner_file, winner_line, loser_source, loser_file, loser_line,"
@@ -290,12 +334,40 @@ class Index:
             ),
         )
 
+    def _text_conflicts(self, files: "_Files") -> list[Conflict]:
+        """Return the conflicts of keys, each with the languages for which it is so."""
+        rows = self._rows(
+            "SELECT key, winner_source, loser_source, equal, winner_in_replace, language,"
+            " winner_file, winner_line, loser_file, loser_line FROM loc_conflicts"
+            " ORDER BY key, language <> 'english', language, loser_file, loser_line"
+        )
+        groups: dict[tuple[Any, ...], tuple[Place, Place, list[str]]] = {}
+        numbers: Counter[tuple[Any, ...]] = Counter()
+        for *what, language, path, line, lost_path, lost_line in rows:
+            # A source can have several that lose against the same one.
+            number = numbers[*what, language]
+            numbers[*what, language] += 1
+            if group := groups.get((*what, number)):
+                group[2].append(language)
+                continue
+            winner = Place(what[1], files[path], path, line)
+            loser = Place(what[2], files[lost_path], lost_path, lost_line)
+            groups[(*what, number)] = winner, loser, [language]
+        return [
+            Conflict(
+                key, TEXT_KIND, TEXT_KIND, "replace" if in_replace else "first", "high", True,
+                winner, loser, bool(equal), tuple(languages),
+            )
+            for (key, _, _, equal, in_replace, _), (winner, loser, languages) in groups.items()
+        ]  # fmt: skip
+
     def names(self, pattern: str, kind: str | None = None, *, limit: int = MANY_NAMES) -> list[str]:
         """Return the defined names that a pattern matches.
 
         Args:
             pattern: `*` stands for any text, `?` for one character, `[ab]` for one of some.
-            kind: only names of this kind.
+            kind: only names of this kind; keys of localization are `localization`, and among no
+                others.
             limit: how many to return at most.
 
         Returns:
@@ -304,6 +376,15 @@ class Index:
         Raises:
             StoreError: the store cannot be read.
         """
+        if kind == TEXT_KIND:
+            rows = self._rows(
+                "SELECT key FROM loc_keys WHERE key GLOB ? AND EXISTS (SELECT 1 FROM loc_texts AS t"
+                "  JOIN loc_contents USING (block_id) JOIN loc_files USING (loc_content_id)"
+                "  JOIN playset_files USING (file_id) WHERE t.key_id = loc_keys.key_id)"
+                " ORDER BY key LIMIT ?",
+                [pattern, limit],
+            )
+            return [key for (key,) in rows]
         # Two steps: the second needs a join for each definition.
         rows = self._rows(
             "SELECT name FROM"
@@ -349,7 +430,8 @@ class Index:
         parts = [wanted[at : at + size] for at in range(0, len(wanted), size)]
         parts = [part for part in parts if len(part) > 2] or [wanted]
         rows = self._rows(
-            "SELECT DISTINCT name FROM definition_rows WHERE length(name) BETWEEN ? AND ?"
+            "SELECT DISTINCT name FROM (SELECT name FROM definition_rows"
+            "  UNION ALL SELECT key FROM loc_keys) WHERE length(name) BETWEEN ? AND ?"
             " AND (instr(lower(name), ?) OR instr(lower(name), ?) OR instr(lower(name), ?)"
             "  OR instr(lower(name), ?)) LIMIT ?",
             [len(wanted) // 2, len(wanted) * 2, *(parts * 4)[:4], _FEW_CANDIDATES],
@@ -364,7 +446,9 @@ class Index:
             if (alike := matcher.ratio()) >= _ALIKE:
                 ranked.append((-alike, candidate))
         # The store may have contents that no file has any more.
-        existing = (each for _, each in sorted(ranked) if self.definitions(each))
+        existing = (
+            each for _, each in sorted(ranked) if self.definitions(each) or self.texts(each)
+        )
         return list(islice(existing, count))
 
     def _check(self, mod: str | None, kind: str | None, sources: Sequence[Source]) -> None:
@@ -373,7 +457,7 @@ class Index:
             raise UsageError(
                 f"the playset has no mod {mod!r}: it has {', '.join(map(repr, names)) or 'none'}"
             )
-        if kind is not None and kind != "file" and kind not in (kinds := self.kinds()):
+        if kind not in (None, "file", TEXT_KIND) and kind not in (kinds := self.kinds()):
             from difflib import get_close_matches
 
             close = get_close_matches(kind, kinds)
@@ -405,6 +489,15 @@ def _definition(*values: Any) -> Definition:
     return Definition(
         name, kind, source, relpath, path, line, start, end,
         bool(in_effect), bool(wins), rule, how, certainty,
+    )  # fmt: skip
+
+
+def _text(*values: Any) -> Text:
+    *place, in_effect, wins, in_replace = values
+    key, language, text, source, relpath, path, line = place
+    return Text(
+        key, language, text, source, relpath, path, line,
+        bool(in_effect), bool(wins), bool(in_replace),
     )  # fmt: skip
 
 

@@ -428,7 +428,8 @@ ranked AS MATERIALIZED (
     SELECT key_id, language, file_id, position, t.line, text, row_number() OVER best AS place,
         first_value(file_id) OVER best AS best_file_id,
         first_value(position) OVER best AS best_position,
-        first_value(t.line) OVER best AS best_line, first_value(text) OVER best AS best_text
+        first_value(t.line) OVER best AS best_line, first_value(text) OVER best AS best_text,
+        first_value(in_replace) OVER best AS best_in_replace
     FROM repeated CROSS JOIN loc_texts AS t USING (key_id)
     JOIN live USING (block_id, language)
     WINDOW best AS (
@@ -439,7 +440,7 @@ ranked AS MATERIALIZED (
 )
 SELECT key, language, won.name AS winner_source,
     won_roots.path || '/' || won_files.name AS winner_file, best_line AS winner_line,
-    best_text AS winner_text, lost.name AS loser_source,
+    best_text AS winner_text, best_in_replace AS winner_in_replace, lost.name AS loser_source,
     roots.path || '/' || files.name AS loser_file, ranked.line AS loser_line, text AS loser_text,
     text = best_text AS equal
 FROM ranked

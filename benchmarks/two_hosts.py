@@ -92,9 +92,14 @@ def _ip(*args: str) -> None:
     subprocess.run(["ip", *args], check=True)
 
 
+def _files(mod: Path) -> list[Path]:
+    """Return the files to parse: a folder may have such a name, too."""
+    return [path for path in mod.rglob("*.txt") if path.is_file()]
+
+
 def _copies(mod: Path, out: Path, count: int) -> Path:
     for number in range(count):
-        for path in mod.rglob("*.txt"):
+        for path in _files(mod):
             copy = out / str(number) / path.relative_to(mod)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes() + b"\n# %d" % number)
@@ -103,7 +108,7 @@ def _copies(mod: Path, out: Path, count: int) -> Path:
 
 def _expected(mod: Path) -> dict[str, bytes]:
     asts = {}
-    for path in mod.rglob("*.txt"):
+    for path in _files(mod):
         name = path.relative_to(mod).as_posix()
         if ast := parse_bytes(path.read_bytes(), name).ast_json:
             asts[name] = ast

@@ -18,10 +18,15 @@ from typing import Any
 
 import msgspec
 from celery import Task
-from celery.signals import worker_before_create_process, worker_init, worker_process_init
+from celery.signals import (
+    worker_before_create_process,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+)
 
 from ck3parse.celery_compat.prefork import leave_after_task, process_index
-from ck3parse.celery_compat.results import expire_next_result
+from ck3parse.celery_compat.results import ResultStore, expire_next_result
 from ck3parse.config import Settings, read_settings, warn_of_unknown_variables
 from ck3parse.errors import UsageError
 from ck3parse.extractors import is_known
@@ -59,6 +64,7 @@ except UsageError as error:
 app.set_current()
 app.steps["worker"].add("ck3parse.worker.prefork:ProcessWatch")
 app.steps["worker"].add("ck3parse.worker.metrics_server:MetricsServer")
+app.steps["consumer"].add("ck3parse.worker.prefetch:Prefetch")
 app.steps["consumer"].add("ck3parse.worker.liveness_file:LivenessFile")
 app.steps["consumer"].add("ck3parse.worker.watchdog:Watchdog")
 
@@ -102,6 +108,7 @@ class ProcessState:
 
 
 _state: ProcessState | None = None
+_result_store: ResultStore | None = None
 _frozen = False
 
 
@@ -125,12 +132,24 @@ def _freeze(**_: Any) -> None:
 @worker_process_init.connect
 def _start_process(**_: Any) -> None:
     # Before the first task, as it would count towards the time limit of a file.
-    global _state
+    global _state, _result_store
     settings = read_settings()
     keep_freed_memory()
     _limit_memory(settings.max_address_space_mb * 1024 * 1024)
     _state = ProcessState(settings)
     statistics.counters.start(process_index())
+    # Clients of ck3parse send a task again if its result is lost; others wait for ever.
+    _result_store = ResultStore(app, _is_transient)
+
+
+@worker_process_shutdown.connect
+def _end_process(**_: Any) -> None:
+    if _result_store:
+        _result_store.confirm()
+
+
+def _is_transient() -> bool:
+    return (parse_batch.request.headers or {}).get(TRANSIENT_HEADER) is True
 
 
 def _limit_memory(limit: int) -> None:
@@ -174,7 +193,6 @@ def parse_batch(requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
         known = sorted(filter(is_known, asked))
         results[0].origin = msgspec.structs.replace(state.origin, worker=worker, extractors=known)
     state.count(results)
-    transient = (parse_batch.request.headers or {}).get(TRANSIENT_HEADER) is True
-    expire_next_result(parse_batch, state.expires_s[transient])
+    expire_next_result(parse_batch, state.expires_s[_is_transient()])
     answer: list[dict[str, Any]] = msgspec.to_builtins(results, builtin_types=(bytes,))
     return answer

@@ -33,11 +33,13 @@ from celery.result import AsyncResult
 from celery.worker import request as celery_request
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
+from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.connection import Connection
+from kombu.transport import redis as kombu_redis
 from redis import Connection as RedisConnection
 
 from ck3parse.celery_compat import app as compat_app
-from ck3parse.celery_compat import broker, consumer, request, results
+from ck3parse.celery_compat import broker, consumer, fetching, request, results, unwaited
 from ck3parse.celery_compat import prefork as compat_prefork
 
 REDIS_URL = "redis://127.0.0.1:1/0"
@@ -74,11 +76,16 @@ REPLACED = [
     (compat_prefork._Killer, TimeoutHandler),
     (compat_prefork.TaskPool, prefork.TaskPool),
     (consumer.LastingLoopConsumer, Consumer),
+    (fetching.FetchingQoS, kombu_redis.QoS),
+    (fetching.FetchingChannel, kombu_redis.Channel),
+    (unwaited.PublishingChannel, kombu_redis.Channel),
     (request.TaskRequest, Request),
     (compat_app.LastingApplication, Celery),
     (compat_app._OwnSettings, Settings),
 ]
 OWN = {"limit_s", "connected", "refused", "exit_status", "unreadable"}
+OWN |= {"room", "_note_due", "ahead", "ahead_queue", "settle", "round_trip_s", "_wanted"}
+OWN |= {"commands", "unwaited"}
 """What these classes add to what they derive from."""
 
 
@@ -416,6 +423,76 @@ def test_a_message_that_cannot_be_decoded_is_refused(
     noting.on_decode_error(cast("Any", message), ValueError("codec"))
     assert message.settled == ["ack"]
     assert "cannot be decoded: codec" in str(noting.notes[0])
+
+
+# unwaited and fetching
+
+
+def test_a_connection_to_redis_makes_channels_of_ours(redis_app: Celery) -> None:
+    connection = redis_app.connection_for_write()
+    fetching.fetch_ahead(connection)
+    fetching.fetch_ahead(connection)
+    kind = connection.transport.Channel
+    what = "a transport makes channels of its attribute Channel"
+    assert issubclass(kind, fetching.FetchingChannel), no_longer(unwaited.use_channels, what)
+    assert kind.QoS is fetching.FetchingQoS
+    assert not unwaited.use_channels(
+        InMemory(broker="memory://").connection(), unwaited.PublishingChannel
+    )
+
+
+@pytest.mark.parametrize("method", ["_put", "_put_fanout"])
+def test_what_is_published_is_handed_over_as_commands(method: str) -> None:
+    sent: list[Any] = []
+    kind = type("Channel", (unwaited.PublishingChannel, kombu_redis.Channel), {})
+    channel: Any = kind.__new__(kind)
+    channel.unwaited = SimpleNamespace(send=lambda *commands: sent.extend(commands))
+    channel._expires = {}
+    message = {"properties": {"priority": 0}}
+    arguments = ("queue", message) if method == "_put" else ("queue", message, "key")
+    getattr(channel, method)(*arguments)
+    names = [command[0] for command in sent]
+    assert names == ["LPUSH" if method == "_put" else "PUBLISH"], no_longer(
+        unwaited.PublishingChannel, "what is published goes to _publish_batch"
+    )
+
+
+def test_a_message_is_noted_and_acknowledged_in_a_pipeline() -> None:
+    sent: list[Any] = []
+    channel = SimpleNamespace(
+        commands=SimpleNamespace(send=lambda *commands: sent.extend(commands)),
+        closed=False,
+        ahead=2,
+        do_restore=False,
+        unacked_key="unacked",
+        unacked_index_key="unacked_index",
+    )
+    entry = fetching.FetchingQoS
+    qos: Any = entry(channel, prefetch_count=1)
+    assert qos.room() == 3
+    info = {"exchange": "", "routing_key": "queue"}
+    qos.append(SimpleNamespace(delivery_info=info, _raw={}), "tag")
+    assert qos.room() == 2, no_longer(entry, "_delivered has what was taken")
+    qos.ack("tag")
+    assert [each[0] for each in sent] == ["ZADD", "HSET", "ZREM", "HDEL"], no_longer(
+        entry, "a message is noted and acknowledged in a pipeline"
+    )
+    assert qos.room() == 3
+    qos._delivered.restored = True  # nothing is to be given back at the end
+
+
+def test_an_interactive_task_overtakes_those_that_wait_for_a_process() -> None:
+    semaphore = LaxBoundedSemaphore(1)
+    worker = SimpleNamespace(semaphore=semaphore, _quick_acquire=semaphore.acquire)
+    compat_prefork.let_overtake(worker, lambda task: str(task).startswith("i"))
+    begun: list[str] = []
+    for task in ("b1", "b2", "b3", "i1", "i2"):
+        worker._quick_acquire(begun.append, task)
+    for _ in range(5):
+        semaphore.release()
+    assert begun == ["b1", "i1", "i2", "b2", "b3"], no_longer(
+        compat_prefork.let_overtake, "tasks wait in a semaphore"
+    )
 
 
 # prefork and request

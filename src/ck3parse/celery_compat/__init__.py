@@ -13,5 +13,5 @@ Each assumption has a test in `tests/unit/test_celery_compat.py` or, if it takes
 worker, in `tests/integration/test_celery_compat_live.py`. To upgrade one of the libraries, run
 these first.
 
-The modules import nothing else of ck3parse, and not one another.
+The modules import nothing else of ck3parse, and only those for a distant broker one another.
 """

@@ -11,6 +11,8 @@ from celery.worker.consumer import Consumer
 from kombu.connection import Connection
 from kombu.message import Message
 
+from ck3parse.celery_compat.fetching import FetchingChannel, fetch_ahead
+
 log = logging.getLogger(__name__)
 
 _NO_TASK = (AttributeError, KeyError, TypeError, ValueError)
@@ -37,13 +39,24 @@ def ends_at_once() -> bool:
     return bool(state.should_terminate)
 
 
+def fetching_channel(consumer: Any) -> FetchingChannel | None:
+    """Return what takes the messages of a worker, if its broker is a Redis server.
+
+    Args:
+        consumer: what a consumer's bootstep gets as its parent, once it takes messages.
+    """
+    channel = consumer.task_consumer.channel
+    return channel if isinstance(channel, FetchingChannel) else None
+
+
 class LastingLoopConsumer(Consumer):
     """Base of a class for the setting `worker_consumer`.
 
     Assumes:
         `self.loop` is the function that takes messages until it raises, and after an error of
         `self.connection_errors` the worker connects anew; `ConnectionError` is among them.
-        `connect` returns the connection that the worker takes messages from.
+        `connect` returns the connection that the worker takes messages from. `ensure_connected`
+        opens it, and those that events go through; `task_consumer.channel` is what takes messages.
         `on_connection_error_after_connected` closes what is left of a connection.
         `create_task_handler` returns a function that is called with each message, and
         `on_invalid_task(body, message, error)` refuses one, as `on_decode_error(message, error)`
@@ -81,6 +94,11 @@ class LastingLoopConsumer(Consumer):
 
     def refused(self, message: Message, error: Exception) -> None:
         """Note that a message was refused, and why."""
+
+    def ensure_connected(self, conn: Connection) -> Any:
+        """Open a connection, over which nothing waits for a distant broker."""
+        fetch_ahead(conn)
+        return super().ensure_connected(conn)
 
     def connect(self) -> Any:
         """Connect to the broker."""

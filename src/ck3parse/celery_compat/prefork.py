@@ -249,3 +249,39 @@ def process_ids(pool: Any) -> list[int]:
         pool: a worker's or consumer's `pool`.
     """
     return list(pool.info.get("processes", ()))
+
+
+def let_overtake(worker: Any, goes_first: Callable[[Any], bool]) -> None:
+    """Have some tasks overtake those that wait in this worker for a process.
+
+    Assumes:
+        The worker calls `_quick_acquire(callback, request)` for each task that it has received.
+        That is its `semaphore.acquire`, which puts `(callback, (request,), {})` at the end of
+        `semaphore._waiting` unless `semaphore.value` is above 0; a process that is done takes the
+        first one.
+    Read in:
+        celery 5.7.0, kombu 5.7.0.
+    Otherwise:
+        AttributeError as the worker starts, or tasks wait in the order in which they came.
+    Public way:
+        None: a queue's priority is that of the broker, which no longer has these tasks.
+
+    Args:
+        worker: what a worker's bootstep gets as its parent.
+        goes_first: returns whether a request overtakes those of which it returns that they do not.
+    """
+    semaphore = worker.semaphore
+    waiting, acquire = semaphore._waiting, semaphore.acquire  # noqa: SLF001 - stated above
+
+    def acquire_or_overtake(callback: Any, request: Any) -> bool:
+        if semaphore.value > 0 or not waiting or not goes_first(request):
+            return bool(acquire(callback, request))
+        place = 0
+        for _, (other,), _ in waiting:
+            if not goes_first(other):
+                break
+            place += 1
+        waiting.insert(place, (callback, (request,), {}))
+        return False
+
+    worker._quick_acquire = acquire_or_overtake  # noqa: SLF001 - stated above

@@ -18,7 +18,8 @@ class TaskRequest(Request):
         Celery calls `on_failure` once for each task that crashed, ran out of time or raised. After
         a time limit it calls `on_timeout` as well, which records the failure a second time. The
         attribute `time_limits` is what the pool gets. `store_errors` is read before a failure is
-        stored. `acknowledge` is called after the result was stored.
+        stored. `acknowledge` is called after the result was stored. `time_start` is when a process
+        took the task, in seconds since 1970, or `None`.
     Read in:
         celery 5.7.0, billiard 4.3.2.
     Otherwise:
@@ -31,6 +32,7 @@ class TaskRequest(Request):
 
     time_limits: Any
     store_errors: Any
+    time_start: float | None
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Do nothing: `on_failure` has recorded it."""

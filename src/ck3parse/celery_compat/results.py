@@ -1,7 +1,9 @@
 """Results on the result backend: wait for them, stop waiting, store them."""
 
 import contextlib
-from collections.abc import Iterable
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from celery import Celery, Task, states
@@ -10,6 +12,12 @@ from celery.result import AsyncResult
 from kombu.exceptions import ContentDisallowed, DecodeError
 from kombu.message import Message
 
+from ck3parse.celery_compat.unwaited import UnwaitedCommands
+
+log = logging.getLogger(__name__)
+
+_MOST_UNCONFIRMED = 4
+"""Results that may be on their way to the server."""
 _MESSAGE_LIMIT_S = 10.0
 """How long the rest of a message may take once its beginning is there."""
 
@@ -146,6 +154,96 @@ def expire_next_result(task: Task, seconds: int) -> None:
         `apply_async` is for the task, not for its result.
     """
     task.backend.expires = seconds
+
+
+class ResultStore:
+    """Stores the results of this process without waiting for a Redis server.
+
+    A result is kept until the server has confirmed it, and stored once more, this time waiting, if
+    that fails or if the connection is lost. It is lost if this process dies before, although its
+    message may be acknowledged by then. So this is for clients that send a lost task again.
+
+    Assumes:
+        `backend._store_result(task_id, result, state, traceback, request)` looks whether there is a
+        successful result already, and stores `encode(_get_result_meta(...))`, with `task_id`, by
+        `_set_with_state(key, value, state)`, which calls `set(key, value)`. That stores for
+        `expires` seconds and publishes the same bytes under the key. Clients listen there.
+    Read in:
+        celery 5.7.0.
+    Otherwise:
+        Each result takes two round trips, or clients do not hear of it.
+    Public way:
+        None.
+
+    Args:
+        app: the worker's application, in a process that runs tasks.
+        may_be_lost: returns whether the result of the running task is for such a client.
+    """
+
+    def __init__(self, app: Celery, may_be_lost: Callable[[], bool]) -> None:
+        self._backend = app.backend
+        self._may_be_lost = may_be_lost
+        self._unconfirmed: deque[tuple[str, bytes, int]] = deque()
+        client = redis_client(app)
+        if client is None:
+            return
+        self._commands = UnwaitedCommands(client.connection_pool)
+        self._store_any, self._set_waiting = app.backend._store_result, app.backend.set  # noqa: SLF001
+        app.backend._store_result, app.backend.set = self._store, self._set  # noqa: SLF001
+
+    def confirm(self) -> None:
+        """Wait until the server has all results; before the process ends."""
+        if self._unconfirmed:
+            try:
+                self._commands.settle(wait_for=0)
+            except Exception as error:  # noqa: BLE001 - each library has its own
+                self._store_again(error)
+
+    def _store(
+        self,
+        task_id: str,
+        result: Any,
+        state: str,
+        traceback: Any = None,
+        request: Any = None,
+        **options: Any,
+    ) -> Any:
+        if state != states.SUCCESS:
+            return self._store_any(task_id, result, state, traceback, request, **options)
+        # It replaces nothing but the same result, so there is no need to look for one.
+        backend = self._backend
+        meta = backend._get_result_meta(  # noqa: SLF001
+            result=result, state=state, traceback=traceback, request=request
+        )
+        meta["task_id"] = task_id
+        backend._set_with_state(backend.get_key_for_task(task_id), backend.encode(meta), state)  # noqa: SLF001
+        return result
+
+    def _set(self, key: str, value: bytes, expires: int | None = None, **policy: Any) -> Any:
+        seconds = self._backend.expires if expires is None else expires
+        if not (seconds and self._may_be_lost()):
+            return self._set_waiting(key, value, expires, **policy)
+        try:
+            self._commands.settle(wait_for=2 * (_MOST_UNCONFIRMED - 1))
+            self._commands.send(("SETEX", key, seconds, value))
+            self._commands.send(("PUBLISH", key, value), on_reply=self._note_confirmed)
+        except Exception as error:  # noqa: BLE001 - each library has its own
+            self._store_again(error)
+            return self._set_waiting(key, value, seconds, **policy)
+        self._unconfirmed.append((key, value, seconds))
+        return None
+
+    def _note_confirmed(self, _: object) -> None:
+        self._unconfirmed.popleft()
+
+    def _store_again(self, reason: Exception) -> None:
+        log.warning("a result was not stored at once (%s)", reason)
+        while self._unconfirmed:
+            key, value, seconds = self._unconfirmed.popleft()
+            try:
+                self._set_waiting(key, value, seconds)
+            except Exception:
+                log.exception("a result is lost; its client sends the task again")
 
 
 def redis_client(app: Celery) -> Any:

@@ -5,6 +5,7 @@ Celery and kombu wait for the reply to each command. Far from the server that is
 
 import contextlib
 from collections import deque
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 STALL_LIMIT_S = 5.0
 """Seconds after which a reply that has not come will not: the connection stalls."""
 _MOST_UNREAD = 1_000
+_CLOSE_LIMIT_S = 1.0
 
 
 class UnwaitedCommands:
@@ -41,14 +43,18 @@ class UnwaitedCommands:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._connection: Any = None
-        self._unread: deque[float] = deque()
-        """When each command was sent to which no reply was read."""
+        self._unread: deque[tuple[float, Callable[[Any], None] | None]] = deque()
+        """For each command without a reply so far: when it was sent, and who takes the reply."""
 
-    def send(self, *commands: tuple[Any, ...]) -> None:
+    def send(
+        self, *commands: tuple[Any, ...], on_reply: Callable[[Any], None] | None = None
+    ) -> None:
         """Send commands.
 
         Args:
             *commands: each with its name and its arguments.
+            on_reply: called with the reply to each of them, while a later one is sent, or by
+                `settle`.
 
         Raises:
             Exception: any error of the library, also for commands that were sent before.
@@ -59,8 +65,7 @@ class UnwaitedCommands:
         connection = self._connection
         with self._resetting():
             connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-        now = monotonic()
-        self._unread.extend([now] * len(commands))
+        self._unread.extend([(monotonic(), on_reply)] * len(commands))
 
     def settle(self, *, wait_for: int | None = None) -> None:
         """Read the replies that have come.
@@ -79,20 +84,25 @@ class UnwaitedCommands:
                 must = wait_for is not None and len(self._unread) > wait_for
                 if not must and not connection.can_read(timeout=0):
                     break
-                connection.read_response()
-                self._unread.popleft()
-            if self._unread and monotonic() - self._unread[0] > STALL_LIMIT_S:
+                reply = connection.read_response()
+                _, on_reply = self._unread.popleft()
+                if on_reply:
+                    on_reply(reply)
+            if self._unread and monotonic() - self._unread[0][0] > STALL_LIMIT_S:
                 raise RedisTimeoutError("a command was not answered")
 
     def close(self) -> None:
-        """Wait for the replies, and close the connection.
+        """Wait for the replies, for a second at most, and close the connection.
 
         Raises:
             Exception: as for `settle`.
         """
+        # Closing earlier could make the server drop what it has not read yet.
+        ends = monotonic() + _CLOSE_LIMIT_S
         try:
-            # Closing earlier could make the server drop what it has not read yet.
-            self.settle(wait_for=0)
+            while self._unread and (left_s := ends - monotonic()) > 0:
+                if self._connection.can_read(timeout=left_s):
+                    self.settle()
         finally:
             self._reset()
 
@@ -104,7 +114,7 @@ class UnwaitedCommands:
             self._pool.release(connection)
 
     @contextlib.contextmanager
-    def _resetting(self) -> Any:
+    def _resetting(self) -> Iterator[None]:
         try:
             yield
         except BaseException:
@@ -126,8 +136,9 @@ class PublishingChannel:
     """What makes a channel of kombu's Redis transport publish without waiting; a mixin.
 
     Assumes:
-        `_put(queue, message, _publish_batch=batch)` hands each command to `batch.add(name, *args)`
-        instead of sending it. `pool` is redis-py's connection pool.
+        `_put(queue, message, _publish_batch=batch)` and `_put_fanout(exchange, message,
+        routing_key, _publish_batch=batch)` hand each command to `batch.add(name, *args)` instead of
+        sending it. `pool` is redis-py's connection pool.
     Read in:
         kombu 5.7.0.
     Otherwise:
@@ -137,13 +148,59 @@ class PublishingChannel:
         first message until the last one.
     """
 
+    pool: Any
     unwaited: UnwaitedCommands | None = None
 
-    def _put(self, queue: str, message: Any, **options: Any) -> None:
+    @property
+    def commands(self) -> UnwaitedCommands:
+        """What it publishes with."""
         if self.unwaited is None:
-            self.unwaited = UnwaitedCommands(self.pool)  # type: ignore[attr-defined]
-        options["_publish_batch"] = _Collector(self.unwaited)
-        super()._put(queue, message, **options)  # type: ignore[misc]
+            self.unwaited = UnwaitedCommands(self.pool)
+        return self.unwaited
+
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+        kwargs["_publish_batch"] = _Collector(self.commands)
+        super()._put(queue, message, **kwargs)  # type: ignore[misc]
+
+    def _put_fanout(self, exchange: str, message: Any, routing_key: str, **kwargs: Any) -> None:
+        kwargs["_publish_batch"] = _Collector(self.commands)
+        super()._put_fanout(exchange, message, routing_key, **kwargs)  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Close the channel, once the server has what was published."""
+        unwaited, self.unwaited = self.unwaited, None
+        if unwaited is not None:
+            with contextlib.suppress(Exception):  # it may be the reason to close
+                unwaited.close()
+        super().close()  # type: ignore[misc]
+
+
+def use_channels(connection: Any, kind: type[PublishingChannel]) -> bool:
+    """Have a connection that is not open yet make channels of a kind, if it is one to Redis.
+
+    Assumes:
+        A transport makes channels of the class in its attribute `Channel`. The transport of Redis
+        is the one whose `driver_type` is `redis`.
+    Read in:
+        kombu 5.7.0.
+    Otherwise:
+        Clients and workers wait for each reply, which takes long if the broker is far away.
+    Public way:
+        A transport class of one's own in the URL would have to exist for each kind of Redis.
+
+    Args:
+        connection: kombu's connection.
+        kind: the mixin.
+
+    Returns:
+        Whether it does.
+    """
+    transport = connection.transport
+    if transport.driver_type != "redis":
+        return False
+    if not issubclass(transport.Channel, kind):
+        transport.Channel = type(kind.__name__, (kind, transport.Channel), {})
+    return True
 
 
 class TaskSender:
@@ -152,10 +209,9 @@ class TaskSender:
     For another broker than Redis it does what Celery does.
 
     Assumes:
-        A transport makes channels of the class in its attribute `Channel`. The transport of Redis
-        is the one whose `driver_type` is `redis`. `app.amqp.Producer` is what `send_task` takes as
-        `producer`. A Redis backend has `client.connection_pool`, `get_key_for_task` and the map
-        `_cache`, and stores nothing else for a task that is no part of a group.
+        `app.amqp.Producer` is what `send_task` takes as `producer`. A Redis backend has
+        `client.connection_pool`, `get_key_for_task` and the map `_cache`, and stores nothing else
+        for a task that is no part of a group.
     Read in:
         celery 5.7.0, kombu 5.7.0.
     Otherwise:
@@ -177,10 +233,7 @@ class TaskSender:
         self._deletions: UnwaitedCommands | None = None
         self.producer: Any = None
         """For `send_task`; `None` for its own."""
-        transport = self._connection.transport
-        if transport.driver_type == "redis":
-            kind = type("Channel", (PublishingChannel, transport.Channel), {})
-            transport.Channel = kind
+        if use_channels(self._connection, PublishingChannel):
             self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
             self._channel = self._connection.default_channel
             self.producer = app.amqp.Producer(self._channel, auto_declare=False)

@@ -5,7 +5,7 @@ from typing import Any
 from celery import bootsteps
 
 from ck3parse.celery_compat import prefork
-from ck3parse.config import read_settings
+from ck3parse.config import QUEUE_INTERACTIVE, read_settings
 from ck3parse.messages import DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS
 
 _WATCH_INTERVAL_S = 0.1
@@ -29,7 +29,7 @@ class ProcessPool(prefork.TaskPool):
 
 
 class ProcessWatch(bootsteps.StartStopStep):
-    """Checks the pool's class, and has the pool notice dead processes within 0.1 s.
+    """Checks the pool's class; has it notice dead processes soon, and interactive tasks overtake.
 
     The pool is told of a process's end just before the process can be reaped. If it looks too
     early, it looks again only with its next round, five seconds later.
@@ -53,3 +53,9 @@ class ProcessWatch(bootsteps.StartStopStep):
     def start(self, parent: Any) -> None:
         """Begin to look."""
         prefork.watch_processes(parent, _WATCH_INTERVAL_S)
+        prefork.let_overtake(parent, _is_interactive)
+
+
+def _is_interactive(request: Any) -> bool:
+    info = request.delivery_info or {}
+    return bool(info.get("routing_key") == QUEUE_INTERACTIVE)

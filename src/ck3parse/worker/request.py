@@ -1,6 +1,7 @@
 """A task in the hands of the worker's main process, and what is recorded when it fails."""
 
 import logging
+import time
 from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
@@ -35,8 +36,10 @@ class ParseTaskRequest(TaskRequest):
         return bool(super().store_errors) and not dropped_tasks.is_unwanted(self.id)
 
     def acknowledge(self) -> None:
-        """Acknowledge the message; the task's result is stored by now."""
+        """Acknowledge the message; the task's result is stored by now, or on its way."""
         super().acknowledge()
+        if self.time_start:
+            statistics.note_task(time.time() - self.time_start)
         if dropped_tasks.is_unwanted(self.id):
             dropped_tasks.forget(self.task.app, self.id)
 

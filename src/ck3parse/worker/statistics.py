@@ -18,6 +18,15 @@ batches_sent_again = 0
 """How many tasks of this worker their clients had sent before."""
 tasks_taken = 0
 """How many tasks this worker has taken from its queues."""
+task_s = 0.2
+"""Seconds that a task has taken lately, on average."""
+_NEWEST_SHARE = 0.1
+
+
+def note_task(seconds: float) -> None:
+    """Note how many seconds a task has taken."""
+    global task_s
+    task_s += _NEWEST_SHARE * (seconds - task_s)
 
 
 def counts(pool: Any) -> dict[str, Any]:

@@ -27,7 +27,8 @@ from typing import Any, NamedTuple
 from ck3parse.config import Settings
 from ck3parse.messaging.app import make_app
 from ck3parse.parser import parser_in_use
-from ck3parse.pipeline.connection import process_count, worker_stats
+from ck3parse.pipeline.census import process_count
+from ck3parse.pipeline.connection import worker_stats
 from ck3parse.store import Store
 from peers import files_of, warm
 from playset import make_playset

@@ -14,7 +14,8 @@ from pathlib import Path
 from ck3parse.config import Settings
 from ck3parse.embedded.broker import _server_binary
 from ck3parse.messaging.app import make_app
-from ck3parse.pipeline.connection import process_count, worker_stats
+from ck3parse.pipeline.census import process_count
+from ck3parse.pipeline.connection import worker_stats
 from polling import wait_until
 
 START_LIMIT_S = 30.0

@@ -97,6 +97,25 @@ def test_tls(program: str, mod: Path, certificates: Path) -> None:
         assert "CERTIFICATE_VERIFY_FAILED" in done.stderr
 
 
+@pytest.mark.parametrize("program", WITH_TLS)
+def test_a_server_that_asks_for_a_certificate(program: str, mod: Path, certificates: Path) -> None:
+    port = free_port()
+    tls = ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "yes"]
+    for name, file in (("cert", "server.crt"), ("key", "server.key"), ("ca-cert", "ca.crt")):
+        tls += [f"--tls-{name}-file", str(certificates / file)]
+    url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificates / 'ca.crt'}"
+    own = f"{url}&ssl_certfile={certificates}/server.crt&ssl_keyfile={certificates}/server.key"
+    with server(program, *tls, cwd=mod.parent, port=port):
+        for _ in range(2):  # OpenSSL has two ways to say it
+            done = ck3parse("status", "--broker", url, cwd=mod.parent)
+            assert done.returncode == 3
+            assert "name yours with ssl_certfile and ssl_keyfile" in done.stderr
+        done = ck3parse("status", "--broker", own.replace("server.crt", "no.crt"), cwd=mod.parent)
+        assert "there is no file at the path that ssl_certfile in its URL names" in done.stderr
+        with worker(own, cwd=mod.parent):
+            assert parsed(mod, own) == 50
+
+
 @pytest.mark.thorough
 def test_sentinel(mod: Path) -> None:
     folder = mod.parent

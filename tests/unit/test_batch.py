@@ -23,7 +23,7 @@ def test_every_request_is_in_one_batch_in_order_and_within_the_limit(
     sizes: list[int], files: int
 ) -> None:
     sized = [(ParseRequest(str(number)), size) for number, size in enumerate(sizes)]
-    batches = list(in_batches(sized, Limit(files, MAX_BYTES)))
+    batches = list(in_batches(sized, lambda: Limit(files, MAX_BYTES)))
     assert [request for batch in batches for request in batch.requests] == [r for r, _ in sized]
     for batch in batches:
         assert 1 <= len(batch.requests) <= files
@@ -33,7 +33,11 @@ def test_every_request_is_in_one_batch_in_order_and_within_the_limit(
 
 def test_a_batch_has_no_more_files_than_the_limit() -> None:
     sized = [(ParseRequest(str(number)), 1) for number in range(2 * MAX_FILES + 1)]
-    assert [len(batch.requests) for batch in in_batches(sized, MOST)] == [MAX_FILES, MAX_FILES, 1]
+    assert [len(batch.requests) for batch in in_batches(sized, lambda: MOST)] == [
+        MAX_FILES,
+        MAX_FILES,
+        1,
+    ]
 
 
 @given(FILES, SIZES, st.integers(1, 1000))

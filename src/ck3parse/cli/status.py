@@ -139,8 +139,9 @@ def _samples(settings: Settings) -> Iterator[Status]:
 
 
 def _sample(app: Any, mailbox: "Mailbox", settings: Settings) -> Status:
-    from ck3parse.pipeline import broker_state, connection
+    from ck3parse.pipeline import broker_state
     from ck3parse.pipeline.broker_calls import BrokerCallError
+    from ck3parse.pipeline.census import process_count
 
     try:
         stats = mailbox.replies_to("stats")
@@ -160,7 +161,7 @@ def _sample(app: Any, mailbox: "Mailbox", settings: Settings) -> Status:
         workers.append(
             WorkerStatus(
                 name,
-                connection.process_count(stat),
+                process_count(stat),
                 stat.get("pool", {}).get("processes", []),
                 max(0, sum(stat.get("total", {}).values()) - in_hand),
                 counts[name].body.get("failed", 0) if name in counts else 0,

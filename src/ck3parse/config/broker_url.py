@@ -37,6 +37,7 @@ _PARAMETERS: dict[str, frozenset[str]] = {
 }
 """For each of Celery's schemes, the parameters a URL may have. None of them is a secret."""
 
+_TLS_FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _CERTIFICATE_CHECKS = frozenset(
     {"required", "optional", "none", "CERT_REQUIRED", "CERT_OPTIONAL", "CERT_NONE"}
 )
@@ -155,6 +156,24 @@ def without_passwords(text: str, *urls: str) -> str:
                 if len(written) > 2:
                     text = text.replace(written, "**")
     return text
+
+
+def tls_files(urls: str) -> dict[str, str] | None:
+    """Return the files that a URL, or several, name for TLS.
+
+    Args:
+        urls: the URLs.
+
+    Returns:
+        Paths by the name of their parameter, or `None` without TLS.
+    """
+    try:
+        parsed = [url for url in _parsed(urls, ("protocol",)) if url.celery_scheme == "rediss"]
+    except UrlError:
+        return None
+    if not parsed:
+        return None
+    return {name: path for url in parsed for name, path in url.query if name in _TLS_FILES}
 
 
 def broker_for_celery(urls: str) -> str:

@@ -116,6 +116,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         max_timeout_ms: longest time limit of a file, in milliseconds. Set it to the same value for
             clients and workers: Redis delivers a task a second time if it is not acknowledged
             within twice this time and a minute.
+        window_mb: MB of script that a client may have in flight on a broker of others. The broker
+            holds about half as much, and a client that sends content holds as much. 0: a quarter of
+            what Redis says that it has left, at least 64 and at most 256.
         result_expires_s: seconds after which the result backend drops a result that nobody
             fetched. Results for one waiting client are dropped after twice `patience_s`, if that
             is sooner.
@@ -155,6 +158,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_timeout_ms: Annotated[int, msgspec.Meta(ge=DEFAULT_TIMEOUT_MS, le=LONGEST_TIMEOUT_MS)] = (
         10 * 60 * 1000
     )
+    window_mb: Annotated[int, msgspec.Meta(ge=0, le=1 << 20)] = 0
     result_expires_s: Annotated[int, msgspec.Meta(ge=1, le=365 * 24 * 60 * 60)] = 3600
     server_memory_mb: Annotated[int, msgspec.Meta(ge=16, le=1 << 20)] = 512
     spool_dir: str = ""

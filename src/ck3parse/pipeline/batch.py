@@ -1,6 +1,6 @@
 """Grouping requests into batches; each batch is one task."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -81,19 +81,23 @@ def limit_within(timeout_ms: int) -> Limit:
     )
 
 
-def in_batches(sized: Iterable[tuple[ParseRequest, int]], limit: Limit) -> Iterator[Batch]:
+def in_batches(
+    sized: Iterable[tuple[ParseRequest, int]], limit: Callable[[], Limit]
+) -> Iterator[Batch]:
     """Group requests by count and bytes, in the order given.
 
     Args:
         sized: each request with its file's size in bytes.
-        limit: what a batch may hold.
+        limit: returns what the next batch may hold.
     """
     requests: list[ParseRequest] = []
     total = 0
+    most = limit()
     for request, size in sized:
-        if requests and (len(requests) >= limit.files or total + size > limit.size):
+        if requests and (len(requests) >= most.files or total + size > most.size):
             yield Batch(requests, total)
             requests, total = [], 0
+            most = limit()
         requests.append(request)
         total += size
     if requests:

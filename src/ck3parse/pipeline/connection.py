@@ -1,6 +1,7 @@
 """Connecting to a broker and its workers, with errors that say what to start."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,15 +10,24 @@ from celery import Celery
 
 from ck3parse.celery_compat import broker, results
 from ck3parse.config import Settings
-from ck3parse.config.broker_url import masked, without_passwords
+from ck3parse.config.broker_url import masked, tls_files, without_passwords
 from ck3parse.errors import BrokerError, UsageError
 from ck3parse.messaging.app import make_app
 from ck3parse.messaging.cluster_refusal import REFUSAL, is_cluster
 from ck3parse.pipeline.broker_calls import GONE, BrokerCallError, calling_broker, one_line
-from ck3parse.pipeline.mailbox import Mailbox
+from ck3parse.pipeline.broker_memory import LEAST, bytes_in_flight
+from ck3parse.pipeline.census import Census
+from ck3parse.pipeline.mailbox import PATIENCE_S, Mailbox
 from ck3parse.pipeline.task_lookup import Roster
 
+_WANTS_CERTIFICATE = ("CERTIFICATE_REQUIRED", "EOF occurred in violation of protocol")
+"""What OpenSSL says of a server that ends the connection because of that. It says so with the next
+read, or has no time to and notices that the connection has ended."""
 _RETRY_INTERVAL_S = 0.5
+_EARLY_S = 1.0
+"""Seconds after which work is published although no worker has answered."""
+COMING = 16
+"""Processes to publish work for while there are none, so that an autoscaler starts some."""
 
 
 class Connected(NamedTuple):
@@ -28,12 +38,16 @@ class Connected(NamedTuple):
         workers: how many worker processes there are.
         roster: the workers that they belong to, as far as they are known.
         mailbox: what they were asked with.
+        census: counts them again; `None` if their number cannot change.
+        max_bytes: how many bytes of script may be in flight.
     """
 
     app: Celery
     workers: int
     roster: Roster
     mailbox: Mailbox | None = None
+    census: Census | None = None
+    max_bytes: int = LEAST
 
 
 def connect(
@@ -50,7 +64,8 @@ def connect(
         settings: with the broker's URL.
         first_is_enough: count only the worker that answers first. Others may take tasks too, but to
             count them takes a third of a second.
-        wait: whether to wait for a broker and a worker, for as long as it takes.
+        wait: whether to wait for a broker, for as long as it takes, and to return although there
+            is no worker yet.
         check: called while waiting; raises to stop.
         say: called with what is being waited for, in a few words, and with `None` afterwards.
 
@@ -61,36 +76,45 @@ def connect(
     while True:
         check()
         try:
-            connected = _connect(settings, check, first_is_enough=first_is_enough)
+            connected = _connect(settings, check, first_is_enough=first_is_enough, wait=wait)
         except BrokerError as error:
             if not wait:
                 raise
             if isinstance(error, BrokerCallError) and error.trouble is not GONE:
                 say(f"{error.trouble.who} is {error.trouble.state}; waiting")
             else:
-                say("there is no broker or no worker yet; waiting")
+                say("there is no broker yet; waiting")
             time.sleep(_RETRY_INTERVAL_S)
         else:
             say(None)
             return connected
 
 
-def _connect(settings: Settings, check: Callable[[], None], *, first_is_enough: bool) -> Connected:
+def _connect(
+    settings: Settings, check: Callable[[], None], *, first_is_enough: bool, wait: bool
+) -> Connected:
     app = reach(settings)
     with contextlib.ExitStack() as stack:
         stack.callback(app.close)
         try:
             mailbox = Mailbox(app)
             stack.push(mailbox)
-            replies = mailbox.replies_to("stats", first_is_enough=first_is_enough, check=check)
+            max_bytes = bytes_in_flight(app, settings)
+            replies = mailbox.replies_to(
+                "stats",
+                patience_s=_EARLY_S if wait else PATIENCE_S,
+                first_is_enough=first_is_enough,
+                check=check,
+            )
         except BrokerCallError as error:
             raise _not_served(settings, error) from error
-        if not replies:
+        if not replies and not wait:
             raise no_worker(settings.broker_url)
         stack.pop_all()
-    processes = sum(process_count(reply.body) for reply in replies.values())
-    reply_s = max(reply.seconds for reply in replies.values())
-    return Connected(app, processes, Roster(replies, reply_s=reply_s), mailbox)
+    census = Census(replies)
+    reply_s = max((reply.seconds for reply in replies.values()), default=0.0)
+    roster = Roster(replies, reply_s=reply_s)
+    return Connected(app, census.processes or COMING, roster, mailbox, census, max_bytes)
 
 
 def reach(settings: Settings) -> Celery:
@@ -146,15 +170,22 @@ def _not_served(settings: Settings, error: BrokerCallError) -> BrokerCallError:
 
 def _unreachable(settings: Settings, reason: str) -> str:
     reason = without_passwords(reason, settings.broker_url, settings.result_backend)
-    return (
-        f"the broker {masked(settings.broker_url)} cannot be reached ({reason}): check the URL,"
-        " start one with `ck3parse serve`, or leave --broker out to use an embedded one"
+    remedy = (
+        "check the URL, start one with `ck3parse serve`, or leave --broker out to use an embedded"
+        " one"
     )
-
-
-def process_count(stats: dict[str, Any]) -> int:
-    """Return how many processes a worker has, according to its statistics."""
-    return int(stats.get("pool", {}).get("max-concurrency", 1))
+    for url in (settings.broker_url, settings.result_backend):
+        files = tls_files(url)
+        if files is None:
+            continue
+        if missing := [name for name, path in files.items() if not os.path.exists(path)]:
+            remedy = f"there is no file at the path that {' and '.join(missing)} in its URL names"
+        elif "ssl_certfile" not in files and any(each in reason for each in _WANTS_CERTIFICATE):
+            remedy = (
+                "it ends the connection when a client shows no certificate: name yours with"
+                " ssl_certfile and ssl_keyfile in its URL"
+            )
+    return f"the broker {masked(settings.broker_url)} cannot be reached ({reason}): {remedy}"
 
 
 def worker_stats(app: Celery) -> dict[str, dict[str, Any]]:

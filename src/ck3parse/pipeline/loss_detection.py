@@ -20,11 +20,14 @@ class LostBatches:
     Args:
         roster: the workers that are known.
         limit: how many batches are in flight at once.
+
+    Attributes:
+        limit: as above; it follows the window's.
     """
 
     def __init__(self, roster: Roster, limit: int) -> None:
         self._roster = roster
-        self._limit = limit
+        self.limit = limit
         self._answer_counts: Counter[str] = Counter()
         """By queue."""
         self._heard = self._looked = self._last_look = monotonic()
@@ -87,6 +90,11 @@ class LostBatches:
             self._look = None
         return evidence
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether a look is under way, so that nothing else may ask with its mailbox."""
+        return self._look is not None
+
     def stop_looking(self) -> None:
         """Forget the current look."""
         self._look = None
@@ -105,7 +113,7 @@ class LostBatches:
                 continue  # answered or sent again since
             # Only answers from the same queue: batches of one queue do not overtake each other.
             answers_since = self._answer_counts[lease.queue] - lease.answers_before
-            if lease.is_lost(evidence, overtaken=answers_since > 2 * self._limit):
+            if lease.is_lost(evidence, overtaken=answers_since > 2 * self.limit):
                 yield lease
             elif lease.missed:
                 self._interval_s = FIRST_LOOK_S

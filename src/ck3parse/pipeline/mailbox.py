@@ -119,14 +119,16 @@ class Mailbox:
         self,
         command: str,
         *,
+        patience_s: float = PATIENCE_S,
         known: Collection[str] = (),
         first_is_enough: bool = False,
         check: Callable[[], None] = lambda: None,
     ) -> dict[str, Reply]:
-        """Send a command, wait for replies and return them; empty if none comes in `PATIENCE_S`.
+        """Send a command, wait for replies and return them; empty if none comes in time.
 
         Args:
             command: a remote-control command of Celery workers.
+            patience_s: seconds that the first worker may take to reply.
             known: names of workers; stop waiting once all of these have replied. Without them, wait
                 for twice as long as the first reply took, and at least for `WINDOW_S`.
             first_is_enough: whether to wait for one reply only.
@@ -136,7 +138,7 @@ class Mailbox:
             BrokerCallError: the broker does not serve.
         """
         self.ask(command)
-        ends_s, again_s = PATIENCE_S, _AGAIN_S
+        ends_s, again_s = patience_s, _AGAIN_S
         while (left_s := ends_s - self.seconds) > 0:
             check()
             came = self.listen(min(left_s, _SLICE_S))

@@ -14,7 +14,7 @@ from ck3parse.files.reading import CannotReadError
 from ck3parse.files.transport import Give, by_name
 from ck3parse.files.walk import Found
 from ck3parse.messages import DEFAULT_DIALECT, DialectName, ParseRequest, ParseResult
-from ck3parse.pipeline.batch import Batch, in_batches, limit_for
+from ck3parse.pipeline.batch import Batch, Limit, in_batches, limit_for
 from ck3parse.pipeline.plan import Plan, content_hash
 from ck3parse.store import Store
 
@@ -174,7 +174,10 @@ class Run:
         """
         missing = self.missing()
         size = sum(found.size for found in missing)
-        limit = limit_for(len(missing), size, window.limit, self._timeout_ms)
+
+        def limit() -> Limit:
+            return limit_for(len(missing), size, window.limit, self._timeout_ms)
+
         requests = _sent(self._request(found, names) for found, names in missing.items())
         for results in window.results(in_batches(requests, limit)):
             found = [(self._sent.pop(result.id), result) for result in results]
@@ -195,7 +198,11 @@ class Run:
         requests: Iterator[tuple[ParseRequest, int]],
     ) -> "Iterator[Recorded]":
         plan = self._plan
-        limit = limit_for(len(plan.to_parse), plan.size_to_parse, window.limit, self._timeout_ms)
+        files, size = len(plan.to_parse), plan.size_to_parse
+
+        def limit() -> Limit:  # workers may come and go
+            return limit_for(files, size, window.limit, self._timeout_ms)
+
         try:
             for results in window.results(in_batches(requests, limit)):
                 self._recorder.add((self._sent.pop(result.id), result) for result in results)

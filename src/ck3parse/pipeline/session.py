@@ -52,7 +52,7 @@ def open_window(
     outlast: Callable[[BrokerError], None] = give_up,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Window:
-    """Return a window on a broker, once the broker and its workers answer.
+    """Return a window on a broker, once the broker and, unless `wait` is set, its workers answer.
 
     The caller closes the window, and stops the embedded broker after that.
 
@@ -61,7 +61,7 @@ def open_window(
         embedded: a started embedded broker, to use in place of the one in the settings.
         acceptance: which results to accept; default: `own_acceptance`.
         first_is_enough: as for `connect`.
-        wait: as for `connect`.
+        wait: whether to wait for a broker, and to publish before there is a worker.
         reconnect: whether to reconnect if the broker goes; if not, its first error is raised.
         check: called while waiting; raises to stop.
         say: called with what is being waited for, in a few words, and with `None` afterwards.
@@ -92,6 +92,9 @@ def open_window(
         workers=connected.workers,
         roster=connected.roster,
         mailbox=connected.mailbox,
+        census=connected.census,
+        max_bytes=connected.max_bytes,
+        may_come=wait,
         check=check_all,
         reconnect=(lambda: reach(settings)) if reconnect else None,
         patience_s=settings.patience_s,

@@ -26,6 +26,8 @@ from ck3parse.messaging.app import DROP_COMMAND, TASK_NAME, headers
 from ck3parse.messaging.result_files import ResultFileError
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.broker_calls import BrokerCallError, calling_broker
+from ck3parse.pipeline.broker_memory import LEAST
+from ck3parse.pipeline.census import Census
 from ck3parse.pipeline.lease import Lease, forget
 from ck3parse.pipeline.loss_detection import LostBatches
 from ck3parse.pipeline.mailbox import Mailbox
@@ -43,8 +45,11 @@ from ck3parse.pipeline.time_limit import task_limit_s
 
 BATCHES_PER_WORKER = 4
 """Batches in flight for each worker process: one being parsed, the others keep it from idling."""
-MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024
-"""Bytes of source in flight. The broker holds about half as much: compressed ASTs."""
+_BATCH_S = 0.1
+"""A process needs another batch in flight for each such time that an answer is on its way."""
+_MOST_ON_THE_WAY = 8
+_AT_ONCE = 16
+"""Batches to send before looking for answers."""
 _MAX_DROPPED = 1000
 _POLL_S = 0.05
 
@@ -61,6 +66,18 @@ class Answer(NamedTuple):
     results: list[ParseResult]
 
 
+def batches_for(processes: int, reply_s: float) -> int:
+    """Return how many batches to have in flight.
+
+    Args:
+        processes: the worker processes.
+        reply_s: seconds that a worker's reply takes: a round trip of the client and one of the
+            worker.
+    """
+    on_the_way = min(round(reply_s / _BATCH_S), _MOST_ON_THE_WAY)
+    return max(2, processes * (BATCHES_PER_WORKER + on_the_way))
+
+
 class Window:
     """Sends batches as tasks and returns their results; each request is answered exactly once.
 
@@ -69,6 +86,9 @@ class Window:
     Args:
         app: the Celery application to send with.
         workers: number of worker processes; it bounds how many batches are in flight.
+        census: counts the processes again; default: their number does not change.
+        max_bytes: how many bytes of source may be in flight.
+        may_come: whether to wait for the first worker for as long as it takes.
         roster: the workers that are known; default: none yet.
         mailbox: a mailbox of the application, which the window closes.
         queue: the queue to send to.
@@ -85,7 +105,8 @@ class Window:
     Attributes:
         app: the Celery application to send with; a new one after each reconnection.
         roster: the workers that are known.
-        limit: how many batches are in flight at once.
+        limit: how many batches are in flight at once; it follows the number of processes.
+        max_bytes: as above.
         dropped: number of answers that did not match their requests and were dropped.
         other_origins: a sentence about each worker whose parser or limits differ from this
             process's.
@@ -96,6 +117,9 @@ class Window:
         app: Celery,
         *,
         workers: int,
+        census: Census | None = None,
+        max_bytes: int = LEAST,
+        may_come: bool = False,
         roster: Roster | None = None,
         mailbox: Mailbox | None = None,
         queue: str = QUEUE_BULK,
@@ -109,7 +133,10 @@ class Window:
     ) -> None:
         self.app = app
         self.roster = roster or Roster()
-        self.limit = max(2, workers * BATCHES_PER_WORKER)
+        self.limit = batches_for(workers, census.reply_s if census else 0.0)
+        self.max_bytes = max_bytes
+        self._census = census
+        self._awaits_first = may_come and not (census and census.processes)
         self.dropped = 0
         self.other_origins: set[str] = set()
         self._acceptance = acceptance
@@ -141,7 +168,7 @@ class Window:
     def has_room(self) -> bool:
         """Return whether more batches should be in flight, to keep all workers busy."""
         return len(self._in_flight) < self.limit and (
-            not self._in_flight or self._bytes < MAX_BYTES_IN_FLIGHT
+            not self._in_flight or self._bytes < self.max_bytes
         )
 
     def results(self, batches: Iterable[Batch]) -> Iterator[list[ParseResult]]:
@@ -159,13 +186,15 @@ class Window:
         coming = iter(batches)
         more = True
         while more or self._in_flight:
-            while more and self.has_room():
+            for _ in range(_AT_ONCE):
+                if not (more and self.has_room()):
+                    break
                 batch = next(coming, None)
                 if batch is None:
                     more = False
                 else:
                     self.submit(batch)
-            answers = self.poll(_POLL_S)
+            answers = self.poll(0.0 if more and self.has_room() else _POLL_S)
             if not answers:
                 yield []
             for answer in answers:
@@ -223,6 +252,8 @@ class Window:
                     self._task_sender.settle()
             while self._came:
                 self._take(self._came.popleft())
+            if self._in_flight:
+                self._count_processes()
             if self._in_flight and not self._answers:
                 self._check()
                 self._look_for_losses()
@@ -345,6 +376,7 @@ class Window:
 
     def _finish(self, lease: Lease, task_id: str, results: list[ParseResult]) -> None:
         self._leave(lease)
+        self._note_worker()
         self._lost_batches.note_answer(lease)
         self._answers.append(Answer(task_id, results))
         self._release(lease)
@@ -374,14 +406,36 @@ class Window:
             results = [failed(request, reason) for request in lease.batch.requests]
             self._finish(lease, lease.replies[-1].id, results)
 
+    def _count_processes(self) -> None:
+        """Have the limit follow the number of processes, if it is time to count them."""
+        census = self._census
+        if census is None or self._lost_batches.is_looking:
+            return
+        if census.count(self._mailbox) and census.processes:
+            self._note_worker()
+            self.limit = batches_for(census.processes, census.reply_s)
+            self._lost_batches.limit = self.limit
+
+    def _note_worker(self) -> None:
+        if self._awaits_first:
+            self._awaits_first = False
+            self._lost_batches.note_life()
+            self._patience.say(None)
+
     def _look_for_losses(self) -> None:
         """Renew the leases that are lost, if it is time to look for them."""
+        if self._census and self._census.is_asking:
+            return
         evidence = self._lost_batches.look(self._in_flight, self._mailbox)
         if evidence is None:
+            return
+        if not evidence.replied and self._awaits_first:
+            self._patience.say("there is no worker yet; waiting")
             return
         if not evidence.replied:
             self._patience.workers_are_silent(self._lost_batches.silent_s)
             return
+        self._note_worker()
         self._patience.say(None)
         for lease in self._lost_batches.lost(evidence, self._in_flight):
             if done := self._ready(lease):
@@ -407,6 +461,8 @@ class Window:
 
     def _disconnect(self) -> None:
         self._lost_batches.stop_looking()
+        if self._census:
+            self._census.stop()
         mailbox, self._workers_mailbox = self._workers_mailbox, None
         sender, self._task_sender = self._task_sender, None
         for each in (mailbox, sender):

@@ -35,7 +35,7 @@ def test_results_at_any_distance_are_equal_and_no_file_is_parsed_twice(
         FarNetwork(server.port, delay_ms / 2000) as to_worker,
         Worker(to_worker.url, tmp_path, env=env) as worker,
     ):
-        ready(worker)
+        wait_ready(worker)
         args = (mod.folder, "--broker", to_client.url, "--transport", "content")
         report = run_json(*args, "--out", "far.sqlite", cwd=tmp_path, env=FAULTY)
         with server.client() as redis:
@@ -47,10 +47,9 @@ def test_results_at_any_distance_are_equal_and_no_file_is_parsed_twice(
     assert sorted(parsed) == sorted(mod.asts)
 
 
-def ready(worker: Worker) -> Worker:
+def wait_ready(worker: Worker) -> None:
     """Wait for a worker for longer than for one that is near: each handshake takes a second."""
     wait_until(lambda: " ready." in worker.log(), LIMIT_S, "the distant worker is ready")
-    return worker
 
 
 def slow(number: int, seconds: float) -> Batch:
@@ -72,19 +71,20 @@ def test_an_interactive_task_overtakes_what_a_distant_worker_has_in_hand(tmp_pat
     with (
         Server(tmp_path) as server,
         FarNetwork(server.port, 0.15) as network,
-        ready(Worker(network.url, tmp_path, processes=1)),
-        closing(window_on(server.url)) as window,
+        Worker(network.url, tmp_path, processes=1) as worker,
     ):
-        for number in range(count):
-            window.submit(slow(number, 0.2), queue=QUEUE_BULK)
-        order: list[str] = []
-        asked = False
-        deadline = time.monotonic() + LIMIT_S
-        while len(order) <= count and time.monotonic() < deadline:
-            order += [answer.results[0].id for answer in window.poll(0.05)]
-            if len(order) >= 4 and not asked:
-                asked = True
-                window.submit(slow(-1, 0.0), queue=QUEUE_INTERACTIVE)
+        wait_ready(worker)
+        with closing(window_on(server.url)) as window:
+            for number in range(count):
+                window.submit(slow(number, 0.2), queue=QUEUE_BULK)
+            order: list[str] = []
+            asked = False
+            deadline = time.monotonic() + LIMIT_S
+            while len(order) <= count and time.monotonic() < deadline:
+                order += [answer.results[0].id for answer in window.poll(0.05)]
+                if len(order) >= 4 and not asked:
+                    asked = True
+                    window.submit(slow(-1, 0.0), queue=QUEUE_INTERACTIVE)
     assert sorted(map(int, order)) == list(range(-1, count))
     # Several were in the worker's hands; without overtaking it would come after these.
     assert order.index("-1") < count - 4, order

@@ -181,7 +181,7 @@ def test_standard_input(mod: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stdout.decode().splitlines() == [
-        "events/new.txt:1:1: CK3-W001 the file has no byte order mark",
+        "events/new.txt:1:1: CK3-W001 [*] the file has no byte order mark",
         "events/new.txt:1:9: CK3-E006 expected a value after `b` and its operator, found none",
     ]
 

@@ -10,6 +10,7 @@ from typing import get_args
 import click
 
 from ck3parse.cli import streams
+from ck3parse.cli.check_extra import Extra
 from ck3parse.cli.output_format import chosen_format
 from ck3parse.cli.progress import DelayedProgress
 from ck3parse.errors import ExitCode, OutputError, UsageError
@@ -17,7 +18,7 @@ from ck3parse.files.walk import Found, walk
 from ck3parse.jobs.check import CheckJob
 from ck3parse.lint.cache import open_cache
 from ck3parse.lint.excerpt import relative_path
-from ck3parse.lint.formats import FORMATS, statistics, summary, text
+from ck3parse.lint.formats import FORMATS, fixable, statistics, summary, text
 from ck3parse.messages import DialectName
 
 _STDIN = "-"
@@ -37,6 +38,9 @@ Examples:
   ck3parse check . --select E                      errors only
   ck3parse check . --extend-select W006 --ignore W001
   ck3parse check . --format sarif --output-file ck3parse.sarif
+  ck3parse check . --fix                           mend what is certain
+  ck3parse check . --baseline known.json           report only what is new
+  ck3parse check . --tiger tiger.json              with what ck3-tiger has found
   ck3parse check . --watch                         again whenever a file is saved
   ck3parse check --stdin-filename events/feast.txt - < feast.txt
   ck3parse explain E008
@@ -126,6 +130,28 @@ written, 130 --watch was interrupted, 141 the program that reads the output is g
     is_flag=True,
     help="Skip files that are given, too, if a check of the current folder would skip them.",
 )
+@click.option("--fix", is_flag=True, help="Mend what is marked with [*], and report the rest.")
+@click.option(
+    "--diff", "as_diff", is_flag=True, help="Print what --fix would change, and change nothing."
+)
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Report only what is not in FILE.",
+)
+@click.option(
+    "--write-baseline",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write everything that is found into FILE, for --baseline, and report nothing.",
+)
+@click.option(
+    "--tiger",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Report what ck3-tiger has found, too: FILE is its report, made with its option --json.",
+)
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if something is found.")
 @click.option(
     "--watch",
@@ -150,6 +176,11 @@ def command(
     game: str | None,
     no_cache: bool,
     force_exclude: bool,
+    fix: bool,
+    as_diff: bool,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    tiger: Path | None,
     exit_zero: bool,
     watched: bool,
 ) -> None:
@@ -171,6 +202,11 @@ def command(
             "--watch reports to the terminal, as --format text or concise: leave out --output-file,"
             " --statistics and --stdin-filename"
         )
+    if (fix or as_diff or baseline or write_baseline or tiger) and (watched or from_stdin):
+        raise click.UsageError(
+            "--fix, --diff, --baseline, --write-baseline and --tiger are for files, and not for"
+            " --watch: leave out --watch and --stdin-filename"
+        )
     name = stdin_filename or "<stdin>"
     job = CheckJob.of(
         [name] if from_stdin else paths,
@@ -187,6 +223,7 @@ def command(
     if output == "text" and not output_file:
         form = partial(text, coloured=streams.has_colour(), columns=streams.columns())
     data = b""
+    fixed = 0
     if from_stdin:
         data = streams.read(check.max_file_bytes)
         if len(data) > check.max_file_bytes:
@@ -208,6 +245,17 @@ def command(
                 watch_files(paths, check_all, check_some, form)
             with DelayedProgress("checking") as progress:
                 checked = check_all(on_batch=progress.show)
+            extra = Extra(check, paths, baseline=baseline, tiger=tiger)
+            checked = extra.applied(checked)
+            if write_baseline:
+                extra.write_baseline(checked, write_baseline)
+                return
+            if as_diff:
+                _exit(has_changes=extra.print_diff(checked), exit_zero=exit_zero)
+                return
+            fixed = extra.fix(checked) if fix else 0
+            if fixed:
+                checked = extra.applied(check_all())
         if not checked:
             shown = ", ".join(map(relative_path, given))
             streams.say(f"ck3parse: warning: no script files in {shown}")
@@ -216,8 +264,16 @@ def command(
     else:
         shown = form(checked, lambda path: data if from_stdin else path)
     _write(shown, output_file, output if not counted else "text")
+    if fix and not from_stdin:
+        streams.note(f"{fixed:,} fixed")
     streams.note(summary(checked))
-    if any(each.diagnostics for each in checked) and not exit_zero:
+    if not fix and not from_stdin and (sentence := fixable(checked)):
+        streams.note(sentence)
+    _exit(has_changes=any(each.diagnostics for each in checked), exit_zero=exit_zero)
+
+
+def _exit(*, has_changes: bool, exit_zero: bool) -> None:
+    if has_changes and not exit_zero:
         sys.exit(ExitCode.SOME_FAILED)
 
 

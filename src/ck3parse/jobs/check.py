@@ -13,7 +13,7 @@ from ck3parse.jobs.paths import PathArgument, as_texts
 from ck3parse.lint.cache import open_cache
 from ck3parse.lint.checker import Check, Checked
 from ck3parse.lint.configuration import Configuration, find_configuration
-from ck3parse.lint.rules import RULES, select_codes
+from ck3parse.lint.rules import rule_of, select_codes
 from ck3parse.messages import DialectName
 from ck3parse.parser import parser_in_use
 
@@ -199,7 +199,7 @@ def report_of(checked: Sequence[Checked]) -> CheckReport:
                 found.severity,
                 found.code,
                 found.message,
-                RULES[found.code].help,
+                rule_of(found.code).help,
                 related and (related.path, related.line, related.column),
             )
             for each in checked

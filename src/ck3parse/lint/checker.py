@@ -31,7 +31,7 @@ from ck3parse.store import Store
 if TYPE_CHECKING:
     from ck3parse.lint.localization import GameTexts
 
-CHECK_VERSION = 5
+CHECK_VERSION = 6
 """Increase it when a rule's function changes what it finds: older diagnostics are then ignored."""
 
 _BATCH = 200

@@ -10,7 +10,7 @@ import msgspec
 
 from ck3parse.lint.checker import Checked
 from ck3parse.lint.excerpt import WIDTH, excerpts, printable, relative_path
-from ck3parse.lint.rules import RULES
+from ck3parse.lint.rules import rule_of
 from ck3parse.lint.sarif import sarif
 from ck3parse.messages import Diagnostic
 
@@ -53,14 +53,14 @@ def text(
             strong = _ERROR if diagnostic.severity == "error" else _WARNING
             block = [
                 paint(f"{diagnostic.severity}[{diagnostic.code}]", strong)
-                + paint(f": {printable(diagnostic.message)}", _BOLD),
+                + paint(f": {_mark(diagnostic)}{printable(diagnostic.message)}", _BOLD),
                 f"{margin}{paint('-->', _FRAME)} {shown}:{diagnostic.line}:{diagnostic.column}",
             ]
             if lines:
                 line, caret = lines
                 block.append(f"{paint(f'{diagnostic.line} |', _FRAME)} {line}")
                 block.append(f"{paint(f'{margin} |', _FRAME)} {paint(caret, strong)}")
-            block.append(f"{margin} {paint('= help:', _FRAME)} {RULES[diagnostic.code].help}")
+            block.append(f"{margin} {paint('= help:', _FRAME)} {rule_of(diagnostic.code).help}")
             blocks.append("\n".join(block) + "\n")
     return "\n".join(blocks)
 
@@ -78,7 +78,8 @@ def concise(checked: Sequence[Checked], content_of: ContentOf) -> str:
     """Return one line for each diagnostic."""
     del content_of
     return "".join(
-        printable(f"{relative_path(path)}:{d.line}:{d.column}: {d.code} {d.message}") + "\n"
+        printable(f"{relative_path(path)}:{d.line}:{d.column}: {d.code} {_mark(d)}{d.message}")
+        + "\n"
         for path, d in _each(checked)
     )
 
@@ -90,7 +91,11 @@ def json(checked: Sequence[Checked], content_of: ContentOf) -> str:
         "version": 1,
         "files": len(checked),
         "diagnostics": [
-            {"path": _url_path(path), **msgspec.to_builtins(diagnostic)}
+            {
+                "path": _url_path(path),
+                **msgspec.to_builtins(diagnostic),
+                "fixable": rule_of(diagnostic.code).fixable,
+            }
             for path, diagnostic in _each(checked)
         ],
     }
@@ -105,7 +110,7 @@ def github(checked: Sequence[Checked], content_of: ContentOf) -> str:
         place = f"file={_property(_url_path(path))},line={d.line},endLine={d.end_line}"
         if d.line == d.end_line:  # GitHub rejects columns of a range of lines
             place += f",col={d.column},endColumn={d.end_column}"
-        message = _data(f"{d.message}; {RULES[d.code].help}")
+        message = _data(f"{d.message}; {rule_of(d.code).help}")
         lines.append(f"::{d.severity} {place},title={_property(d.code)}::{message}\n")
     return "".join(lines)
 
@@ -163,7 +168,7 @@ def statistics(checked: Sequence[Checked]) -> str:
     """Return how often each code was reported, the most frequent first."""
     counts = Counter(diagnostic.code for _, diagnostic in _each(checked))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return "".join(f"{count:>7,}  {code}  {RULES[code].title}\n" for code, count in ordered)
+    return "".join(f"{count:>7,}  {code}  {rule_of(code).title}\n" for code, count in ordered)
 
 
 def summary(checked: Sequence[Checked]) -> str:
@@ -178,6 +183,16 @@ def summary(checked: Sequence[Checked]) -> str:
     )
     affected = sum(bool(each.diagnostics) for each in checked)
     return f"{found} in {affected:,} of {files}"
+
+
+def fixable(checked: Sequence[Checked]) -> str:
+    """Return a sentence that says how much `--fix` mends, or `""` if it is nothing."""
+    count = sum(rule_of(diagnostic.code).fixable for _, diagnostic in _each(checked))
+    return f"[*] {count:,} fixable with --fix" if count else ""
+
+
+def _mark(diagnostic: Diagnostic) -> str:
+    return "[*] " if rule_of(diagnostic.code).fixable else ""
 
 
 def _each(checked: Sequence[Checked]) -> Iterator[tuple[str, Diagnostic]]:

@@ -8,7 +8,7 @@ import msgspec
 
 from ck3parse import __version__
 from ck3parse.lint.duplicates import Related
-from ck3parse.lint.rules import RULES
+from ck3parse.lint.rules import RULES, rule_of
 from ck3parse.lint.rules.rule import Rule
 from ck3parse.messages import Diagnostic
 
@@ -24,24 +24,16 @@ def sarif(
         diagnostics: each with the path of its file, with `/` as separator, and with another place
             that it is about and the path of that.
     """
+    others = {diagnostic.code for _, diagnostic, _ in diagnostics} - RULES.keys()
     return sarif_log(
-        [_descriptor(rule) for rule in RULES.values()],
+        [_descriptor(rule) for rule in (*RULES.values(), *map(rule_of, sorted(others)))],
         [
             {
                 "ruleId": diagnostic.code,
                 "level": diagnostic.severity,
                 "message": {"text": diagnostic.message},
-                "locations": [
-                    sarif_location(
-                        path,
-                        {
-                            "startLine": diagnostic.line,
-                            "startColumn": diagnostic.column,
-                            "endLine": diagnostic.end_line,
-                            "endColumn": diagnostic.end_column,
-                        },
-                    )
-                ],
+                "locations": [sarif_location(path, _region(diagnostic))],
+                **_fixes(path, diagnostic),
                 **_related_locations(related),
             }
             for path, diagnostic, related in diagnostics
@@ -106,6 +98,28 @@ def _descriptor(rule: Rule) -> dict[str, Any]:
             "enabled": rule.on,
         },
     }
+
+
+def _region(diagnostic: Diagnostic) -> dict[str, int]:
+    return {
+        "startLine": diagnostic.line,
+        "startColumn": diagnostic.column,
+        "endLine": diagnostic.end_line,
+        "endColumn": diagnostic.end_column,
+    }
+
+
+def _fixes(path: str, diagnostic: Diagnostic) -> dict[str, Any]:
+    rule = rule_of(diagnostic.code)
+    if rule.replacement is None:
+        return {}
+    change = {
+        "artifactLocation": sarif_location(path)["physicalLocation"]["artifactLocation"],
+        "replacements": [
+            {"deletedRegion": _region(diagnostic), "insertedContent": {"text": rule.replacement}}
+        ],
+    }
+    return {"fixes": [{"description": {"text": rule.help}, "artifactChanges": [change]}]}
 
 
 def _related_locations(related: tuple[str, Related] | None) -> dict[str, Any]:

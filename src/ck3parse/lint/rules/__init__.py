@@ -32,6 +32,23 @@ RULES: dict[str, Rule] = {
 """Each rule by its code, in the order of the codes."""
 
 
+TIGER = "tiger/"
+"""What the codes of ck3-tiger's reports start with."""
+
+
+def rule_of(code: str) -> Rule:
+    """Return the rule of a code, or one that stands for a key of ck3-tiger.
+
+    Args:
+        code: the code of a diagnostic.
+    """
+    if code in RULES:
+        return RULES[code]
+    key = code.removeprefix(TIGER)
+    help_text = f"ck3-tiger reports it as {key}"
+    return Rule(code, "warning", key, help_text, "ck3-tiger reports it.")
+
+
 def select_codes(
     select: Iterable[str], extend_select: Iterable[str], ignore: Iterable[str]
 ) -> frozenset[str]:

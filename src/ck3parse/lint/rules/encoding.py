@@ -65,6 +65,16 @@ def _in_comments(source: Source) -> Iterator[Finding]:
         yield Finding(invalid.line, invalid.column, 1, message)
 
 
+def _mixed_line_ends(source: Source) -> Iterator[Finding]:
+    windows = source.data.count(b"\r\n")
+    returns = source.data.count(b"\r") - windows
+    others = source.data.count(b"\n") - windows
+    if not source.is_utf_16 and (windows > 0) + (returns > 0) + (others > 0) > 1:
+        counts = {"CR LF": windows, "LF": others, "CR": returns}
+        shown = " and ".join(f"{count:,} with {end}" for end, count in counts.items() if count)
+        yield Finding(1, 1, 0, f"lines end in different ways: {shown}")
+
+
 def _places(count: int) -> str:
     return "1 place is" if count == 1 else f"{count:,} places are"
 
@@ -91,6 +101,8 @@ RULES = (
         " province_terrain in common/.",
         find=_missing_bom,
         applies_to=wants_bom,
+        fixable=True,
+        replacement="\ufeff",
     ),
     Rule(
         "CK3-W002",
@@ -112,6 +124,7 @@ RULES = (
         " common/province_terrain/, which the game reads so.",
         find=_windows_1252,
         applies_to=is_read_as_utf_8,
+        fixable=True,
     ),
     Rule(
         "CK3-W008",
@@ -122,5 +135,16 @@ RULES = (
         " editor may not show them, or change them.",
         find=_in_comments,
         on=False,
+    ),
+    Rule(
+        "CK3-W012",
+        "warning",
+        "mixed-line-ends",
+        help="save the file with one kind of line end",
+        why="Some lines end with CR LF, as on Windows, and others with LF or CR. The game reads"
+        " both, but version control and diffs show lines as changed that are not.",
+        find=_mixed_line_ends,
+        on=False,
+        fixable=True,
     ),
 )

@@ -22,6 +22,8 @@ RULES = (
         help="save the file as UTF-8 with BOM",
         why="The game expects UTF-8 with a byte order mark in localization/, and may not read a"
         " file without one.",
+        fixable=True,
+        replacement="\ufeff",
     ),
     Rule(
         "CK3-L002",
@@ -29,6 +31,7 @@ RULES = (
         "localization-with-two-boms",
         help="remove all but one byte order mark; editors do not show them",
         why="The file starts with more than one byte order mark. The game skips it.",
+        fixable=True,
     ),
     Rule(
         "CK3-L003",
@@ -156,6 +159,7 @@ RULES = (
         help="save the file as UTF-8 with BOM",
         why="Some bytes are not UTF-8, and are read as wrong characters. It is reported once in a"
         " file, at the first of them.",
+        fixable=True,
     ),
     Rule(
         OTHER_LANGUAGE,

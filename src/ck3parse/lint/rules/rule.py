@@ -156,6 +156,8 @@ class Rule(NamedTuple):
         bad: an example with the problem; empty if a text cannot show it.
         good: the same example without the problem.
         find: yields the findings in a file, in any order; `None` if the parser reports this code.
+        fixable: whether `check --fix` mends it, where that is certain.
+        replacement: the text that should be in the place of a finding, if that is what mends it.
         sign: without it in a text, `find` yields nothing; `None` if there is none.
         applies_to: whether findings in a file at this place are shown. The cache knows files by
             their content, so `find` cannot ask for it.
@@ -170,6 +172,8 @@ class Rule(NamedTuple):
     bad: str = ""
     good: str = ""
     find: Callable[[Source], Iterable[Finding]] | None = None
+    fixable: bool = False
+    replacement: str | None = None
     sign: Sign | None = None
     applies_to: Callable[[Place], bool] = _everywhere
     on: bool = True

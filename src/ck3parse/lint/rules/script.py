@@ -54,9 +54,12 @@ def _double_equals(source: Source) -> Iterator[Finding]:
         return
     places = Places(source.text)
     message = "the game reads this == as =: only numbers are compared by =="
+    reported = {(each.line, each.column) for each in source.outcome.diagnostics}
     for match in _TOKENS.finditer(source.text):
         if match[0] == "==":
-            yield Finding(*places.of(match.start()), 2, message)
+            line, column = places.of(match.start())
+            if (line, column) not in reported:
+                yield Finding(line, column, 2, message)
 
 
 def _mixed_indentation(source: Source) -> Iterator[Finding]:
@@ -225,6 +228,8 @@ RULES = (
         bad="is_ai == yes",
         good="is_ai = yes",
         find=_double_equals,
+        fixable=True,
+        replacement="=",
         sign=Sign.DOUBLE_EQUALS,
     ),
     Rule(

@@ -1,0 +1,94 @@
+"""What `ck3parse check` does with its findings beside a report: fixes, a baseline, ck3-tiger's."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ck3parse.cli import streams
+from ck3parse.lint.baseline import Baseline, write_baseline
+from ck3parse.lint.checker import Check, Checked
+from ck3parse.lint.excerpt import printable, relative_path
+from ck3parse.lint.tiger import read_report, with_reports
+from ck3parse.parser import parser_in_use
+
+
+class Extra:
+    """Options of `check` that few checks have.
+
+    Args:
+        check: checks the files.
+        paths: the files and folders that were given.
+        baseline: the file of findings that are known.
+        tiger: the file of ck3-tiger's report.
+
+    Raises:
+        UsageError: one of the files cannot be used.
+    """
+
+    def __init__(
+        self, check: Check, paths: Sequence[str], *, baseline: Path | None, tiger: Path | None
+    ) -> None:
+        self._max_bytes = check.max_file_bytes
+        self._paths = paths
+        self._baseline = Baseline(baseline, max_bytes=self._max_bytes) if baseline else None
+        self._reports = read_report(tiger) if tiger else []
+
+    def applied(self, checked: list[Checked]) -> list[Checked]:
+        """Return files with what ck3-tiger reports, and without what is known.
+
+        Args:
+            checked: the files.
+        """
+        if self._reports:
+            checked = with_reports(checked, self._reports, self._paths)
+        if self._baseline:
+            checked = self._baseline.without_known(checked)
+        return checked
+
+    def write_baseline(self, checked: Sequence[Checked], path: Path) -> None:
+        """Write a baseline of what was found.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        count = write_baseline(checked, path, max_bytes=self._max_bytes)
+        streams.note(f"{count:,} finding{'s' * (count != 1)} written to {path}")
+
+    def print_diff(self, checked: Sequence[Checked]) -> bool:
+        """Print what a fix would change.
+
+        Returns:
+            Whether it would change something.
+        """
+        from ck3parse.lint.fixes import diff, fixed_files
+
+        count = 0
+        for fixed in fixed_files(checked, parser_in_use(), max_bytes=self._max_bytes):
+            count += fixed.mended
+            shown = diff(fixed, relative_path(fixed.path))
+            if sys.stdout.isatty():
+                shown = "".join(f"{printable(line)}\n" for line in shown.split("\n")[:-1])
+            sys.stdout.write(shown)
+        streams.note(f"would fix {count:,}")
+        return count > 0
+
+    def fix(self, checked: Sequence[Checked]) -> int:
+        """Mend what can be mended.
+
+        Returns:
+            How many findings were mended.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        from ck3parse.lint.fixes import fixed_files, write
+
+        count = 0
+        for fixed in fixed_files(checked, parser_in_use(), max_bytes=self._max_bytes):
+            if write(fixed):
+                count += fixed.mended
+            else:
+                streams.say(
+                    f"{relative_path(fixed.path)} has changed meanwhile, and is left as it is"
+                )
+        return count

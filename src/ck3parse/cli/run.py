@@ -38,8 +38,9 @@ Examples:
 
 \b
 Skipped by default, because they hold no script: readme, licence, changelog and credits
-files, checksum_manifest.txt, hidden files, fonts/, and what is in no folder of a mod that
-the game reads: files at its root, tools/ and the like.
+files, checksum_manifest.txt, hidden files, fonts/, what is in no folder of a mod that the
+game reads (files at its root, tools/ and the like), and, outside of mods, notes and
+prompts. A path that is given itself is parsed, and so is what --include matches.
 
 \b
 Exit codes: 0 everything parsed, 1 some file failed, 2 wrong usage, 3 no broker or no

@@ -33,7 +33,8 @@ In another terminal, with the URL that it prints:
   ck3parse run --broker URL ~/mods/my_mod
   ck3parse status --broker URL
   CK3PARSE_BROKER_URL=URL celery -A ck3parse worker    start more workers
-  CK3PARSE_BROKER_URL=URL celery -A ck3parse flower    watch in a browser
+  CK3PARSE_BROKER_URL=URL celery -A ck3parse flower    watch in a browser, after
+                                                       pip install 'ck3parse[flower]'
 
 \b
 Exit codes: 0 ended by SIGTERM, 2 wrong usage, 3 the broker or the worker cannot be

@@ -1,0 +1,147 @@
+"""Every command and Python example in README.md and docs/ is run. Issue 25, line 13.
+
+`tests/unit/test_documented_commands.py` looks at their options only, and at those of help.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from command import _ENV
+from documented import REPOSITORY, Example, commands, examples
+from index_playset import make_playset
+from qbuilder_database import Queued, make_database
+from services import free_port, server, valkey, worker
+from stand_in_qbuilder import STAND_IN
+
+pytestmark = pytest.mark.thorough
+
+NOT_RUN = {
+    "conflicts --log": "needs a log that the game wrote",
+    "| jq ": "needs jq",
+}
+"""Parts of commands that are only parsed, and why."""
+NOT_RUN_PYTHON = {
+    "docs/bridge.md": "lines to change in qbuilder, and calls with the paths of its caller",
+    "event_options/1": "needs a worker with the extractor of that page:"
+    " tests/integration/test_extractor_packages.py runs one",
+}
+"""Parts of examples, or their pages, that are only compiled, and why."""
+FOUND = ("conflicts", "diff ", "find brav", "loc missing", "check examples/broken_mod")
+"""Commands whose exit code is 1, because they find something or nothing."""
+UNTIL_INTERRUPTED = ("serve", "--watch")
+PRELUDE = {"docs/contract-ck3.md": "data = b'a = b'\n"}
+"""What an example has from the text around it."""
+
+PAGES = sorted({*(each.page for each in commands()), *(each.page for each in examples())})
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("broker")
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    with server(valkey(), "--port", str(port), cwd=folder, port=port), worker(url, cwd=folder):
+        yield url
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with all that the pages name: mods, a playset, files, databases of qbuilder's."""
+    here = tmp_path / "here"
+    here.mkdir()
+    make_playset(here)
+    (here / "mods").mkdir()
+    for mod in ("mod_a", "mod_b"):
+        shutil.copytree(here / mod, here / "mods" / mod)
+    shutil.copytree(REPOSITORY / "examples", here / "examples")
+    small = here / "examples" / "small_mod"
+    for copy in (here / "my_mod", tmp_path / "home" / "mods" / "my_mod"):
+        shutil.copytree(small, copy)
+        german = copy / "localization" / "german" / "salt_l_german.yml"
+        german.parent.mkdir()
+        german.write_text('\ufeffl_german:\n other: "Anderes"\n', "utf-8")
+    shutil.copytree(small / "localization", here / "localization")
+    (here / "events").mkdir()
+    shutil.copy(small / "events" / "salt_events.txt", here / "events" / "my_events.txt")
+    for database in ("FILE", "copy.db"):
+        make_database(here / database, small, [Queued("events/salt_events.txt", "E_SKIP")]).close()
+    (tmp_path / "home" / "src").mkdir()
+    shutil.copytree(STAND_IN, tmp_path / "home" / "src" / "ck3raven")
+    (tmp_path / "home" / ".config" / "fish" / "completions").mkdir(parents=True)
+    program = tmp_path / "bin" / "ck3parse"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m ck3parse "$@"\n')
+    program.chmod(0o755)
+    return here
+
+
+def environment(place: Path, page: str, broker: str) -> dict[str, str]:
+    above = place.parent
+    env = {
+        **_ENV,
+        "HOME": str(above / "home"),
+        "XDG_CACHE_HOME": str(above / "cache"),
+        "PATH": f"{above / 'bin'}{os.pathsep}{os.environ['PATH']}",
+    }
+    if page == "docs/containers.md":  # which exports it
+        env["CK3PARSE_BROKER_URL"] = broker
+    return env
+
+
+def as_run_here(text: str, broker: str) -> str:
+    """Return a command with what stands for something else replaced."""
+    for example in ("redis://localhost:6379/0", "redis://server:6379/0"):
+        text = text.replace(example, broker)
+    return text.replace("--broker URL", f"--broker {broker}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_run(page: str, place: Path, broker: str) -> None:
+    env = environment(place, page, broker)
+    for command in commands():
+        text = as_run_here(command.text, broker)
+        if command.page != page or any(part in command.text for part in NOT_RUN):
+            continue
+        endless = any(part in command.words for part in UNTIL_INTERRUPTED)
+        shell = f"timeout --signal=INT 8 {text}" if endless else text
+        done = subprocess.run(
+            ["bash", "-c", shell],
+            cwd=place,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
+        )
+        where = f"{page}:{command.line}: {text}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        assert "Traceback" not in done.stderr, where
+        finds = text.removeprefix("ck3parse ").startswith(FOUND)
+        expected = {124, 130} if endless else {0, 1} if finds else {0}
+        assert done.returncode in expected, where
+    for example in examples():
+        if example.page == page:
+            run_example(example, place)
+
+
+def run_example(example: Example, place: Path) -> None:
+    if any(part in example.page or part in example.text for part in NOT_RUN_PYTHON):
+        return
+    program = PRELUDE.get(example.page, "") + example.text
+    done = subprocess.run(
+        [sys.executable, "-"], input=program, cwd=place, env=_ENV, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{example.page}:{example.line}\n{done.stderr}"
+
+
+def test_what_is_not_run_is_there() -> None:
+    for part in NOT_RUN:
+        assert any(part in command.text for command in commands()), part
+    for part in NOT_RUN_PYTHON:
+        assert any(part in each.page or part in each.text for each in examples()), part

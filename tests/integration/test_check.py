@@ -210,7 +210,7 @@ def test_quiet_and_exit_zero(mod: Path) -> None:
 def test_nothing_to_check_is_a_warning(mod: Path) -> None:
     (mod / "empty").mkdir()
     done = check(mod, "mod/empty", code=0)
-    assert done.stderr.splitlines()[0] == "ck3parse: warning: no script files in mod/empty"
+    assert done.stderr.splitlines()[0] == "ck3parse: warning: no script files under mod/empty/"
 
 
 def test_given_files_are_skipped_as_in_their_folder(mod: Path) -> None:
@@ -227,6 +227,39 @@ def test_given_files_are_skipped_as_in_their_folder(mod: Path) -> None:
     assert checked(*names) == sorted(names)
     assert checked(*names, "--force-exclude") == checked(".") == ["events/lacks.txt"]
     assert checked("readme.txt", "--force-exclude") == []
+
+
+def test_given_localization_is_skipped_as_in_its_folder(mod: Path) -> None:
+    names = ["localization/english/a_l_english.yml", ".github/workflows/check.yml", "notes.yml"]
+    write(mod, dict.fromkeys(names, "a = { b = }"))
+    write(mod, {"events/lacks.txt": SOUND})
+    env = {"XDG_CACHE_HOME": str(mod.parent / "cache")}
+
+    def checked(*args: str) -> set[str]:
+        done = ck3parse("check", *args, "--format", "concise", cwd=mod, env=env)
+        return {line.split(":")[0] for line in done.stdout.splitlines()}
+
+    assert checked(*names, "--force-exclude") == checked(".") == {names[0]}
+    assert checked(*names) == set(names)
+
+
+def test_how_a_given_file_is_read_is_said(mod: Path) -> None:
+    names = ["events/sound.txt", "a.gui", "x_l_english.yml", "x.yml", "notes.md"]
+    write(mod, dict.fromkeys(names, BOM))
+    said = [f"mod/{name}" for name in names]
+    assert check(mod, *said, "--select", "E", code=0).stderr.splitlines() == [
+        "ck3parse: mod/x_l_english.yml is read as localization",
+        (
+            "ck3parse: mod/x.yml is read as script: localization is under localization/, or has a"
+            " name such as mod_l_english.yml"
+        ),
+        "ck3parse: mod/notes.md is read as script, whatever its ending",
+        "nothing found in 5 files",
+    ]
+    assert check(mod, *said, "--select", "E", "-q", code=0).stderr == ""
+    (mod / "empty").mkdir()
+    done = ck3parse("run", "empty", cwd=mod)
+    assert "ck3parse: warning: no script files under empty/" in done.stderr.splitlines()
 
 
 def test_misspelt_commands_and_codes(mod: Path) -> None:

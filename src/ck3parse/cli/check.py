@@ -16,8 +16,8 @@ from ck3parse.cli.progress import DelayedProgress
 from ck3parse.errors import ExitCode, OutputError, UsageError
 from ck3parse.files.walk import Found, walk
 from ck3parse.jobs.check import CheckJob
+from ck3parse.jobs.paths import how_read, nothing_in
 from ck3parse.lint.cache import open_cache
-from ck3parse.lint.excerpt import relative_path
 from ck3parse.lint.formats import FORMATS, fixable, statistics, summary, text
 from ck3parse.messages import DialectName
 
@@ -234,6 +234,9 @@ def command(
         given = paths
         if force_exclude:
             paths = _not_excluded(paths, include, exclude)
+        else:
+            for sentence in how_read(paths):
+                streams.note(f"ck3parse: {sentence}")
         with open_cache(cache_file, check.stored_version, wanted=not no_cache) as store:
             check_all = partial(
                 check.check_paths, paths, include=include, exclude=exclude, store=store
@@ -257,8 +260,7 @@ def command(
             if fixed:
                 checked = extra.applied(check_all())
         if not checked:
-            shown = ", ".join(map(relative_path, given))
-            streams.say(f"ck3parse: warning: no script files in {shown}")
+            streams.say(f"ck3parse: {nothing_in(given)}")
     if counted:
         shown = statistics(checked)
     else:
@@ -286,7 +288,9 @@ def _not_excluded(
     inside = [path for path in files if path.startswith(os.path.join(os.getcwd(), ""))]
     taken = {
         found.path
-        for found in walk([os.curdir], include=include, exclude=exclude, only=inside)
+        for found in walk(
+            [os.curdir], include=include, exclude=exclude, only=inside, localization=True
+        )
         if isinstance(found, Found)
     }
     left_out = set(inside) - taken

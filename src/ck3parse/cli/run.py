@@ -17,6 +17,7 @@ from ck3parse.cli.progress import RunProgress
 from ck3parse.cli.seconds_option import Seconds
 from ck3parse.config import LONGEST_PATIENCE_S, LONGEST_TIMEOUT_MS, MOST_WORKERS, Settings
 from ck3parse.errors import Ck3parseError
+from ck3parse.jobs.paths import how_read
 from ck3parse.jobs.run import DEFAULT_STORE, Job, Owner
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS, DialectName
 from ck3parse.worker.malloc import keep_freed_memory
@@ -207,6 +208,8 @@ def command(
         shard=shard,
         log_fd=2 if verbose else None,
     )
+    for sentence in how_read(paths):
+        streams.note(f"ck3parse: {sentence}")
     watch = None
     if watched:
         from ck3parse.files.watching import Watch

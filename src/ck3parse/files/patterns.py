@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 SCRIPT_SUFFIX = ".txt"
 GUI_SUFFIX = ".gui"
+_SCRIPT_SUFFIXES = (".txt", ".gui", ".asset", ".mod", ".info", ".gfx", ".font", ".settings")
+"""Endings of files that the game or its launcher reads as script, or that explain it."""
+
 _TEXTS_SUFFIX = ".yml"
 TEXTS_FOLDER = "localization"
 """The folder of a mod in which the game looks for localization files, in lower case."""
@@ -45,6 +48,15 @@ _OTHER_REASONS = {
     "checksums": "a list of checksums, not script",
     "hidden": "a hidden file",
 }
+
+
+def is_script_name(path: str) -> bool:
+    """Return whether a file has an ending of script.
+
+    Args:
+        path: the path of the file.
+    """
+    return path.lower().endswith(_SCRIPT_SUFFIXES)
 
 
 def is_localization(path: str) -> bool:

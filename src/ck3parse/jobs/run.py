@@ -15,7 +15,7 @@ from ck3parse.config.broker_url import masked
 from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError, UsageError
 from ck3parse.files.transport import giver
 from ck3parse.files.walk import roots_of
-from ck3parse.jobs.paths import PathArgument, as_texts
+from ck3parse.jobs.paths import PathArgument, as_texts, nothing_in
 from ck3parse.jobs.report import RunReport
 from ck3parse.jobs.tally import Tally
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, DialectName
@@ -350,6 +350,8 @@ class Job(msgspec.Struct, frozen=True):
                 sentences += indexing.sentences()
             if extraction:
                 sentences += extraction.sentences()
+            if not tally.files and not plan.elsewhere:
+                sentences.append(nothing_in(self.paths))
             interrupted = isinstance(error, KeyboardInterrupt)
             report = RunReport(
                 files=tally.files,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ck3parse.config import Settings
+from ck3parse.index.index import Index
 from ck3parse.index.playset import playset_of
 from ck3parse.index.refresh import refresh
 
@@ -62,6 +63,14 @@ def test_winners_conflicts_and_replaced_files(case: dict[str, Any], tmp_path: Pa
                 "SELECT file, by_source, by_file FROM replaced_files"
             )
         }
+    with Index(out) as index:
+        told = {
+            f"{each.kind} {each.name}"
+            for each in index.conflicts()
+            if each.kind != "file" and not each.equal
+        }
+    # It leaves out what a source repeats itself.
+    assert told <= set(conflicts)
     expected = case.get("winners", {})
     assert {name: winners.get(name) for name in expected} == expected
     assert conflicts == case.get("conflicts", [])

@@ -20,10 +20,17 @@ START_LIMIT_S = 30.0
 
 
 class Mod(NamedTuple):
-    """A folder of healthy files, with their ASTs from an undisturbed run."""
+    """A folder of healthy files, with what an undisturbed run made of them.
+
+    Attributes:
+        folder: the folder.
+        asts: the AST of each file, by its name.
+        words: the names that the index has of each file; `None` if they are not known.
+    """
 
     folder: Path
     asts: dict[str, bytes]
+    words: dict[str, set[str]] | None = None
 
     @classmethod
     def made(cls, folder: Path, count: int, *, size: int = 0, slow: bool = False) -> Self:
@@ -49,7 +56,9 @@ class Mod(NamedTuple):
         assert report["parsed"] == count
         made = asts_of(store, folder)
         assert len(made) == count
-        return cls(folder, made)
+        words = words_of(store, folder)
+        assert all(f"key_{number}" in words[name] for number, name in enumerate(sorted(made)))
+        return cls(folder, made, words)
 
 
 class Trial:
@@ -169,6 +178,16 @@ def asts_of(store: Path, root: Path) -> dict[str, bytes]:
         return {name: ast for path, name, ast in opened.asts() if path == str(root)}
 
 
+def words_of(store: Path, root: Path) -> dict[str, set[str]]:
+    """Return the names that the index has of each file below a root, by the names of the files."""
+    found: dict[str, set[str]] = {}
+    with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
+        for path, word in db.execute("SELECT file, name FROM uses"):
+            if Path(path).is_relative_to(root):
+                found.setdefault(str(Path(path).relative_to(root)), set()).add(word)
+    return found
+
+
 def assert_right(
     report: Mapping[str, Any],
     store: Path,
@@ -176,7 +195,7 @@ def assert_right(
     failures: Mapping[str, str] | None = None,
     also_parsed: int = 0,
 ) -> None:
-    """Check that each file has one result, and the right one.
+    """Check that each file has one result, and the right one, and is in the index.
 
     Args:
         report: the report of the run.
@@ -194,6 +213,9 @@ def assert_right(
     assert report["failed"] == len(report["failures"])
     assert recorded(store) == files
     assert asts_of(store, mod.folder) == mod.asts
+    if mod.words is not None:
+        words = words_of(store, mod.folder)
+        assert {name: words.get(name) for name in mod.asts} == mod.words
 
 
 @contextlib.contextmanager

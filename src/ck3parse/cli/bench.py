@@ -154,7 +154,7 @@ def command(
     """Compare three ways to parse the script files under PATH... on this machine.
 
     The ways are a subprocess per file, a single process that parses one file after the other, and
-    the pipeline that `ck3parse run` uses. Results are discarded.
+    the pipeline of `ck3parse run --no-index`. Results are discarded.
     """
     if plot and plot.suffix.lower() != ".svg":
         raise UsageError(f"--plot writes SVG: choose a name that ends in .svg, not {plot.name}")

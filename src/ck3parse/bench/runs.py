@@ -33,7 +33,8 @@ class Task(msgspec.Struct, frozen=True):
 
     Attributes:
         way: `subprocess` starts a process per file, `serial` reads and parses in one process, and
-            `pipeline` does what `ck3parse run --no-index` does, with its own broker, worker and store.
+            `pipeline` does what `ck3parse run --no-index` does, with its own broker, worker and
+            store.
         paths: files, or for `pipeline` also folders.
         workers: number of worker processes of `pipeline`.
     """

@@ -125,6 +125,7 @@ def test_what_was_parsed_without_an_index_gets_one(tmp_path: Path) -> None:
     assert index_of(tmp_path) == with_run
 
 
+@pytest.mark.thorough
 def test_a_run_without_the_index_loses_nothing_of_it(tmp_path: Path) -> None:
     parts = [part.name for part in make_playset(tmp_path)]
     run_json(*parts, cwd=tmp_path)
@@ -137,6 +138,7 @@ def test_a_run_without_the_index_loses_nothing_of_it(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT name FROM definitions WHERE relpath = 'gui/window.gui'") == []
 
 
+@pytest.mark.thorough
 def test_another_playset_takes_the_place_of_the_one_in_the_store(tmp_path: Path) -> None:
     parts = [part.name for part in make_playset(tmp_path)]
     run_json(*parts, cwd=tmp_path)
@@ -168,6 +170,7 @@ def test_a_part_of_the_playset_is_parsed_and_leaves_it(tmp_path: Path) -> None:
     assert rows(tmp_path, "SELECT name FROM playset_sources") == [("Grand <Titles>",)]
 
 
+@pytest.mark.thorough
 def test_a_parser_of_ones_own_has_an_index(tmp_path: Path) -> None:
     write(tmp_path / "mod", {f"{TRAITS}/a.txt": "brave = { x = yes }"})
     report = run_json("mod", cwd=tmp_path, env=FAULTY)
@@ -239,7 +242,9 @@ def test_what_is_understood_of_a_playset(launcher: Path) -> None:
         assert out == ""
 
 
-@pytest.mark.parametrize("args", [["run"], ["find", "brave"]])
+@pytest.mark.parametrize(
+    "args", [["run"], pytest.param(["find", "brave"], marks=pytest.mark.thorough)]
+)
 def test_what_is_wrong_with_a_playset_is_told(args: list[str], tmp_path: Path) -> None:
     mods = {"a": ["B"], "b": ["A"], "c": ["Gone"], "d": []}
     for name, needs in mods.items():
@@ -265,6 +270,7 @@ def test_what_is_wrong_with_a_playset_is_told(args: list[str], tmp_path: Path) -
         assert done.stderr.count(sentence) == 1, (sentence, done.stderr)
 
 
+@pytest.mark.thorough
 def test_a_stray_file_among_mods_is_told_once(tmp_path: Path) -> None:
     write(tmp_path, {f"mods/{mod}/{TRAITS}/t.txt": "brave = { }" for mod in "abcd"})
     write(tmp_path, {"mods/notes.txt": "brave = { }"})
@@ -316,6 +322,7 @@ def test_a_folder_of_mods_is_looked_at_as_the_run_did(tmp_path: Path) -> None:
     assert "26 files" in err
 
 
+@pytest.mark.thorough
 def test_an_index_beside_trees_of_another_dialect_is_taken(tmp_path: Path) -> None:
     parts = [part.name for part in make_playset(tmp_path)]
     run_json(*parts, "--dialect", "ck3", cwd=tmp_path)
@@ -324,6 +331,7 @@ def test_an_index_beside_trees_of_another_dialect_is_taken(tmp_path: Path) -> No
     assert rows(tmp_path, "SELECT DISTINCT dialect FROM files") == [("ck3",)]
 
 
+@pytest.mark.thorough
 def test_many_files_are_read_by_workers_of_ones_own(tmp_path: Path) -> None:
     write(tmp_path / "mod", {f"{TRAITS}/{n}.txt": f"t_{n} = {{ }}" for n in range(310)})
     out, err = found(tmp_path, "find", "t_309", "mod")
@@ -344,7 +352,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
-@pytest.mark.parametrize("transport", ["path", "content"])
+@pytest.mark.parametrize("transport", ["content", pytest.param("path", marks=pytest.mark.thorough)])
 def test_workers_of_others_make_the_same_index(url: str, transport: str, tmp_path: Path) -> None:
     parts = [part.name for part in make_playset(tmp_path)]
     args = ("--broker", url, "--transport", transport)
@@ -361,6 +369,7 @@ def test_workers_of_others_make_the_same_index(url: str, transport: str, tmp_pat
     assert index_of(tmp_path) == here
 
 
+@pytest.mark.thorough
 def test_many_files_are_read_by_workers_of_others(url: str, tmp_path: Path) -> None:
     write(tmp_path / "mod", {f"{TRAITS}/{n}.txt": f"t_{n} = {{ }}" for n in range(310)})
     done = ck3parse("find", "t_309", "mod", cwd=tmp_path, env={"CK3PARSE_BROKER_URL": url})

@@ -22,12 +22,6 @@ from ck3parse.store.schema import SCHEMA_VERSION
 MANY_NAMES = 1_000
 """How many names of a pattern are returned, unless more are asked for."""
 
-_FEW_CANDIDATES = 20_000
-"""How many names are compared with one that does not exist: half a second."""
-
-_ALIKE = 0.7
-"""How much of two names must agree for one to be suggested in place of the other."""
-
 
 class Source(NamedTuple):
     """A mod, the game, or a folder of a playset.
@@ -422,34 +416,33 @@ class Index:
         Raises:
             StoreError: the store cannot be read.
         """
-        from difflib import SequenceMatcher
+        from ck3parse.index.similar import MANY_CANDIDATES, VERY_ALIKE, Wanted
 
-        wanted = name.lower()
-        # A few mistakes leave one of four parts as it is.
-        size = max(3, -(-len(wanted) // 4))
-        parts = [wanted[at : at + size] for at in range(0, len(wanted), size)]
-        parts = [part for part in parts if len(part) > 2] or [wanted]
-        rows = self._rows(
-            "SELECT DISTINCT name FROM (SELECT name FROM definition_rows"
-            "  UNION ALL SELECT key FROM loc_keys) WHERE length(name) BETWEEN ? AND ?"
-            " AND (instr(lower(name), ?) OR instr(lower(name), ?) OR instr(lower(name), ?)"
-            "  OR instr(lower(name), ?)) LIMIT ?",
-            [len(wanted) // 2, len(wanted) * 2, *(parts * 4)[:4], _FEW_CANDIDATES],
+        wanted = Wanted(name)
+        # Most mistakes are not at the start, and the names are stored in order.
+        beginning = wanted.beginning
+        text = self._names(
+            "{0} >= ? AND {0} < ? AND length({0}) BETWEEN ? AND ? LIMIT ?",
+            [beginning, beginning + "\U0010ffff", *wanted.lengths, MANY_CANDIDATES],
         )
-        matcher = SequenceMatcher(autojunk=False)
-        matcher.set_seq2(wanted)
-        ranked = []
-        for (candidate,) in rows:
-            matcher.set_seq1(candidate.lower())
-            if matcher.real_quick_ratio() < _ALIKE or matcher.quick_ratio() < _ALIKE:
-                continue
-            if (alike := matcher.ratio()) >= _ALIKE:
-                ranked.append((-alike, candidate))
         # The store may have contents that no file has any more.
-        existing = (
-            each for _, each in sorted(ranked) if self.definitions(each) or self.texts(each)
-        )
+        spare = 2 * count
+        ranked = wanted.ranked(wanted.in_lines(text), spare)
+        if not ranked or ranked[0][0] < VERY_ALIKE:
+            text = self._names("length({0}) BETWEEN ? AND ?", wanted.lengths)
+            ranked = wanted.ranked(wanted.in_lines(text), spare)
+        existing = (each for _, each in ranked if self.definitions(each) or self.texts(each))
         return list(islice(existing, count))
+
+    def _names(self, condition: str, values: Sequence[Any]) -> str:
+        """Return names and keys that are defined, one a line."""
+        texts = []
+        for table, column in (("definition_rows", "name"), ("loc_keys", "key")):
+            where = condition.format(column)
+            names = f"SELECT DISTINCT {column} AS name FROM {table} WHERE {where}"  # noqa: S608
+            query = f"SELECT group_concat(name, char(10)) FROM ({names})"  # noqa: S608
+            texts += [text for (text,) in self._rows(query, values) if text]
+        return "\n".join(texts)
 
     def _check(self, mod: str | None, kind: str | None, sources: Sequence[Source]) -> None:
         names = [source.name for source in sources]

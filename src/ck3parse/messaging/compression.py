@@ -11,9 +11,13 @@ _ROOM_BYTES = 16 * 1024 * 1024
 """Bytes that a message may have in addition to the largest file: names, and other files."""
 
 
-def compressor() -> Callable[[bytes], bytes]:
-    """Return a function that compresses bytes into a zstd frame; for one thread."""
-    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
+def compressor(level: int = ZSTD_LEVEL) -> Callable[[bytes], bytes]:
+    """Return a function that compresses bytes into a zstd frame; for one thread.
+
+    Args:
+        level: Zstandard's level of compression.
+    """
+    return zstandard.ZstdCompressor(level=level).compress
 
 
 def register(max_file_bytes: int) -> None:

@@ -139,7 +139,7 @@ CREATE VIRTUAL TABLE words USING fts5 (
 CREATE VIRTUAL TABLE word_contents USING fts5vocab (words, instance);
 
 CREATE TABLE index_state (
-    key TEXT PRIMARY KEY,                 -- playset, repeated_names, stale_words, current or shards
+    key TEXT PRIMARY KEY,                 -- such as playset or stale_words
     value TEXT NOT NULL
 ) WITHOUT ROWID;
 

@@ -18,7 +18,7 @@ from ck3parse.files.reading import (
     text_too_large,
     too_large,
 )
-from ck3parse.messages import DEFAULT_DIALECT, ParseRequest, ParseResult
+from ck3parse.messages import DEFAULT_DIALECT, ROWS_ZSTD_LEVEL, ParseRequest, ParseResult
 from ck3parse.messaging.acceptance import max_json_bytes
 from ck3parse.messaging.compression import compressor
 from ck3parse.parser.outcome import fill_result
@@ -36,7 +36,7 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
     """
     in_use = parser.parser_in_use()
     roots = real_roots(settings.root_folders)
-    compress = compressor()
+    compress, compress_rows = compressor(), compressor(ROWS_ZSTD_LEVEL)
 
     def handle(request: ParseRequest) -> ParseResult:
         started = perf_counter()
@@ -50,12 +50,12 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
                 max_depth = min(max_depth, request.max_depth)
             if LOCALIZATION in request.extract:
                 most = max_json_bytes(result.size or settings.max_file_bytes)
-                fill_rows(result, _texts(request, source, result), most, compress)
+                fill_rows(result, _texts(request, source, result), most, compress_rows)
                 return result
             if request.extract:
                 outcome, extraction = parse_and_extract(in_use, source, request, max_depth)
                 most = max_json_bytes(result.size or settings.max_file_bytes)
-                fill_rows(result, extraction, most, compress)
+                fill_rows(result, extraction, most, compress_rows)
             else:
                 outcome = in_use.parse(
                     source,

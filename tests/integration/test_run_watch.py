@@ -51,6 +51,22 @@ def test_what_changes_is_parsed_and_indexed(mod: Path, watching: Watching) -> No
     assert sum("up to date in" in line for line in watching.err) == 2
 
 
+def test_questions_need_not_look_at_the_files(mod: Path, watching: Watching) -> None:
+    (mod / "common/traits/b.txt").write_text(SOUND.replace("brave", "shy"), encoding="utf-8")
+    watching.wait_for("1 read, 0 with errors, 0 gone: up to date in")
+    kept = "index kept up to date by run --watch"
+    done = ck3parse("find", "shy", cwd=mod)
+    assert "common/traits/b.txt:1" in done.stdout
+    assert kept in done.stderr
+    # Another selection of files is another index.
+    assert kept not in ck3parse("find", "shy", "--exclude", "*/b.txt", cwd=mod).stderr
+    watching.end(signal.SIGKILL)
+    (mod / "common/traits/b.txt").unlink()
+    done = ck3parse("find", "shy", "--include", "*.md", cwd=mod)
+    assert kept not in done.stderr
+    assert done.returncode == 1
+
+
 def test_json_does_not_go_with_it(mod: Path) -> None:
     done = ck3parse("run", mod, "--watch", "--json", cwd=mod.parent)
     assert done.returncode == 2

@@ -55,10 +55,15 @@ class Asked(msgspec.Struct, frozen=True):
         return Index(self.store)
 
     def _refresh(self) -> None:
-        from ck3parse.index.refresh import refresh
+        from ck3parse.index.watch_mark import is_up_to_date
 
         selection = self._selection()
         settings = read_settings()
+        if is_up_to_date(self.store, selection, settings):
+            streams.note("index kept up to date by run --watch")
+            return
+        from ck3parse.index.refresh import refresh
+
         # Trees in another dialect answer as well, and those in this one may be there already.
         dialect = selection.dialect or settings.dialect
         done = refresh(
@@ -85,7 +90,7 @@ class Asked(msgspec.Struct, frozen=True):
         known = None
         # A store of an older version is upgraded when it is brought up to date.
         with contextlib.suppress(StoreError) if is_given else contextlib.nullcontext():
-            known = self._known()
+            known = known_selection(self.store)
         if is_given:
             return Selection.given(
                 self.paths, self.playset_file, self.mods, include=self.include,
@@ -102,13 +107,14 @@ class Asked(msgspec.Struct, frozen=True):
             exclude=list(self.exclude) or known.exclude,
         )
 
-    def _known(self) -> Selection | None:
-        """Return what the store has an index of, if it exists and has one."""
-        if not self.store.exists():
-            return None
-        with Index(self.store) as index:
-            sources = [source.path for source in index.sources()]
-            return index.selection() or (Selection(sources) if sources else None)
+
+def known_selection(store: Path) -> Selection | None:
+    """Return the files that a store has an index of, if it exists and has one."""
+    if not store.exists():
+        return None
+    with Index(store) as index:
+        sources = [source.path for source in index.sources()]
+        return index.selection() or (Selection(sources) if sources else None)
 
 
 def _files(count: int) -> str:

@@ -13,6 +13,7 @@ from ck3parse.files.walk import Found
 from ck3parse.files.watching import Watch
 from ck3parse.index.refresh import refresh
 from ck3parse.index.selection import Selection
+from ck3parse.index.watch_mark import WatchMark, path_of
 from ck3parse.lint.excerpt import printable, relative_path
 from ck3parse.messages import ParseResult
 
@@ -41,36 +42,39 @@ def refresh_when_changed(
     """
     gc.enable()
     store = os.path.abspath(out)
-    own = {store, store + "-journal"}
+    own = {store, store + "-journal", str(path_of(Path(store)))}
     said: set[str] = set()
     streams.note("watching for changes: end with Ctrl-C")
-    for changed in watch.batches():
-        if changed <= own:
-            continue
-        try:
-            done = refresh(
-                selection.playset(),
-                out,
-                settings,
-                selection=selection,
-                include=selection.include,
-                exclude=selection.exclude,
-                timeout_ms=timeout_ms,
-                reading_order=settings.reading_order,
-                told=_tell,
-            )
-        except UsageError as error:  # a given path is gone
-            streams.say(f"ck3parse: {error}")
-            continue
-        for warning in done.warnings:
-            if warning not in said:
-                streams.say(f"ck3parse: {warning}")
-        said = set(done.warnings)
-        if done.read or done.gone:
-            counts = [f"{done.read:,} read", f"{done.failed:,} with errors", f"{done.gone:,} gone"]
-            streams.note(
-                f"{strftime('%H:%M:%S')} {', '.join(counts)}: up to date in {done.seconds:.2f} s"
-            )
+    with WatchMark(out) as mark:
+        mark.set(selection, settings)
+        for changed in watch.batches():
+            if changed <= own:
+                continue
+            mark.clear()
+            try:
+                done = refresh(
+                    selection.playset(),
+                    out,
+                    settings,
+                    selection=selection,
+                    include=selection.include,
+                    exclude=selection.exclude,
+                    timeout_ms=timeout_ms,
+                    reading_order=settings.reading_order,
+                    told=_tell,
+                )
+            except UsageError as error:  # a given path is gone
+                streams.say(f"ck3parse: {error}")
+                continue
+            if not done.warnings:  # other commands say them, too
+                mark.set(selection, settings)
+            for warning in done.warnings:
+                if warning not in said:
+                    streams.say(f"ck3parse: {warning}")
+            said = set(done.warnings)
+            if done.read or done.gone:
+                counts = f"{done.read:,} read, {done.failed:,} with errors, {done.gone:,} gone"
+                streams.note(f"{strftime('%H:%M:%S')} {counts}: up to date in {done.seconds:.2f} s")
     raise AssertionError
 
 

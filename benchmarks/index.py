@@ -89,20 +89,26 @@ def measure_one(count: int, rounds: int, folder: Path) -> Result:
     warm(files_of(playset))
     plain: list[float] = []
     indexed: list[float] = []
+    plain_cpu: list[float] = []
+    indexed_cpu: list[float] = []
     again: list[float] = []
     peak_mb = 0.0
     stores = {name: folder / f"{name}.sqlite" for name in ("plain", "index")}
     for _ in range(rounds):
         for store in stores.values():
             store.unlink(missing_ok=True)
-        plain.append(run(sources, stores["plain"], "--no-index").seconds)
+        ran = run(sources, stores["plain"], "--no-index")
+        plain.append(ran.seconds)
+        plain_cpu.append(sum(use.cpu_s for use in ran.uses.values()))
         ran = run(sources, stores["index"], "--index")
         indexed.append(ran.seconds)
+        indexed_cpu.append(sum(use.cpu_s for use in ran.uses.values()))
         peak_mb = max([peak_mb, *(use.peak_mb for use in ran.uses.values())])
         again.append(run(sources, stores["index"], "--index").seconds)
     size, whole = (store.stat().st_size for store in stores.values())
-    ratio = statistics.median(
-        with_index / without for with_index, without in zip(indexed, plain, strict=True)
+    ratio, cpu_ratio = (
+        statistics.median(with_index / without for with_index, without in zip(*pair, strict=True))
+        for pair in ((indexed, plain), (indexed_cpu, plain_cpu))
     )
     conflicts_s, conflicts = view_s(stores["index"], "SELECT * FROM conflicts")
     name = "SELECT * FROM winners WHERE name = 'playset_7'"
@@ -114,6 +120,10 @@ def measure_one(count: int, rounds: int, folder: Path) -> Result:
         Row(
             "run with index", statistics.median(indexed), "s", ratio,
             f"median of ratios in turns; to reach: {MOST_RATIO:g}",
+        ),
+        Row(
+            "processor time with index", statistics.median(indexed_cpu), "s", cpu_ratio,
+            "of all processes; the ratio is to the run without index",
         ),
         Row("run with index again, nothing changed", statistics.median(again), "s"),
         Row("store without index", size / 1e6, "MB"),

@@ -66,16 +66,15 @@ class Answer(NamedTuple):
     results: list[ParseResult]
 
 
-def batches_for(processes: int, reply_s: float) -> int:
-    """Return how many batches to have in flight.
+def batches_on_the_way(processes: int, reply_s: float) -> int:
+    """Return how many batches more to have in flight, as they are on their way for so long.
 
     Args:
         processes: the worker processes.
         reply_s: seconds that a worker's reply takes: a round trip of the client and one of the
             worker.
     """
-    on_the_way = min(round(reply_s / _BATCH_S), _MOST_ON_THE_WAY)
-    return max(2, processes * (BATCHES_PER_WORKER + on_the_way))
+    return processes * min(round(reply_s / _BATCH_S), _MOST_ON_THE_WAY)
 
 
 class Window:
@@ -105,7 +104,8 @@ class Window:
     Attributes:
         app: the Celery application to send with; a new one after each reconnection.
         roster: the workers that are known.
-        limit: how many batches are in flight at once; it follows the number of processes.
+        limit: how many batches are in flight at once, apart from those on a long way; it follows
+            the number of processes.
         max_bytes: as above.
         dropped: number of answers that did not match their requests and were dropped.
         other_origins: a sentence about each worker whose parser or limits differ from this
@@ -133,7 +133,8 @@ class Window:
     ) -> None:
         self.app = app
         self.roster = roster or Roster()
-        self.limit = batches_for(workers, census.reply_s if census else 0.0)
+        self.limit = max(2, workers * BATCHES_PER_WORKER)
+        self._on_the_way = batches_on_the_way(workers, census.reply_s if census else 0.0)
         self.max_bytes = max_bytes
         self._census = census
         self._awaits_first = may_come and not (census and census.processes)
@@ -144,7 +145,7 @@ class Window:
         self._check = check
         self._reconnect = reconnect
         self._patience = Patience(patience_s, check=check, outlast=outlast, say=say, sleep=sleep)
-        self._lost_batches = LostBatches(self.roster, self.limit)
+        self._lost_batches = LostBatches(self.roster, self.limit + self._on_the_way)
         self._in_flight: dict[str, Lease] = {}
         """By `Lease.task_id`, in order of publishing."""
         self._by_task: dict[str, Lease] = {}
@@ -167,7 +168,7 @@ class Window:
 
     def has_room(self) -> bool:
         """Return whether more batches should be in flight, to keep all workers busy."""
-        return len(self._in_flight) < self.limit and (
+        return len(self._in_flight) < self.limit + self._on_the_way and (
             not self._in_flight or self._bytes < self.max_bytes
         )
 
@@ -413,8 +414,9 @@ class Window:
             return
         if census.count(self._mailbox) and census.processes:
             self._note_worker()
-            self.limit = batches_for(census.processes, census.reply_s)
-            self._lost_batches.limit = self.limit
+            self.limit = max(2, census.processes * BATCHES_PER_WORKER)
+            self._on_the_way = batches_on_the_way(census.processes, census.reply_s)
+            self._lost_batches.limit = self.limit + self._on_the_way
 
     def _note_worker(self) -> None:
         if self._awaits_first:

@@ -1,6 +1,7 @@
 """What `ck3parse.celery_compat` assumes of Celery where it takes a server or a worker to see it."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from celery.result import AsyncResult
 
 from ck3parse.celery_compat import broker, results
 from ck3parse.celery_compat.control import ControlChannel
+from ck3parse.celery_compat.unwaited import TaskSender
 from ck3parse.config import QUEUE_BULK
 from ck3parse.messaging.app import TASK_NAME
 from embedded import ANSWER_LIMIT_S, client
@@ -85,6 +87,58 @@ def test_each_result_is_kept_for_as_long_as_was_said_last(app: Celery) -> None:
         results.store_result(app, f"kept-{expires_s}", 1)
         left_s = redis.ttl(app.backend.get_key_for_task(f"kept-{expires_s}"))
         assert expires_s / 2 < left_s <= expires_s, NO_LONGER.format("results.expire_next_result")
+
+
+@pytest.mark.parametrize("may_be_lost", [True, False])
+def test_a_result_is_stored_and_published_without_waiting(may_be_lost: bool, app: Celery) -> None:
+    entry = NO_LONGER.format("results.ResultStore")
+    task_id = f"unwaited-{may_be_lost}"
+    came: list[AsyncResult] = []
+    result = AsyncResult(task_id, app=app)
+    result.then(came.append)
+    store = results.ResultStore(app, lambda: may_be_lost)
+    results.expire_next_result(app.tasks["celery.backend_cleanup"], 50)
+    results.store_result(app, task_id, [1])
+    assert bool(store._unconfirmed) is may_be_lost, entry
+    store.confirm()
+    assert not store._unconfirmed
+
+    def has_come() -> bool:
+        results.wait_for_result(app, 0.01)
+        return bool(came)
+
+    wait_until(has_come, ANSWER_LIMIT_S, "the result has come")
+    assert came[0].result == [1], entry
+    key = app.backend.get_key_for_task(task_id)
+    assert 25 < results.redis_client(app).ttl(key) <= 50, entry
+
+
+def test_a_result_whose_connection_is_lost_is_stored_again(app: Celery) -> None:
+    store = results.ResultStore(app, lambda: True)
+    results.store_result(app, "first", [1])
+    connection: Any = store._commands._connection
+    connection._sock.shutdown(socket.SHUT_RDWR)
+    results.redis_client(app).delete(app.backend.get_key_for_task("first"))
+    results.store_result(app, "second", [2])
+    store.confirm()
+    for task_id, value in (("first", [1]), ("second", [2])):
+        assert AsyncResult(task_id, app=app).result == value
+
+
+def test_tasks_are_sent_and_results_deleted_without_waiting(app: Celery) -> None:
+    entry = NO_LONGER.format("unwaited.TaskSender")
+    sender = TaskSender(app)
+    sent = [
+        app.send_task("none", queue="unwaited", producer=sender.producer, retry=False)
+        for _ in range(3)
+    ]
+    results.store_result(app, sent[0].id, 1)
+    sender.delete(sent)
+    sender.close()
+    redis = results.redis_client(app)
+    assert redis.llen("unwaited") == 3, entry
+    assert not redis.exists(app.backend.get_key_for_task(sent[0].id)), entry
+    results.detach(sent)
 
 
 def test_talking_to_a_broker_imports_nothing_more(server: Server) -> None:

@@ -178,3 +178,17 @@ def test_what_celery_could_not_use_is_refused(url: str, backend: bool) -> None:
 @pytest.mark.parametrize("url", ["rpc://", "redis://h?protocol=3", "sentinel://a;sentinel://b"])
 def test_a_result_backend_has_kinds_of_its_own(url: str) -> None:
     broker_url.check(url, backend=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "files"),
+    [
+        ("redis://h", None),
+        ("rediss://h", {}),
+        ("rediss://h?ssl_cert_reqs=none&ssl_certfile=/a%20b.crt", {"ssl_certfile": "/a b.crt"}),
+        ("valkeys://h?ssl_keyfile=/k", {"ssl_keyfile": "/k"}),
+        ("no url", None),
+    ],
+)
+def test_the_files_that_a_url_names_for_tls(url: str, files: dict[str, str] | None) -> None:
+    assert broker_url.tls_files(url) == files

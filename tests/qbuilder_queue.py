@@ -128,7 +128,9 @@ def make_queue(root: Path, relpaths: Sequence[str], *, crashing: bool) -> list[Q
         return [Queued(relpath, content_hash=digest)]
 
     def twice(_: bytes) -> list[Queued]:
-        province = f"{1000 + made} = {{ culture = mixed }}\n".encode()
+        province = f"{chance.randrange(40)} = {{ culture = mixed_{made} }}\n".encode()
+        if chance.randrange(4) == 0:
+            province += chance.choice([b"boom\n", b"a = {", b"# \xe9\n"])
         return [
             Queued(relpath, _envelope(chance)),
             Queued(relpath, "E_LOC"),

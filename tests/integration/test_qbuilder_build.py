@@ -51,6 +51,8 @@ FILES = {
     "history/provinces/latin.txt": "3 = { culture = c } # \xe9\n",
     "history/provinces/boom.txt": "4 = { culture = d }\nboom\n",
     "history/provinces/mixed.txt": "5 = { culture = e }\n",
+    "history/provinces/after.txt": "5 = { culture = f }\n",
+    "history/provinces/broken.txt": "5 = { culture = g\n",
     "localization/l.yml": "l_english:\n",
     "flash.txt": "flash = { has_trait = craven }",
     "stored.txt": "stored = { has_trait = brave }",
@@ -82,6 +84,8 @@ QUEUE = [
     Queued("history/provinces/boom.txt", "E_LOOKUP_PROVINCES"),
     Queued("history/provinces/none.txt", "E_LOOKUP_PROVINCES"),
     Queued("history/provinces/mixed.txt", "E_MIXED"),
+    Queued("history/provinces/after.txt", "E_LOOKUP_PROVINCES"),  # writes the same row
+    Queued("history/provinces/broken.txt", "E_MIXED"),
     Queued("localization/l.yml", "E_LOC"),
     Queued("no_row.txt", has_file=False),
     Queued("no_root.txt", has_root=False),

@@ -224,7 +224,7 @@ class Build:
         if hand.ready and not self._ending.is_turn_of_lookup():
             if lost := self._ending.write():
                 self._pause(lost.reason)
-        elif hand.lookups:
+        elif hand.lookups.next:
             self._ending.run_lookup(self._callers_rows)
         return True
 

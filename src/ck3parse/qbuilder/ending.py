@@ -26,7 +26,7 @@ from ck3parse.qbuilder.claiming import Claiming
 from ck3parse.qbuilder.in_hand import InHand
 from ck3parse.qbuilder.installed import Qbuilder
 from ck3parse.qbuilder.lookups import run_lookups
-from ck3parse.qbuilder.outcome import Failure, Parsed, Unavailable, failure, outcome_of
+from ck3parse.qbuilder.outcome import Failure, Parsed, Postponed, Unavailable, failure, outcome_of
 from ck3parse.qbuilder.pace import Pace
 from ck3parse.qbuilder.progress import Progress
 from ck3parse.qbuilder.routing import Routing
@@ -51,7 +51,7 @@ _ROW_BYTES = 400
 _ITEM_BYTES = 400
 """Rough bytes that a row and its index entries, or a queue row, add to the log."""
 
-Entry = Tree | Failure | Unavailable | Item
+Entry = Tree | Failure | Unavailable | Postponed | Item
 
 
 class Ending:
@@ -137,7 +137,7 @@ class Ending:
                     return True
                 time.sleep(min(rest_s, POLL_S))
                 continue
-            idle = not (hand.ready or hand.lookups)
+            idle = not (hand.ready or hand.lookups.next)
             taken = hand.parsing.take(POLL_S if idle else min(rest_s, POLL_S))
             if taken is None:
                 if idle or not self._rest_s(urgent=urgent):
@@ -203,7 +203,7 @@ class Ending:
 
     def is_turn_of_lookup(self) -> bool:
         """Return whether it is the turn of the items without a priority, and a lookup is next."""
-        return self._turns.is_due and bool(self._in_hand.lookups) and not self._others()
+        return self._turns.is_due and self._in_hand.lookups.next is not None and not self._others()
 
     def run_lookup(self, callers_rows: Callable[[], AbstractContextManager[None]]) -> None:
         """Run the lookup that is next, in a transaction of its own.
@@ -214,7 +214,9 @@ class Ending:
             callers_rows: has the connection return rows as its owner expects them.
         """
         lookups = self._in_hand.lookups
-        item = lookups[0]
+        item = lookups.next
+        if item is None:
+            return
         error: Exception | None = None
         found: Failure | None = None
         with writing(self._db):
@@ -233,18 +235,18 @@ class Ending:
                 found = failure(item, error)
                 ended = self._fail(found)
                 # It comes next again, and the others after it: they may write the same rows.
-                self._queue.release(lookups)
+                self._queue.release(lookups.ready)
         if error is None:
-            lookups.popleft()
+            lookups.remove(item)
         else:
-            lookups.clear()
+            lookups.cut(item)
         self._committed(began, is_urgent=False)
         self._turns.end()
         if ended:
             self._progress.ended([item] if found is None else [], [found] if found else [])
 
     def _is_turn(self) -> bool:
-        return self._turns.is_due and bool(self._in_hand.lookups or self._others())
+        return self._turns.is_due and bool(self._in_hand.lookups.next or self._others())
 
     def _others(self) -> list[Entry]:
         """Return what is ready of items without a priority."""
@@ -267,10 +269,12 @@ class Ending:
             batch.completed += [item for item in items if self._routing.ends_with(tree, item)]
         for item in batch.unparsed:
             batch.released += contents.waiting_for(item)
+        for item in (*batch.unparsed, *batch.released):
+            batch.postponed += self._in_hand.lookups.ready_after(item)
         batch.ended = self._queue.complete(batch.completed)
         batch.failed = [found for found in batch.failures if self._fail(found)]
-        if batch.released:
-            self._queue.release(batch.released)
+        if batch.released or batch.postponed:
+            self._queue.release([*batch.released, *batch.postponed])
 
     def _while_there_is_time(
         self, batch: "_Batch", began: float, *, goes_on: bool
@@ -302,6 +306,8 @@ class Ending:
             if rows
         ]
         self._writer.staging.drop_below(min(numbers, default=None))
+        for item in (*batch.unparsed, *batch.released):
+            hand.lookups.cut(item)
         for item in batch.unparsed:
             hand.contents.drop(item)
         # Nothing that is claimed meanwhile may wait for any of them.
@@ -354,6 +360,7 @@ class _Batch:
         size: how many bytes they have.
         completed: items that are completed.
         released: items that go back to the queue.
+        postponed: items whose turn at qbuilder's own functions comes again, behind one of these.
         ended: the keys of those completed items that still were this build's.
         failed: the failures whose items still were this build's.
     """
@@ -363,10 +370,12 @@ class _Batch:
         self.failures = [entry for entry in entries if isinstance(entry, Failure)]
         unavailable = [entry for entry in entries if isinstance(entry, Unavailable)]
         self.lost = next(iter(unavailable), None)
+        postponed = [entry for entry in entries if isinstance(entry, Postponed)]
         self.released = [entry.item for entry in unavailable]
+        self.postponed = [entry.item for entry in postponed]
         self.completed = [entry for entry in entries if isinstance(entry, Item)]
         self.unparsed = [*self.released, *(found.item for found in self.failures)]
-        self.entries = [*self.failures, *unavailable, *self.completed]
+        self.entries = [*self.failures, *unavailable, *postponed, *self.completed]
         self.written: list[Tree] = []
         self.rows = self.size = 0
         self.ended: set[int] = set()

@@ -1,9 +1,8 @@
 """The items that a build has claimed and not ended yet, by what happens to them next."""
 
-from collections import deque
-
 from ck3parse.qbuilder.build_queue import Item
-from ck3parse.qbuilder.outcome import Failure, Unavailable
+from ck3parse.qbuilder.lookup_order import LookupOrder
+from ck3parse.qbuilder.outcome import Failure, Postponed, Unavailable
 from ck3parse.qbuilder.parsing import Parsing
 from ck3parse.qbuilder.writer import Tree
 
@@ -67,7 +66,7 @@ class InHand:
         claimed: those of which it is not decided yet what to do with them.
         parsing: those whose files are being parsed.
         contents: those that wait for another with equal content.
-        lookups: those whose next step is one of qbuilder's own functions.
+        lookups: those with a step that is one of qbuilder's own functions.
         ready: what the next transaction ends; an `Item` needs nothing but to be completed.
     """
 
@@ -75,12 +74,12 @@ class InHand:
         self.claimed: list[Item] = []
         self.parsing = parsing
         self.contents = EqualContents()
-        self.lookups: deque[Item] = deque()
-        self.ready: list[Tree | Failure | Unavailable | Item] = []
+        self.lookups = LookupOrder()
+        self.ready: list[Tree | Failure | Unavailable | Postponed | Item] = []
 
     def has_others(self) -> bool:
         """Return whether an item without a priority is in hand."""
-        entries = (*self.claimed, *self.lookups, *self.ready)
+        entries = (*self.claimed, *self.lookups.ready, *self.ready)
         items = (entry if isinstance(entry, Item) else entry.item for entry in entries)
         return self.parsing.has_others() or any(item.priority <= 0 for item in items)
 

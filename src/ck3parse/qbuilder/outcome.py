@@ -70,6 +70,16 @@ class Unavailable(NamedTuple):
     reason: str
 
 
+class Postponed(NamedTuple):
+    """An item whose turn at qbuilder's own functions has passed: it is to be claimed again.
+
+    Attributes:
+        item: the item.
+    """
+
+    item: Item
+
+
 def failure(item: Item, error: Exception) -> Failure:
     """Return the failure of an item that raised an exception."""
     timeout = isinstance(error, ParseTimeoutError)

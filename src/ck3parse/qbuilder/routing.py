@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ck3parse.qbuilder.build_queue import BuildQueue, Item
 from ck3parse.qbuilder.in_hand import InHand
 from ck3parse.qbuilder.installed import PARSE, REFS, SCRIPT_STEPS, SYMBOLS, Qbuilder
-from ck3parse.qbuilder.outcome import Failure, Parsed, failure, rows_of_stored
+from ck3parse.qbuilder.outcome import Failure, Parsed, Postponed, failure, rows_of_stored
 from ck3parse.qbuilder.parsing import size_of
 from ck3parse.qbuilder.progress import Progress
 from ck3parse.qbuilder.writer import StoredTree, Tree, Writer
@@ -98,6 +98,8 @@ class Routing:
     def _dispatch(self, item: Item, stored: StoredTree | None) -> None:
         """Send an item to where its first step is done."""
         hand, steps = self._in_hand, self.steps(item)
+        if self._has_lookups(item.envelope):
+            hand.lookups.add(item)
         if not any(step in SCRIPT_STEPS for step in steps):
             self._after_script(item)
             return
@@ -118,10 +120,10 @@ class Routing:
             self._after_script(item)
 
     def _after_script(self, item: Item) -> None:
-        if self._has_lookups(item.envelope):
-            self._in_hand.lookups.append(item)
-        else:
+        if not self._has_lookups(item.envelope):
             self._in_hand.ready.append(item)
+        elif not self._in_hand.lookups.make_ready(item):
+            self._in_hand.ready.append(Postponed(item))
 
     def _use_stored(self, item: Item, stored: StoredTree) -> None:
         """Complete an item whose tree the database has; make the rows that it lacks."""

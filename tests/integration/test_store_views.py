@@ -29,6 +29,10 @@ FILES = {
     "mod/descriptor.mod": 'name="My mod"',
     "mod/common/traits/zz.txt": "brave = { a = 2 }",
     "mod/common/traits/01.txt": "calm = { a = 2 }",
+    "game/localization/english/a_l_english.yml": '\ufeffl_english:\n trait_brave: "Brave"',
+    "mod/localization/english/replace/b_l_english.yml": (
+        '\ufeffl_english:\n trait_brave: "Bold $a$"'
+    ),
 }
 
 
@@ -60,6 +64,8 @@ def test_the_example_queries_of_the_page(store: Path) -> None:
         [("My mod", "game", "trait", 1)],
         [("game", "common/traits/01.txt")],
         [("unused", str(store.parent / "game/common/scripted_effects/e.txt"), 2)],
+        [("english", "Bold $a$", "My mod", "localization/english/replace/b_l_english.yml", 2)],
+        [("trait_brave", "english", "game", "Brave", "Bold $a$")],
     ]
 
 
@@ -67,12 +73,15 @@ def test_the_example_queries_of_the_page(store: Path) -> None:
     ("view", "rows"),
     [
         ("definitions", 8),
-        ("files_in_effect", 5),
+        ("files_in_effect", 7),
         ("replaced_files", 1),
         ("winners", 6),
         ("overlaps", 1),
         ("conflicts", 1),
         ("uses?name=used", 2),
+        ("loc_entries", 2),
+        ("loc_uses", 1),
+        ("loc_conflicts", 1),
     ],
 )
 def test_datasette_shows_the_views(store: Path, view: str, rows: int) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -51,18 +52,32 @@ def text(
         for diagnostic, lines in zip(diagnostics, shown_lines, strict=True):
             margin = " " * len(str(diagnostic.line))
             strong = _ERROR if diagnostic.severity == "error" else _WARNING
+            head = f"{diagnostic.severity}[{diagnostic.code}]"
+            message = f"{head}: {_mark(diagnostic)}{printable(diagnostic.message)}"
+            first, *rest = _in_lines(message, columns, "  ")
             block = [
-                paint(f"{diagnostic.severity}[{diagnostic.code}]", strong)
-                + paint(f": {_mark(diagnostic)}{printable(diagnostic.message)}", _BOLD),
+                paint(head, strong) + paint(first.removeprefix(head), _BOLD),
+                *(paint(part, _BOLD) for part in rest),
                 f"{margin}{paint('-->', _FRAME)} {shown}:{diagnostic.line}:{diagnostic.column}",
             ]
             if lines:
                 line, caret = lines
                 block.append(f"{paint(f'{diagnostic.line} |', _FRAME)} {line}")
                 block.append(f"{paint(f'{margin} |', _FRAME)} {paint(caret, strong)}")
-            block.append(f"{margin} {paint('= help:', _FRAME)} {rule_of(diagnostic.code).help}")
+            fix = f"{margin} = help: {rule_of(diagnostic.code).help}"
+            first, *rest = _in_lines(fix, columns, f"{margin}   ")
+            block += [first.replace("= help:", paint("= help:", _FRAME), 1), *rest]
             blocks.append("\n".join(block) + "\n")
     return "\n".join(blocks)
+
+
+def _in_lines(text: str, columns: int | None, indent: str) -> list[str]:
+    """Return a text in lines for a terminal, without breaking words."""
+    if columns is None or len(text) <= columns:
+        return [text]
+    return textwrap.wrap(
+        text, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _plain(part: str, colour: str) -> str:

@@ -68,13 +68,16 @@ def test_localization(mod: Path) -> None:
 
 
 def test_what_is_not_certain_stays(mod: Path) -> None:
-    # Bytes of Windows-1251 and of no text, a sign that is no word, and both encodings in a file.
+    # Windows-1251, Windows-1250, bytes that are no letters, and UTF-8 beside Windows-1252.
     for content in (
+        BOM + 'a = "Привет"\n'.encode("cp1251"),
+        BOM + 'a = "Příbor"\n'.encode("cp1250"),
         BOM + b'a = "\xb1\xb2\xa4"\n',
         BOM + 'a = "é"\n'.encode() + b'b = "\xe9"\n',
         BOM + b'a = "x" == "y"\n',
     ):
         assert fixed(mod, content, code=1) == content
+        assert "[*]" not in check(mod, code=1).stdout
 
 
 def test_one_that_cannot_be_mended_keeps_no_other_from_it(mod: Path) -> None:

@@ -269,7 +269,7 @@ def command(
     if fix and not from_stdin:
         streams.note(f"{fixed:,} fixed")
     streams.note(summary(checked))
-    if not fix and not from_stdin and (sentence := fixable(checked)):
+    if not fix and not from_stdin and (sentence := fixable(checked, str)):
         streams.note(sentence)
     _exit(has_changes=any(each.diagnostics for each in checked), exit_zero=exit_zero)
 

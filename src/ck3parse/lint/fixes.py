@@ -20,13 +20,13 @@ from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.lint.checker import Checked
 from ck3parse.lint.rules import rule_of
 from ck3parse.lint.rules.rule import BOM
+from ck3parse.lint.windows_1252 import IF_CERTAIN, certain_text
 from ck3parse.localization import parse as parse_localization
 from ck3parse.messages import Diagnostic
 from ck3parse.parser import Parser
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_PUNCTUATION = frozenset("‘’“”„‚«»‹›–—…·•°§©®™€£ºª¡¿")  # noqa: RUF001
 _EQUAL, _EQUALS = "=", "=="
 _OF_PLACES = frozenset({"encoding", "span", "key_span", "value_span", "line", "column"})
 
@@ -228,23 +228,8 @@ def _with_bom(data: bytes, found: Sequence[Diagnostic]) -> bytes:
 def _in_utf_8(data: bytes, found: Sequence[Diagnostic]) -> bytes | None:
     """Return a text in UTF-8 if it is certain that it is Windows-1252."""
     del found
-    has_bom = data.startswith(BOM)
-    text = data.removeprefix(BOM)
-    if _has_utf_8(text):
-        return None
-    try:
-        decoded = text.decode("cp1252")
-    except UnicodeDecodeError:
-        return None
-    odd = {character for character in decoded if not character.isascii()}
-    if not all(character.isalpha() or character in _PUNCTUATION for character in odd):
-        return None
-    return BOM * has_bom + decoded.encode()
-
-
-def _has_utf_8(data: bytes) -> bool:
-    """Return whether some bytes are a character of UTF-8 that is not in ASCII."""
-    return not data.decode("utf-8", "ignore").isascii()
+    text = certain_text(data)
+    return None if text is None else BOM * data.startswith(BOM) + text.encode()
 
 
 def _with_one_line_end(data: bytes, found: Sequence[Diagnostic]) -> bytes:
@@ -277,7 +262,7 @@ def _with_plain_equals(data: bytes, found: Sequence[Diagnostic]) -> bytes | None
 _DOUBLE_EQUALS = "CK3-W004"
 
 STEPS = (
-    _Step(frozenset({"CK3-W003", "CK3-L016"}), _in_utf_8),
+    _Step(frozenset(IF_CERTAIN), _in_utf_8),
     _Step(frozenset({"CK3-W001", "CK3-L001", "CK3-L002"}), _with_bom),
     _Step(frozenset({"CK3-W012"}), _with_one_line_end),
     _Step(frozenset({_DOUBLE_EQUALS}), _with_plain_equals),

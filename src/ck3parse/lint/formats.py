@@ -6,6 +6,7 @@ import os
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -13,6 +14,7 @@ from ck3parse.lint.checker import Checked
 from ck3parse.lint.excerpt import WIDTH, excerpts, printable, relative_path
 from ck3parse.lint.rules import rule_of
 from ck3parse.lint.sarif import sarif
+from ck3parse.lint.windows_1252 import IF_CERTAIN, certain_text
 from ck3parse.messages import Diagnostic
 
 ContentOf = Callable[[str], bytes | str]
@@ -53,7 +55,8 @@ def text(
             margin = " " * len(str(diagnostic.line))
             strong = _ERROR if diagnostic.severity == "error" else _WARNING
             head = f"{diagnostic.severity}[{diagnostic.code}]"
-            message = f"{head}: {_mark(diagnostic)}{printable(diagnostic.message)}"
+            mark = _mark(path, diagnostic, content_of)
+            message = f"{head}: {mark}{printable(diagnostic.message)}"
             first, *rest = _in_lines(message, columns, "  ")
             block = [
                 paint(head, strong) + paint(first.removeprefix(head), _BOLD),
@@ -91,9 +94,9 @@ def _painted(part: str, colour: str) -> str:
 
 def concise(checked: Sequence[Checked], content_of: ContentOf) -> str:
     """Return one line for each diagnostic."""
-    del content_of
     return "".join(
-        printable(f"{relative_path(path)}:{d.line}:{d.column}: {d.code} {_mark(d)}{d.message}")
+        printable(f"{relative_path(path)}:{d.line}:{d.column}: {d.code} ")
+        + printable(f"{_mark(path, d, content_of)}{d.message}")
         + "\n"
         for path, d in _each(checked)
     )
@@ -101,7 +104,6 @@ def concise(checked: Sequence[Checked], content_of: ContentOf) -> str:
 
 def json(checked: Sequence[Checked], content_of: ContentOf) -> str:
     """Return a JSON object that matches `report.schema.json`."""
-    del content_of
     report = {
         "version": 1,
         "files": len(checked),
@@ -109,7 +111,7 @@ def json(checked: Sequence[Checked], content_of: ContentOf) -> str:
             {
                 "path": _url_path(path),
                 **msgspec.to_builtins(diagnostic),
-                "fixable": rule_of(diagnostic.code).fixable,
+                "fixable": _is_fixable(path, diagnostic, content_of),
             }
             for path, diagnostic in _each(checked)
         ],
@@ -200,14 +202,25 @@ def summary(checked: Sequence[Checked]) -> str:
     return f"{found} in {affected:,} of {files}"
 
 
-def fixable(checked: Sequence[Checked]) -> str:
+def fixable(checked: Sequence[Checked], content_of: ContentOf) -> str:
     """Return a sentence that says how much `--fix` mends, or `""` if it is nothing."""
-    count = sum(rule_of(diagnostic.code).fixable for _, diagnostic in _each(checked))
+    count = sum(_is_fixable(path, diagnostic, content_of) for path, diagnostic in _each(checked))
     return f"[*] {count:,} fixable with --fix" if count else ""
 
 
-def _mark(diagnostic: Diagnostic) -> str:
-    return "[*] " if rule_of(diagnostic.code).fixable else ""
+def _mark(path: str, diagnostic: Diagnostic, content_of: ContentOf) -> str:
+    return "[*] " if _is_fixable(path, diagnostic, content_of) else ""
+
+
+def _is_fixable(path: str, diagnostic: Diagnostic, content_of: ContentOf) -> bool:
+    if diagnostic.code not in IF_CERTAIN:
+        return rule_of(diagnostic.code).fixable
+    content = content_of(path)
+    try:
+        data = content if isinstance(content, bytes) else Path(content).read_bytes()
+    except OSError:
+        return False
+    return certain_text(data) is not None
 
 
 def _each(checked: Sequence[Checked]) -> Iterator[tuple[str, Diagnostic]]:

@@ -78,7 +78,9 @@ def test_what_an_older_parser_stored_is_parsed_again(mod: Path) -> None:
     write(mod, {"a.txt": "x = { 10 20\n30 }", "b.txt": "b = {"})
     run(mod, code=1)
     with closing(sqlite3.connect(mod.parent / STORE)) as db, db:
-        db.execute("UPDATE parser_versions SET version = 'ck3raven/1' WHERE version LIKE 'ck3raven/%'")
+        db.execute(
+            "UPDATE parser_versions SET version = 'ck3raven/1' WHERE version LIKE 'ck3raven/%'"
+        )
         db.execute("UPDATE asts SET ast_blob = x'00'")
 
     assert counts(run(mod, code=1)) == (1, 0, 0, 1)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 Recorded = list[tuple[Found, ParseResult]]
 
 COMMIT_BYTES = 16 * 1024 * 1024
-"""Bytes of ASTs in one transaction: a commit waits for the disk, so one for each batch is slow."""
+"""Bytes of ASTs and rows in one transaction: a commit waits for the disk, one a batch is slow."""
 COMMIT_INTERVAL_S = 0.25
 """Seconds between commits: the most work that a killed run loses, if the disk keeps up."""
 MAX_WAITING_BYTES = 2 * COMMIT_BYTES
-"""Bytes of ASTs that may wait for a slow disk; past that the run waits too."""
+"""Bytes of ASTs and rows that may wait for a slow disk; past that the run waits too."""
 
 
 class Recorder:
@@ -64,7 +64,8 @@ class Recorder:
         """Record results in the next transaction."""
         for outcome in outcomes:
             self._waiting.append(outcome)
-            self._waiting_bytes += len(outcome[1].ast or b"")
+            result = outcome[1]
+            self._waiting_bytes += len(result.ast or b"") + sum(map(len, result.rows.values()))
 
     def add_known(self, outcomes: Iterable[tuple[Found, ParseResult]]) -> None:
         """Record results without ASTs, of contents that were added before or are in the store."""

@@ -18,7 +18,7 @@ from ck3parse.store.index_state import IndexState
 if TYPE_CHECKING:
     from ck3parse.parser._native import WordLists
 
-_MAX_LISTS_BYTES = 32 * 1024 * 1024
+_MAX_LISTS_BYTES = 16 * 1024 * 1024
 """Memory that words may take before they are written."""
 
 _SPARE_WORDS = 1_000

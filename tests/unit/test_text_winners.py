@@ -10,7 +10,14 @@ import pytest
 
 from ck3parse.config import Settings
 from ck3parse.index.playset import playset_of
-from ck3parse.index.refresh import Refreshed, refresh
+from ck3parse.index.refresh import InProcess, Refreshed, record_playset, refresh
+from ck3parse.parser import parser_in_use
+from ck3parse.pipeline.indexing import Indexing
+from ck3parse.pipeline.plan import make_plan
+from ck3parse.pipeline.run import Run
+from ck3parse.pipeline.shard import Shard
+from ck3parse.store import Store
+from ck3parse.store.merge import merge
 
 ENGLISH = "localization/english"
 
@@ -226,3 +233,47 @@ def test_what_is_wrong_with_a_file_is_kept_and_its_sound_texts_are_used(tmp_path
     assert used(tmp_path) == [("english", "k", "one")]
     query = "SELECT code, line FROM diagnostics ORDER BY code"
     assert rows(tmp_path, query) == [("CK3-L003", 1), ("CK3-L010", 2)]
+
+
+def test_the_texts_of_shards_are_merged(tmp_path: Path) -> None:
+    for number in range(8):
+        for language in ("english", "german"):
+            path = f"mod/localization/{language}/f{number}_l_{language}.yml"
+            lines = ['k: "$shared$"', f'k{number}: "{number % 3}"', f'own: "{language}"']
+            write(tmp_path, path, *lines[: 2 + number % 2], language=language)
+    index(tmp_path, "mod")
+    queries = [
+        f"SELECT {columns} FROM loc_{view} ORDER BY key, language, file, line"  # noqa: S608
+        for view, columns in (
+            ("entries", "key, language, text, file, line, wins, relpath, read_order"),
+            ("uses", "key, language, by_key, file, line"),
+        )
+    ]
+    whole = [rows(tmp_path, query) for query in queries]
+    assert len(whole[0]) == 40
+    shards = [tmp_path / "1.sqlite", tmp_path / "2.sqlite"]
+    for number, store in enumerate(shards, 1):
+        _run_shard(tmp_path / "mod", store, Shard(number, 2))
+    (tmp_path / "out.sqlite").unlink()
+    merge(shards, tmp_path / "out.sqlite")
+    assert [rows(tmp_path, query) for query in queries] == whole
+    assert index(tmp_path, "mod").read == 0
+
+
+def _run_shard(mod: Path, out: Path, shard: Shard) -> None:
+    settings = Settings()
+    with Store(out, settings.stored_version(parser_in_use().version)) as store:
+        plan = make_plan(
+            [str(mod)], store, gui=True, texts=store.texts, max_bytes=1 << 20, shard=shard
+        )
+        assert plan.texts
+        assert plan.texts.to_parse
+        assert plan.texts.elsewhere
+        indexing = Indexing(store)
+        indexing.begin(plan)
+        run = Run(plan, store, timeout_ms=1000, max_bytes=1 << 20, indexing=indexing)
+        for each in (run, run.of_texts(plan.texts, store.texts)):
+            each.record_known()
+            for _ in each.outcomes(InProcess(settings)):
+                pass
+        record_playset(playset_of([mod]), plan, indexing, store, "paths")

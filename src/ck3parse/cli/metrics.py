@@ -117,7 +117,7 @@ class BrokerMetrics:
                 replies = mailbox.replies_to("ck3parse_counts")
                 workers = {name: reply.body for name, reply in sorted(replies.items())}
                 waiting = mailbox.queue_lengths(QUEUES)
-            memory = broker_state.memory_bytes(app)
+            memory = broker_state.memory(app)
             ages = broker_state.oldest_ages_s(app, QUEUES, time.time())
         except BrokerCallError as error:
             reason = without_passwords(str(error), settings.broker_url, settings.result_backend)
@@ -145,8 +145,13 @@ class BrokerMetrics:
             used = GaugeMetricFamily(
                 f"{PREFIX}_broker_memory_bytes", "Memory that the broker uses for its data."
             )
-            used.add_metric([], memory)
-            metrics.append(used)
+            used.add_metric([], memory.used)
+            limit = GaugeMetricFamily(
+                f"{PREFIX}_broker_memory_limit_bytes",
+                "Memory that the broker may use for its data; 0 if it has no limit.",
+            )
+            limit.add_metric([], memory.limit)
+            metrics += [used, limit]
         return [*metrics, *worker_metrics(workers)]
 
 

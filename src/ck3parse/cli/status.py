@@ -148,7 +148,7 @@ def _sample(app: Any, mailbox: "Mailbox", settings: Settings) -> Status:
         active = mailbox.replies_to("active", known=stats) if stats else {}
         counts = mailbox.replies_to("ck3parse_counts", known=stats) if stats else {}
         queues = mailbox.queue_lengths((QUEUE_INTERACTIVE, QUEUE_BULK))
-        memory = broker_state.memory_bytes(app)
+        memory = broker_state.memory(app)
     except BrokerCallError as error:
         reason = without_passwords(str(error), settings.broker_url, settings.result_backend)
         raise BrokerError(
@@ -168,7 +168,7 @@ def _sample(app: Any, mailbox: "Mailbox", settings: Settings) -> Status:
                 in_hand,
             )
         )
-    memory_mb = None if memory is None else round(memory / _BYTES_PER_MB, 1)
+    memory_mb = None if memory is None else round(memory.used / _BYTES_PER_MB, 1)
     return Status(masked(settings.broker_url), queues, workers, memory_mb)
 
 

@@ -1,7 +1,7 @@
 """What a Redis broker says about itself and its queues."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from celery import Celery
 from redis.exceptions import ResponseError
@@ -11,7 +11,19 @@ from ck3parse.messaging.app import SENT_HEADER
 from ck3parse.pipeline.broker_calls import calling_broker
 
 
-def memory_bytes(app: Celery) -> int | None:
+class Memory(NamedTuple):
+    """Memory of a broker, in bytes.
+
+    Attributes:
+        used: for its data.
+        limit: its `maxmemory`, or 0 if it has none.
+    """
+
+    used: int
+    limit: int
+
+
+def memory(app: Celery) -> Memory | None:
     """Return how much memory the broker uses, or `None` if it is no Redis or does not say.
 
     Args:
@@ -25,7 +37,8 @@ def memory_bytes(app: Celery) -> int | None:
         if client is None:
             return None
         try:
-            return int(client.info("memory")["used_memory"])
+            info = client.info("memory")
+            return Memory(int(info["used_memory"]), int(info.get("maxmemory", 0)))
         except ResponseError:  # the user lacks the permission
             return None
 

@@ -298,8 +298,8 @@ def test_a_stream_of_priorities_leaves_turns_to_the_rest(
             return found
 
         def all_the_rest_is_done_beside_more() -> bool:
-            if count("priority = 1 AND status = 'pending'") < 20:
-                urgent = (Queued("urgent.txt", "E_SCRIPT", 1, next(hashes)) for _ in range(40))
+            if count("priority = 1 AND status = 'pending'") < 400:
+                urgent = (Queued("urgent.txt", "E_SCRIPT", 1, next(hashes)) for _ in range(400))
                 enqueue(other, root, urgent)
             return count("priority = 0 AND status != 'completed'") == 0
 

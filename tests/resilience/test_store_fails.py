@@ -8,20 +8,22 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, NamedTuple
 
 import pytest
 
+from ck3parse.store import Store
 from reliability import Case
 from trial import Mod, Trial, assert_right, last_run
 
 END_LIMIT_S = 60.0
-DISK_BYTES = 3328 * 1024
-"""Bytes: enough for an empty store, its journal and some files, but not for a run."""
-FILE_BYTES = 2368 * 1024
-"""The same for the store alone."""
+DISK_BYTES = 1280 * 1024
+"""Room beside an empty store: enough for its journal and some files, but not for a run."""
+FILE_BYTES = 320 * 1024
+"""The same in the file of the store."""
 
 
 class SmallDisk(NamedTuple):
@@ -33,9 +35,9 @@ class SmallDisk(NamedTuple):
     grow: Callable[[], object]
 
 
-def _limit_file_size() -> None:
+def _limit_file_size(size: int) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 @pytest.fixture
@@ -43,17 +45,19 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     """A small file system if one can be mounted, else a limit on the size of files."""
     folder = tmp_path / "disk"
     folder.mkdir()
+    Store(tmp_path / "empty.sqlite", "test/1").close()
+    empty = (tmp_path / "empty.sqlite").stat().st_size
 
     def mount(options: str) -> bool:
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
-    if shutil.which("mount") and os.geteuid() == 0 and mount(f"size={DISK_BYTES}"):
-        yield SmallDisk("a tmpfs of 3.4 MB", folder, {}, lambda: mount("remount,size=64m"))
+    if shutil.which("mount") and os.geteuid() == 0 and mount(f"size={empty + DISK_BYTES}"):
+        yield SmallDisk("a small tmpfs", folder, {}, lambda: mount("remount,size=64m"))
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
     else:
-        options: dict[str, Any] = {"preexec_fn": _limit_file_size}
-        yield SmallDisk("files of 2.4 MB at most", folder, options, options.clear)
+        options: dict[str, Any] = {"preexec_fn": partial(_limit_file_size, empty + FILE_BYTES)}
+        yield SmallDisk("small files only", folder, options, options.clear)
 
 
 def state_of(store: Path) -> dict[str, int]:

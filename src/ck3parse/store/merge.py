@@ -315,7 +315,7 @@ def _here(column: str) -> str:
     """Return the SQL for what a column of a row `s` of the other store is in this one."""
     if column == "definition_id":  # it has the key of the content in it
         new = f"SELECT new FROM temp.{_map_of('index_contents')} WHERE old = s.definition_id >> 24"
-        return f"(({new}) << 24 | s.definition_id & (1 << 24) - 1)"
+        return f"((({new}) << 24) | (s.definition_id & ((1 << 24) - 1)))"
     if column not in _REFERENCES:
         return f"s.{column}"
     return f"(SELECT new FROM temp.{_map_of(_REFERENCES[column])} WHERE old = s.{column})"

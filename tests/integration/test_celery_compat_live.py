@@ -133,8 +133,10 @@ def test_tasks_are_sent_and_results_deleted_without_waiting(app: Celery) -> None
         for _ in range(3)
     ]
     results.store_result(app, sent[0].id, 1)
+    assert sent[0].get(timeout=ANSWER_LIMIT_S) == 1
     sender.delete(sent)
     sender.close()
+    assert sent[0]._cache is None, "a result stays in memory after nobody needs it"
     redis = results.redis_client(app)
     assert redis.llen("unwaited") == 3, entry
     assert not redis.exists(app.backend.get_key_for_task(sent[0].id)), entry

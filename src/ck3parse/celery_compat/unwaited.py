@@ -211,7 +211,8 @@ class TaskSender:
     Assumes:
         `app.amqp.Producer` is what `send_task` takes as `producer`. A Redis backend has
         `client.connection_pool`, `get_key_for_task` and the map `_cache`, and stores nothing else
-        for a task that is no part of a group.
+        for a task that is no part of a group. A result that has come is in the attribute `_cache`
+        of the `AsyncResult`.
     Read in:
         celery 5.7.0, kombu 5.7.0.
     Otherwise:
@@ -253,8 +254,10 @@ class TaskSender:
         elif results:
             backend = self._app.backend
             for result in results:
+                # A cycle of references keeps the object until garbage is collected.
+                result._cache = None  # noqa: SLF001 - stated above
                 backend.remove_pending_result(result)
-                backend._cache.pop(result.id, None)  # noqa: SLF001 - stated above
+                backend._cache.pop(result.id, None)  # noqa: SLF001
             keys = [backend.get_key_for_task(result.id) for result in results]
             self._deletions.send(("DEL", *keys))
 

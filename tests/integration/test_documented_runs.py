@@ -38,6 +38,15 @@ UNTIL_INTERRUPTED = ("serve", "--watch")
 PRELUDE = {"docs/contract-ck3.md": "data = b'a = b'\n"}
 """What an example has from the text around it."""
 
+RUN_BEFORE = {"docs/localization.md": "ck3parse run game mod_a mod_b"}
+"""The command that a page takes for granted."""
+TEXTS = {
+    "game/localization/german/traits_l_german.yml": "Mutig",
+    "mod_a/localization/german/fair_l_german.yml": "Tapfer",
+    "mod_b/localization/replace/german/grand_l_german.yml": "Tollkühn",
+}
+"""The texts of a key that pages ask for."""
+
 PAGES = sorted({*(each.page for each in commands()), *(each.page for each in examples())})
 
 
@@ -56,6 +65,9 @@ def place(tmp_path: Path) -> Path:
     here = tmp_path / "here"
     here.mkdir()
     make_playset(here)
+    for name, text in TEXTS.items():
+        (here / name).parent.mkdir(parents=True)
+        (here / name).write_text(f'\ufeffl_german:\n trait_brave: "{text}"\n', "utf-8")
     (here / "mods").mkdir()
     for mod in ("mod_a", "mod_b"):
         shutil.copytree(here / mod, here / "mods" / mod)
@@ -106,6 +118,8 @@ def as_run_here(text: str, broker: str) -> str:
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_run(page: str, place: Path, broker: str) -> None:
     env = environment(place, page, broker)
+    if page in RUN_BEFORE:
+        subprocess.run(["bash", "-c", RUN_BEFORE[page]], cwd=place, env=env, check=True)
     for command in commands():
         text = as_run_here(command.text, broker)
         if command.page != page or any(part in command.text for part in NOT_RUN):

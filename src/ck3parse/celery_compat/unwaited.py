@@ -274,5 +274,6 @@ class TaskSender:
                 stack.callback(each.close)
 
     def _all(self) -> list[UnwaitedCommands]:
-        publishing = self._channel.unwaited if self._channel else None
+        # Of several servers, another may serve now: its channel waits for each reply.
+        publishing = getattr(self._channel, "unwaited", None)
         return [each for each in (publishing, self._deletions) if each is not None]

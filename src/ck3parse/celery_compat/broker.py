@@ -77,20 +77,25 @@ def release_inherited_connections() -> None:
 
     Assumes:
         Celery and kombu register with `billiard.util` what a child has to do after a fork, and
-        `_run_after_forkers` does it, as in billiard's own children.
+        `_run_after_forkers` does it, as in billiard's own children. `_afterfork_registry` has the
+        objects. A channel of Redis that is closed reads what it has asked for if `_in_poll` is set.
     Read in:
         celery 5.7.0, kombu 5.7.0, billiard 4.3.2.
     Otherwise:
-        The child sends on its parent's connections if it uses another Celery application.
+        The child sends on its parent's connections if it uses another Celery application, or waits
+        for five seconds for an answer that its parent gets.
     Public way:
         `kombu.pools.reset` closes connections, with messages on sockets that the parent uses.
         `os.register_at_fork` is what neither Celery nor kombu uses.
     """
     if "billiard.util" not in sys.modules:
         return
-    from billiard.util import _run_after_forkers
+    from billiard.util import _afterfork_registry, _run_after_forkers
 
     with contextlib.suppress(Exception):
+        for inherited in list(_afterfork_registry.values()):
+            if getattr(inherited, "_in_poll", False):
+                inherited._in_poll = False  # noqa: SLF001 - stated above
         _run_after_forkers()
 
 

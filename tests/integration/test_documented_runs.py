@@ -38,8 +38,12 @@ UNTIL_INTERRUPTED = ("serve", "--watch")
 PRELUDE = {"docs/contract-ck3.md": "data = b'a = b'\n"}
 """What an example has from the text around it."""
 
-RUN_BEFORE = {"docs/localization.md": "ck3parse run game mod_a mod_b"}
-"""The command that a page takes for granted."""
+RUN_BEFORE = {
+    "docs/localization.md": "ck3parse run game mod_a mod_b",
+    "README.md": "ck3parse run game --shard 1/2 --out a.sqlite"
+    " && ck3parse run game --shard 2/2 --out b.sqlite",
+}
+"""Commands that a page takes for granted."""
 TEXTS = {
     "game/localization/german/traits_l_german.yml": "Mutig",
     "mod_a/localization/german/fair_l_german.yml": "Tapfer",

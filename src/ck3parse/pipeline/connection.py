@@ -20,7 +20,13 @@ from ck3parse.pipeline.census import Census
 from ck3parse.pipeline.mailbox import PATIENCE_S, Mailbox
 from ck3parse.pipeline.task_lookup import Roster
 
-_WANTS_CERTIFICATE = ("CERTIFICATE_REQUIRED", "EOF occurred in violation of protocol")
+_WANTS_CERTIFICATE = (
+    "CERTIFICATE_REQUIRED",
+    "EOF occurred in violation of protocol",
+    # The server has closed the connection before its reason was read.
+    "Connection reset by peer",
+    "Broken pipe",
+)
 """What OpenSSL says of a server that ends the connection because of that. It says so with the next
 read, or has no time to and notices that the connection has ended."""
 _RETRY_INTERVAL_S = 0.5

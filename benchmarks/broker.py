@@ -5,7 +5,6 @@ batches of several sizes. A plain process pool, which has no broker, is measured
 them.
 """
 
-import argparse
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -27,7 +26,7 @@ from ck3parse.pipeline.batch import MAX_BYTES, MAX_FILES, Batch
 from ck3parse.pipeline.window import Window
 from peers import files_of, pool_s, warm
 from pipeline import make_mod
-from result import Result, Row, show
+from result import Result, Row, run_alone
 
 BATCHES = (16, 64, MAX_FILES)
 POOL = "process pool, no broker"
@@ -100,12 +99,5 @@ def measure(*, quick: bool) -> list[Result]:
     return [Result(title, about, rows, bar_chart(title, [Panel("ms per file", bars)]))]
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    for result in measure(quick=options.parse_args().quick):
-        show(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(__doc__, measure)

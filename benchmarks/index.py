@@ -5,7 +5,6 @@ Files are in the folders of a game and of mods. Of ten definitions, nine have na
 and one has a name that others may have, too. Used names repeat as those of the example mod do.
 """
 
-import argparse
 import random
 import shutil
 import sqlite3
@@ -20,7 +19,7 @@ from ck3parse.bench.processes import Ran, run_watched
 from ck3parse.config.cpus import usable_cpus
 from peers import files_of, warm
 from playset import FILES, MEGABYTES, pieces, size_of
-from result import Result, Row, show
+from result import Result, Row, run_alone
 
 FOLDERS = (
     "common/traits", "common/scripted_effects", "common/scripted_triggers", "common/decisions",
@@ -151,14 +150,5 @@ def measure(*, quick: bool, count: int = FILES) -> list[Result]:
         return [measure_one(200 if quick else count, 1 if quick else 3, Path(folder))]
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    options.add_argument("--files", type=int, default=FILES)
-    given = options.parse_args()
-    for result in measure(quick=given.quick, count=given.files):
-        show(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(__doc__, measure, FILES)

@@ -4,7 +4,6 @@ From command to prompt, with nothing changed, in a warm file cache: a mod of a t
 whole playset, as `benchmarks/index.py` makes them. The baseline only imports click.
 """
 
-import argparse
 import sqlite3
 import statistics
 import subprocess
@@ -18,7 +17,7 @@ from time import perf_counter
 from index import make_playset
 from peers import files_of, warm
 from playset import FILES, MEGABYTES
-from result import Result, Row, show
+from result import Result, Row, run_alone
 
 MOD_FILES = 1_000
 MOD_MEGABYTES = 7.0
@@ -125,12 +124,5 @@ def measure(*, quick: bool) -> list[Result]:
         return results
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    for result in measure(quick=options.parse_args().quick):
-        show(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(__doc__, measure)

@@ -6,7 +6,6 @@ latency would be without a separate queue. There is a pause between requests, an
 requests sent while the worker processes were busy count.
 """
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from ck3parse.messaging.app import make_app
 from ck3parse.pipeline.batch import Batch
 from ck3parse.pipeline.window import Window
 from playset import make_playset
-from result import Result, Row, show
+from result import Result, Row, run_alone
 
 IDLE = "alone"
 BESIDE = "beside a run"
@@ -93,12 +92,5 @@ def measure(*, quick: bool) -> list[Result]:
     return [Result(title, about, rows, bar_chart(title, [Panel("ms", bars)]))]
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    for result in measure(quick=options.parse_args().quick):
-        show(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(__doc__, measure)

@@ -6,7 +6,6 @@ processes and broker. Baselines in the same rounds are only parsing and compress
 and a plain process pool. Then the run is repeated with nothing changed, and with one file changed.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -21,7 +20,7 @@ from ck3parse.config import Settings
 from ck3parse.config.cpus import usable_cpus
 from peers import files_of, floor_s, pool_s, warm
 from playset import FILES, MEGABYTES, make_playset
-from result import Result, Row, show
+from result import Result, Row, run_alone
 
 KINDS = ("client", "children", "broker", "worker", "supervisor")
 TO_REACH_S = {25_000: 6.0, FILES: 20.0}
@@ -110,12 +109,5 @@ def measure(*, quick: bool) -> list[Result]:
         return [measure_one(count, rounds, Path(folder)) for count in sizes]
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    for result in measure(quick=options.parse_args().quick):
-        show(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(__doc__, measure)

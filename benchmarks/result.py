@@ -1,6 +1,7 @@
 """Results of benchmarks, as text and as sections of docs/performance.md."""
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -47,6 +48,24 @@ def show(result: Result) -> None:
         print(
             f"  {row.what:{width}} {row.value:12,.3f} {row.unit:12}{ratio:11} {row.note}".rstrip()
         )
+
+
+def run_alone(
+    about: str | None, measure: "Callable[..., list[Result]]", files: int | None = None
+) -> None:
+    """Measure as the options of the command line say, and print the results.
+
+    Args:
+        about: the help of the command: the benchmark's docstring.
+        measure: the benchmark. It takes `quick`, and `count` if there is a number of files.
+        files: the default number of files, if it can be chosen.
+    """
+    options = argparse.ArgumentParser(description=about)
+    options.add_argument("--quick", action="store_true")
+    if files is not None:
+        options.add_argument("--files", dest="count", type=int, default=files)
+    for result in measure(**vars(options.parse_args())):
+        show(result)
 
 
 def markdown(result: Result, plot_path: str = "") -> str:

@@ -4,7 +4,6 @@ Runs the pipeline on playsets with the same distribution of file sizes and more 
 on one of them with one worker process, two, and so on.
 """
 
-import argparse
 import math
 import statistics
 import tempfile
@@ -16,7 +15,7 @@ from ck3parse.bench.runs import measure as measure_way
 from ck3parse.config import Settings
 from peers import files_of, warm
 from playset import make_playset
-from result import Result, Row, show
+from result import Result, Row, run_alone
 
 MB_A_FILE = 0.0187
 
@@ -80,12 +79,5 @@ def _cores(taken: list[tuple[float, float]], files: int, rounds: int) -> Result:
     )
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    for result in measure(quick=options.parse_args().quick):
-        show(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(__doc__, measure)

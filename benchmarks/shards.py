@@ -4,7 +4,6 @@ Parses a synthetic playset in one run, then in two, four and eight shards, one a
 with all CPUs, as machines would do at the same time. Merges them, and compares what the store has.
 """
 
-import argparse
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from ck3parse.config.cpus import usable_cpus
 from index import make_playset
 from peers import files_of, warm
 from playset import FILES, MEGABYTES
-from result import Result, Row, show
+from result import Result, Row, run_alone
 
 VIEWS = (
     "SELECT path, name, content_hash, state FROM files JOIN roots USING (root_id)",
@@ -82,14 +81,5 @@ def measure(*, quick: bool, count: int = FILES) -> list[Result]:
     return [Result(f"Shards: {count:,} files", about, rows)]
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    options.add_argument("--files", type=int, default=FILES)
-    given = options.parse_args()
-    for result in measure(quick=given.quick, count=given.files):
-        show(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(__doc__, measure, FILES)

@@ -5,7 +5,6 @@ mostly consist of starting: of ten files, and of a mod of a thousand files with 
 the broker of `ck3parse serve`, and with nothing changed.
 """
 
-import argparse
 import json
 import signal
 import statistics
@@ -19,7 +18,7 @@ from time import perf_counter
 
 from peers import files_of, warm
 from playset import make_playset
-from result import Result, Row, show
+from result import Result, Row, run_alone
 
 BASELINE = "python -c 'import click'"
 COMMANDS = {
@@ -106,12 +105,5 @@ def measure(*, quick: bool) -> list[Result]:
         return [measure_commands(rounds), measure_runs(rounds, Path(folder))]
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    for result in measure(quick=options.parse_args().quick):
-        show(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(__doc__, measure)

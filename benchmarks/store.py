@@ -4,7 +4,6 @@ Writes batches of results with `Store.record`, and in turns into plain tables wi
 with `executemany`, which is the lowest possible cost of a transaction per batch.
 """
 
-import argparse
 import random
 import sqlite3
 import statistics
@@ -16,7 +15,7 @@ from time import perf_counter
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
 from ck3parse.store import PAGE_BYTES, Store
-from result import Result, Row, show
+from result import Result, Row, run_alone
 
 BATCH = 256
 BLOB_BYTES = 1_300
@@ -94,12 +93,5 @@ def measure(*, quick: bool) -> list[Result]:
     ]
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--quick", action="store_true")
-    for result in measure(quick=options.parse_args().quick):
-        show(result)
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(__doc__, measure)

@@ -5,7 +5,7 @@ import pytest
 
 from ck3parse.qbuilder.installed import Qbuilder
 from qbuilder_database import close_all
-from services import free_port, server, valkey
+from services import free_port, server, valkey, worker
 from stand_in_qbuilder import installed
 
 
@@ -15,6 +15,16 @@ def broker(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     with server(valkey(), "--port", str(port), cwd=tmp_path, port=port):
         yield f"redis://127.0.0.1:{port}/0"
+
+
+@pytest.fixture(scope="module")
+def served_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server with a worker, for all tests of a file."""
+    folder = tmp_path_factory.mktemp("broker")
+    port = free_port()
+    url = f"redis://127.0.0.1:{port}/0"
+    with server(valkey(), "--port", str(port), cwd=folder, port=port), worker(url, cwd=folder):
+        yield url
 
 
 @pytest.fixture

@@ -80,12 +80,18 @@ def certificates(tmp_path: Path) -> Path:
     return folder
 
 
+def tls_options(port: int, certificates: Path, *, auth_clients: str) -> list[str]:
+    """Return the options of a server that speaks TLS."""
+    options = ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", auth_clients]
+    for name, file in (("cert", "server.crt"), ("key", "server.key"), ("ca-cert", "ca.crt")):
+        options += [f"--tls-{name}-file", str(certificates / file)]
+    return options
+
+
 @pytest.mark.parametrize("program", WITH_TLS)
 def test_tls(program: str, mod: Path, certificates: Path) -> None:
     port = free_port()
-    tls = ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no"]
-    for name, file in (("cert", "server.crt"), ("key", "server.key"), ("ca-cert", "ca.crt")):
-        tls += [f"--tls-{name}-file", str(certificates / file)]
+    tls = tls_options(port, certificates, auth_clients="no")
     bare = f"rediss://:{PASSWORD}@127.0.0.1:{port}/0"
     url = f"{bare}?ssl_ca_certs={certificates / 'ca.crt'}"
     with server(program, *tls, "--requirepass", PASSWORD, cwd=mod.parent, port=port):
@@ -100,9 +106,7 @@ def test_tls(program: str, mod: Path, certificates: Path) -> None:
 @pytest.mark.parametrize("program", WITH_TLS)
 def test_a_server_that_asks_for_a_certificate(program: str, mod: Path, certificates: Path) -> None:
     port = free_port()
-    tls = ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "yes"]
-    for name, file in (("cert", "server.crt"), ("key", "server.key"), ("ca-cert", "ca.crt")):
-        tls += [f"--tls-{name}-file", str(certificates / file)]
+    tls = tls_options(port, certificates, auth_clients="yes")
     url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificates / 'ca.crt'}"
     own = f"{url}&ssl_certfile={certificates}/server.crt&ssl_keyfile={certificates}/server.key"
     with server(program, *tls, cwd=mod.parent, port=port):

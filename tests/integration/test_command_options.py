@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 
 from command import ck3parse, start
 from every_command import every_command
-from services import free_port, server, valkey, worker
 
 SCHEMAS = {
     "run": "ck3parse.jobs:run.schema.json",
@@ -53,15 +51,6 @@ def mod(tmp_path: Path) -> Path:
     return tmp_path / "mod"
 
 
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("broker")
-    port = free_port()
-    url = f"redis://127.0.0.1:{port}/0"
-    with server(valkey(), "--port", str(port), cwd=folder, port=port), worker(url, cwd=folder):
-        yield url
-
-
 def test_the_same_option_is_the_same_for_each_command() -> None:
     said: dict[str, set[tuple[bool, str | None]]] = {}
     for words, command in every_command():
@@ -89,10 +78,10 @@ def test_json_and_format_cannot_differ(mod: Path) -> None:
 
 
 @pytest.mark.parametrize("option", ["-v", "-q"])
-def test_the_json_of_a_run(mod: Path, broker: str, option: str) -> None:
-    done = ck3parse("run", "mod", "--json", option, "--broker", broker, cwd=mod.parent)
+def test_the_json_of_a_run(mod: Path, served_url: str, option: str) -> None:
+    done = ck3parse("run", "mod", "--json", option, "--broker", served_url, cwd=mod.parent)
     report = fits("run", done.stdout)
-    assert report["broker_url"] == broker
+    assert report["broker_url"] == served_url
     assert len(report["failures"]) == report["failed"] == 1
     assert ("skipped_files" in report) == (option == "-v")
 
@@ -115,9 +104,9 @@ def test_the_json_of_check(mod: Path) -> None:
     assert fits("check", done.stdout)["files"] == 2
 
 
-def test_the_json_of_status_and_serve(mod: Path, broker: str) -> None:
-    done = ck3parse("status", "--json", "--broker", broker, cwd=mod)
-    assert fits("status", done.stdout)["broker_url"] == broker
+def test_the_json_of_status_and_serve(mod: Path, served_url: str) -> None:
+    done = ck3parse("status", "--json", "--broker", served_url, cwd=mod)
+    assert fits("status", done.stdout)["broker_url"] == served_url
     with start("serve", "--json", "-q", "--workers", "1", cwd=mod) as process:
         assert process.stdout
         served = fits("serve", process.stdout.readline().decode())

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from command import _ENV
 from documented import REPOSITORY, Example, commands, examples
 from index_playset import make_playset
 from qbuilder_database import Queued, make_database
-from services import free_port, server, valkey, worker
 from stand_in_qbuilder import STAND_IN
 
 pytestmark = pytest.mark.thorough
@@ -52,15 +50,6 @@ TEXTS = {
 """The texts of a key that pages ask for."""
 
 PAGES = sorted({*(each.page for each in commands()), *(each.page for each in examples())})
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("broker")
-    port = free_port()
-    url = f"redis://127.0.0.1:{port}/0"
-    with server(valkey(), "--port", str(port), cwd=folder, port=port), worker(url, cwd=folder):
-        yield url
 
 
 @pytest.fixture
@@ -120,12 +109,12 @@ def as_run_here(text: str, broker: str) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_commands_of_a_page_run(page: str, place: Path, broker: str) -> None:
-    env = environment(place, page, broker)
+def test_the_commands_of_a_page_run(page: str, place: Path, served_url: str) -> None:
+    env = environment(place, page, served_url)
     if page in RUN_BEFORE:
         subprocess.run(["bash", "-c", RUN_BEFORE[page]], cwd=place, env=env, check=True)
     for command in commands():
-        text = as_run_here(command.text, broker)
+        text = as_run_here(command.text, served_url)
         if command.page != page or any(part in command.text for part in NOT_RUN):
             continue
         endless = any(part in command.words for part in UNTIL_INTERRUPTED)

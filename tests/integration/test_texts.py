@@ -15,18 +15,11 @@ from ck3parse import Index
 from ck3parse.localization import LANGUAGES
 from command import TESTS, ck3parse, run_json, start
 from servers import Server, Worker
+from text_files import write
 from watching import Watching
 
 NINE = LANGUAGES[:9]
 FAULTS = {"CK3PARSE_PARSER": "faulty_texts:parse", "PYTHONPATH": str(TESTS)}
-
-
-def write(folder: Path, path: str, *lines: str, language: str = "english") -> Path:
-    file = folder / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    content = [f"\ufeffl_{language}:", *(f" {line}" for line in lines)]
-    file.write_text("\n".join(content), encoding="utf-8", newline="\n")
-    return file
 
 
 def make_playset(folder: Path) -> list[str]:

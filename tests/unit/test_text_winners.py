@@ -18,17 +18,9 @@ from ck3parse.pipeline.run import Run
 from ck3parse.pipeline.shard import Shard
 from ck3parse.store import Store
 from ck3parse.store.merge import merge
+from text_files import write
 
 ENGLISH = "localization/english"
-
-
-def write(folder: Path, path: str, *lines: str, language: str = "english") -> Path:
-    """Write a localization file: its header, and a text for each line."""
-    file = folder / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    content = [f"\ufeffl_{language}:", *(f" {line}" for line in lines)]
-    file.write_text("\n".join(content), encoding="utf-8", newline="\n")
-    return file
 
 
 def index(folder: Path, *sources: str) -> Refreshed:

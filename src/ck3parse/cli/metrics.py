@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from ck3parse.cli import streams
-from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, read_settings
+from ck3parse.cli.broker_option import broker_option
+from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
 from ck3parse.config.broker_url import masked
-from ck3parse.errors import BrokerError, ExitCode, UsageError
+from ck3parse.errors import BrokerError, ExitCode
 from ck3parse.metrics import PREFIX, registry_of, serve, worker_metrics
 
 if TYPE_CHECKING:
@@ -35,11 +36,7 @@ Examples:
 Exit codes: 0 ended by SIGTERM, or printed, 2 wrong usage, 3 --once found no broker,
 130 ended by Ctrl-C.""",
 )
-@click.option(
-    "--broker",
-    metavar="URL",
-    help="URL of the broker, as `ck3parse serve` prints it.  [default: CK3PARSE_BROKER_URL]",
-)
+@broker_option
 @click.option(
     "--listen",
     metavar="ADDRESS",
@@ -48,19 +45,13 @@ Exit codes: 0 ended by SIGTERM, or printed, 2 wrong usage, 3 --once found no bro
     help="IP address and port to serve at.",
 )
 @click.option("--once", is_flag=True, help="Print the metrics in Prometheus' format, and end.")
-def command(broker: str | None, listen: str, once: bool) -> None:
+def command(settings: Settings, listen: str, once: bool) -> None:
     """Serve metrics of a broker and of all its workers to Prometheus until Ctrl-C.
 
     Each request asks the broker and the workers: files and bytes, failures by error type, batches
     that failed or were sent again, processes replaced, what waits in the queues and for how long. A
     broker that does not answer is a metric too: ck3parse_broker_up is 0.
     """
-    settings = read_settings().given(broker_url=broker)
-    if not settings.broker_url:
-        raise UsageError(
-            "no broker given: pass the URL that `ck3parse serve` prints with --broker or"
-            " CK3PARSE_BROKER_URL"
-        )
     asked = BrokerMetrics(settings)
     if once:
         streams.write(_once(asked))

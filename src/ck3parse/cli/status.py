@@ -11,9 +11,10 @@ from rich.live import Live
 from rich.table import Table
 
 from ck3parse.cli import streams
-from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings, read_settings
+from ck3parse.cli.broker_option import broker_option
+from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
 from ck3parse.config.broker_url import masked, without_passwords
-from ck3parse.errors import BrokerError, UsageError
+from ck3parse.errors import BrokerError
 
 if TYPE_CHECKING:
     from ck3parse.pipeline.mailbox import Mailbox
@@ -74,26 +75,16 @@ Exit codes: 0 there is a worker, 2 wrong usage, 3 no broker or no worker, 4 the 
 cannot be written, 130 --watch was ended by Ctrl-C, 141 the program that reads the output
 is gone.""",
 )
-@click.option(
-    "--broker",
-    metavar="URL",
-    help="URL of the broker, as `ck3parse serve` prints it.  [default: CK3PARSE_BROKER_URL]",
-)
+@broker_option
 @click.option("--watch", is_flag=True, help="Update every second until Ctrl-C.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON; with --watch, one object per line."
 )
-def command(broker: str | None, watch: bool, as_json: bool) -> None:
+def command(settings: Settings, watch: bool, as_json: bool) -> None:
     """Show the queues and workers of a broker.
 
     All numbers are batches, of up to 1,024 files each.
     """
-    settings = read_settings().given(broker_url=broker)
-    if not settings.broker_url:
-        raise UsageError(
-            "no broker given: pass the URL that `ck3parse serve` prints with --broker or"
-            " CK3PARSE_BROKER_URL"
-        )
     samples = _samples(settings)
     if not watch:
         status = next(samples)

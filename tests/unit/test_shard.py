@@ -153,6 +153,10 @@ def test_stores_that_do_not_fit_together(tmp_path: Path) -> None:
     with closing(sqlite3.connect(old)) as db:
         db.execute("PRAGMA user_version = 2")
     assert "another version of ck3parse" in refused(tmp_path, one, old)
+    killed = store_of(tmp_path / "killed.sqlite", ["x"])
+    with closing(sqlite3.connect(killed)) as db, db:
+        db.execute("INSERT INTO index_state VALUES ('unwritten', '1')")
+    assert "the run that wrote it was killed" in refused(tmp_path, one, killed)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

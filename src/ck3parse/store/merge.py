@@ -157,6 +157,12 @@ def _check_is_store(path: Path) -> None:
             is_store = db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'asts'")
             if not is_store.fetchone()[0]:
                 raise UsageError(f"{path} is not a store of `ck3parse run`")
+            query = "SELECT 1 FROM index_state WHERE key = 'unwritten' AND value <> ''"
+            if version == SCHEMA_VERSION and db.execute(query).fetchone():
+                raise UsageError(
+                    f"{path} lacks words of its index, as the run that wrote it was killed: run the"
+                    " shard again"
+                )
     except sqlite3.Error as error:
         raise StoreError(f"the store {path} cannot be read ({error})") from error
     if version != SCHEMA_VERSION:

@@ -93,6 +93,11 @@ def wait_for(page: Any, condition: str) -> None:
     wait_until(lambda: page.evaluate(condition), 20, condition)
 
 
+def wait_for_texts(located: Any, texts: list[str]) -> None:
+    # The page fills a row that is opened a moment after the click.
+    wait_until(lambda: located.all_text_contents() == texts, 20, f"the page shows {texts}")
+
+
 def test_what_it_shows(page: Any, tmp_path: Path) -> None:
     open_report(page, tmp_path, FEW)
     assert page.title() == "Conflicts of <my> playset"
@@ -112,27 +117,30 @@ def test_texts_are_texts(page: Any, tmp_path: Path) -> None:
     open_report(page, tmp_path, FEW)
     for summary in page.locator("summary").all():
         summary.click()
+    details = page.locator("details", has_text="k_bohemia").first
+    wait_until(
+        lambda: "<img src=x onerror='evil = 2'>" in details.text_content(), 20, "a rule's note"
+    )
     assert page.evaluate("typeof evil") == "undefined"
     assert page.locator("main img, main b, main script").count() == 0
-    details = page.locator("details", has_text="k_bohemia").first
-    assert "<img src=x onerror='evil = 2'>" in details.text_content()
 
 
 def test_what_a_row_opens(page: Any, tmp_path: Path) -> None:
     open_report(page, tmp_path, FEW)
     row = page.locator("details", has_text="brave")
     row.locator("summary").click()
-    assert row.locator(".place").all_text_contents() == [
+    places = [
         "winsFair & <b>Square</b>: common/traits/1_f.txt:2",
         "losesThe game: common/traits/0_f.txt:1",
     ]
+    wait_for_texts(row.locator(".place"), places)
     assert row.locator("p").all_text_contents() == [
         "Rule default: the one read last wins. Certainty: high; source: wiki. Nothing is left.",
         "Compare them: ck3parse diff brave --kind trait",
     ]
     merged = page.locator("details", has_text="yearly")
     merged.locator("summary").click()
-    assert merged.locator(".tag").all_text_contents() == ["one", "another"]
+    wait_for_texts(merged.locator(".tag"), ["one", "another"])
 
 
 def test_filters(page: Any, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from command import FAULTY, ck3parse
+from json_schemas import fits
 
 WAYS = ["subprocess", "serial", "pipeline"]
 
@@ -25,7 +26,7 @@ def test_it_measures_all_ways_on_the_same_files(mod: Path) -> None:
     args = ("--rounds", "1", "--sample", "4", "--workers", "1", "--json")
     done = ck3parse("bench", mod, *args, "--plot", mod.parent / "b.svg", cwd=mod.parent)
     assert done.returncode == 0, done.stderr
-    bench = json.loads(done.stdout)
+    bench = fits("bench", done.stdout)
     assert (bench["files"], bench["sample"], bench["rounds"], bench["workers"]) == (22, 4, 1, 1)
     assert [way["way"] for way in bench["ways"]] == WAYS
     assert [way["files"] for way in bench["ways"]] == [4, 22, 22]

@@ -1,24 +1,16 @@
 """Options that mean the same for each command, and the JSON that their schemas describe."""
 
-import json
 import os
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import click
 import jsonschema
 import pytest
 
 from command import ck3parse, start
+from documented import REPOSITORY
 from every_command import every_command
-
-SCHEMAS = {
-    "run": "ck3parse.jobs:run.schema.json",
-    "check": "ck3parse.lint:report.schema.json",
-    "status": "ck3parse.cli:status.schema.json",
-    "serve": "ck3parse.cli:serve.schema.json",
-}
+from json_schemas import SCHEMAS, fits
 
 
 def options_of(command: click.Command) -> dict[str, click.Option]:
@@ -29,16 +21,6 @@ def options_of(command: click.Command) -> dict[str, click.Option]:
         if isinstance(param, click.Option)
         for name in param.opts
     }
-
-
-def fits(name: str, text: str) -> Any:
-    """Return the JSON in a text, which the schema of a command describes."""
-    package, file = SCHEMAS[name].split(":")
-    schema = json.loads(files(package).joinpath(file).read_text("utf-8"))
-    jsonschema.Draft202012Validator.check_schema(schema)
-    value = json.loads(text)
-    jsonschema.validate(value, schema)
-    return value
 
 
 @pytest.fixture
@@ -114,6 +96,16 @@ def test_the_json_of_status_and_serve(mod: Path, served_url: str) -> None:
         process.terminate()
         _, err = process.communicate()
     assert err == b""
+
+
+def test_each_command_with_json_has_a_schema_in_the_docs() -> None:
+    page = (REPOSITORY / "docs/reference/json.md").read_text("utf-8")
+    with_json = {words for words, each in every_command() if "--json" in options_of(each)}
+    assert with_json - {"show"} == SCHEMAS.keys()
+    for command, place in SCHEMAS.items():
+        path = "src/" + place.replace(".", "/", 1).replace(":", "/")
+        assert f"## ck3parse {command}\n" in page
+        assert f'--8<-- "{path}"' in page, path
 
 
 def test_a_schema_refuses_what_it_does_not_describe() -> None:

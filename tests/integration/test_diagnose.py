@@ -10,6 +10,7 @@ import pytest
 import ck3parse as package
 from ck3parse.parser import parser_in_use
 from command import ck3parse
+from json_schemas import fits
 from services import running, wait_for_processes, worker
 
 HERE = ["stat", "read", "read again", "hash", "parse", "compress"]
@@ -29,7 +30,7 @@ def diagnose(
 ) -> dict[str, Any]:
     done = ck3parse("diagnose", "--json", *args, cwd=cwd, env=env)
     assert done.returncode == code, done.stdout + done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
+    told: dict[str, Any] = fits("diagnose", done.stdout)
     assert told["ok"] is (code == 0)
     return told
 

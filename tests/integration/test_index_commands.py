@@ -11,6 +11,7 @@ from ck3parse.errors import StoreError, UsageError
 from ck3parse.index.answers import Conflict
 from command import ck3parse
 from index_playset import make_playset
+from json_schemas import fits
 
 STORE = "ck3parse.sqlite"
 
@@ -37,7 +38,7 @@ def answer(place: Path, *args: str, code: int = 0) -> str:
 
 
 def answer_json(place: Path, *args: str, code: int = 0) -> Any:
-    return json.loads(answer(place, *args, "--json", code=code))
+    return fits(args[0], answer(place, *args, "--json", code=code))
 
 
 # Index
@@ -334,6 +335,7 @@ def test_conflicts_as_json(place: Path) -> None:
     assert all(not each["equal"] for each in found["conflicts"])
     brave = next(each for each in found["conflicts"] if each["name"] == "brave")
     assert brave["winner"]["file"] == "common/traits/zz_grand.txt"
+    assert found["broker_url"] is None
     everything = answer_json(place, "conflicts", "--all", code=1)
     assert len(everything["conflicts"]) > len(found["conflicts"])
 

@@ -2,7 +2,6 @@
 
 import codecs
 import csv
-import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from click.testing import CliRunner, Result
 from ck3parse.cli import loc
 from ck3parse.errors import Ck3parseError, UsageError
 from ck3parse.localization import Entry, parse
+from json_schemas import fits
 
 TEXTS = {
     "salt.t": "Salt",
@@ -54,7 +54,7 @@ def test_missing(mod: Path) -> None:
     assert lines[0] == "localization/english/a_l_english.yml:2: salt.t Salt"
     assert len(lines) == len(TEXTS)  # all but one, and the empty one
     assert run("missing", mod, "--language", "english", "--from", "german").exit_code == 0
-    listed = json.loads(run("missing", mod, "--language", "german", "--json").stdout)
+    listed = fits("loc missing", run("missing", mod, "--language", "german", "--json").stdout)
     assert [row["key"] for row in listed] == [*list(TEXTS)[:-1], "empty"]
 
 
@@ -66,6 +66,8 @@ def test_stats(mod: Path) -> None:
         "english                1         8         0         0",
         "german                 1         1         7         0",
     ]
+    table = fits("loc stats", run("stats", mod, "--json").stdout)
+    assert [(row["language"], row["missing"]) for row in table] == [("english", 0), ("german", 7)]
 
 
 @pytest.mark.parametrize("kind", ["csv", "po"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from command import ck3parse
+from json_schemas import fits
 from qbuilder_database import Queued, connect, make_database
 from stand_in_qbuilder import STAND_IN
 
@@ -34,7 +35,7 @@ def database(tmp_path: Path) -> Path:
 def qbuilder(*args: str | Path, cwd: Path, code: int) -> dict[str, Any]:
     done = ck3parse("qbuilder", *args, "--json", cwd=cwd)
     assert done.returncode == code, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+    report: dict[str, Any] = fits(f"qbuilder {args[0]}", done.stdout)
     return report
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from command import FAULTY, ck3parse, run_json
 from index_playset import make_playset
+from json_schemas import fits
 from servers import Server, Worker
 
 STORE = "ck3parse.sqlite"
@@ -230,7 +231,7 @@ def test_what_is_understood_of_a_playset(launcher: Path) -> None:
         f"     mod in {folder / 'mod/a_folder'}",
         "     replaces common/traits",
     ]
-    shown = json.loads(found(folder, "playset", launcher.name, "--json")[0])
+    shown = fits("playset", found(folder, "playset", launcher.name, "--json")[0])
     assert [each["name"] for each in shown["sources"]] == ["B", "A"]
     launcher.write_text('{"enabled_mods": ["mod/a.mod", "mod/gone.mod"]}')
     out, _ = found(folder, "playset", launcher.name, code=1)

@@ -10,6 +10,7 @@ import pytest
 
 from command import ck3parse, run_json
 from index_playset import make_playset
+from json_schemas import fits
 from servers import Server
 from services import running
 from store_content import content_of
@@ -63,8 +64,11 @@ def test_shards_one_after_another_in_one_store(place: Path, tmp_path: Path) -> N
 
 def test_a_shard_that_is_missing(place: Path, tmp_path: Path) -> None:
     ck3parse("run", *sources(place), "--shard", "2/3", "--out", "2.sqlite", cwd=tmp_path)
-    done = ck3parse("merge", "2.sqlite", "--out", "all.sqlite", cwd=tmp_path)
+    done = ck3parse("merge", "2.sqlite", "--out", "all.sqlite", "--json", cwd=tmp_path)
     assert done.returncode == 1
+    merged = fits("merge", done.stdout)
+    assert merged["missing_shards"] == ["1/3", "3/3"]
+    assert merged["store"] == str(tmp_path / "all.sqlite")
     assert "no store has shard 1/3, 3/3" in done.stderr
     done = ck3parse("merge", "2.sqlite", "--out", "all.sqlite", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

@@ -14,6 +14,7 @@ import pytest
 from ck3parse import Index
 from ck3parse.localization import LANGUAGES
 from command import TESTS, ck3parse, run_json, start
+from json_schemas import fits
 from servers import Server, Worker
 from text_files import write
 from watching import Watching
@@ -100,7 +101,7 @@ def test_find_shows_the_texts_of_every_language_and_who_wins(place: Path) -> Non
 
 def test_find_in_one_language_as_json(place: Path) -> None:
     out, _ = answer(place, "find", "trait_*", "--language", "german", "--json")
-    found = json.loads(out)
+    found = fits("find", out)
     assert found["definitions"] == []
     assert [(each["source"], each["text"], each["wins"]) for each in found["texts"]] == [
         ("game", "Brave", True),
@@ -121,7 +122,7 @@ def test_uses_are_in_script_and_in_texts(place: Path) -> None:
         [os.path.join("game", "common", "traits", "a.txt"), "1", "18"]
     ]
     out, _ = answer(place, "uses", "trait_brave", "--json")
-    uses = json.loads(out)["uses"]
+    uses = fits("uses", out)["uses"]
     english = [each for each in uses if "english" in each["path"]]
     assert [(each["source"], each["line"], each["column"], each["role"], each["definition"])
             for each in english] == [
@@ -133,7 +134,7 @@ def test_uses_are_in_script_and_in_texts(place: Path) -> None:
 
 def test_conflicts_name_a_key_once_for_all_languages(place: Path) -> None:
     out, _ = answer(place, "conflicts", "--kind", "localization", "--json", code=1)
-    conflicts = json.loads(out)["conflicts"]
+    conflicts = fits("conflicts", out)["conflicts"]
     assert [
         (each["winner"]["source"], each["loser"]["source"], each["name"], each["how"])
         for each in conflicts
@@ -158,6 +159,10 @@ def test_diff_compares_texts_of_each_language(place: Path) -> None:
     ]
     assert "9 of 9 languages differ" in err
     answer(place, "diff", "fair_key", code=2)
+    out, _ = answer(place, "diff", "trait_brave", "--json", code=1)
+    compared = fits("diff", out)
+    assert (compared["equal"], len(compared["texts"])) == (False, 9)
+    assert compared["texts"][0]["left"]["source"] == "Fair"
 
 
 def test_from_python(place: Path) -> None:

@@ -174,7 +174,7 @@ def command(
         except OSError as error:
             raise OutputError(f"{plot} cannot be written: {error.strerror}") from error
     if as_json:
-        streams.write_json(bench)
+        streams.write_json(msgspec.to_builtins(bench) | {"broker_url": None})
     else:
         _print(bench)
 

@@ -105,7 +105,7 @@ def command(
         if log_file:
             if mod or kind or everything or html_file:
                 raise click.UsageError("--log compares all winners: leave out the other options")
-            _compare_with_log(index, log_file, as_json=output == "json")
+            _compare_with_log(index, log_file, asked, as_json=output == "json")
             return
         found = index.conflicts(mod, kind, all=everything)
         shown = [each for each in found if everything or not each.equal]
@@ -113,7 +113,7 @@ def command(
         if html_file:
             _write_html(html_file, found, index)
         if output == "json":
-            streams.write_json({"conflicts": shown, "equal": equal})
+            asked.write_json({"conflicts": shown, "equal": equal})
         elif output == "sarif":
             streams.write_bytes(streams.ascii_json(_sarif(shown)))
         elif not html_file:
@@ -235,7 +235,7 @@ def _write_html(path: Path, conflicts: Sequence[Conflict], index: Index) -> None
         raise OutputError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _compare_with_log(index: Index, log: Path, *, as_json: bool) -> None:
+def _compare_with_log(index: Index, log: Path, asked: Asked, *, as_json: bool) -> None:
     from ck3parse.index.game_log import Overridden, compare, read_log
 
     entries = read_log(log)
@@ -254,7 +254,7 @@ def _compare_with_log(index: Index, log: Path, *, as_json: bool) -> None:
         counts.setdefault(each.rule, Counter())[each.verdict] += 1
     differences = [each for each in compared if each.verdict != "agrees"]
     if as_json:
-        streams.write_json({"rules": counts, "differences": differences})
+        asked.write_json({"rules": counts, "differences": differences})
     else:
         for rule, verdicts in sorted(counts.items()):
             told = ", ".join(f"{count:,} {verdict}" for verdict, count in sorted(verdicts.items()))

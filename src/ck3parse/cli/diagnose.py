@@ -16,7 +16,6 @@ from rich.text import Text
 
 from ck3parse.cli import streams
 from ck3parse.config import Settings, read_settings
-from ck3parse.config.broker_url import masked
 from ck3parse.diagnosis.report import Diagnosis, Finding
 from ck3parse.diagnosis.start_times import start_times
 from ck3parse.embedded.broker import EmbeddedBroker
@@ -93,8 +92,8 @@ def command(
             remedy = "Run it in a folder that you can write, or set another store with `run --out`."
             found.findings.append(Finding("B", "error", _sentence(error), remedy))
     if as_json:
-        url = masked(settings.broker_url) if settings.broker_url else None
-        report = msgspec.to_builtins(found) | {"broker_url": url, "ok": not found.exit_code}
+        about = {"broker_url": settings.shown_broker_url, "ok": not found.exit_code}
+        report = msgspec.to_builtins(found) | about
         streams.write_json(report)
     else:
         _print(found)

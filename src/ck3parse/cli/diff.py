@@ -88,7 +88,7 @@ def command(
     with asked.opened() as index:
         texts_of_key = index.texts(name) if kind in (None, TEXT_KIND) else []
         if texts_of_key and (kind == TEXT_KIND or not index.definitions(name)):
-            _compare_texts(name, pairs_of(texts_of_key, sides), as_json=as_json)
+            _compare_texts(name, pairs_of(texts_of_key, sides), asked, as_json=as_json)
             return
         left, right = _chosen(name, kind, sides, index)
     texts = [_text(each, asked.max_file_bytes) for each in (left, right)]
@@ -97,7 +97,7 @@ def command(
     except TreeError as error:
         raise UsageError(str(error)) from error
     if as_json:
-        streams.write_json(_as_builtins(left, right, difference))
+        asked.write_json(_as_builtins(left, right, difference))
     else:
         _show(left, right, rows(difference, context=context))
         count = sum(1 for _ in difference.changes())
@@ -106,14 +106,14 @@ def command(
         sys.exit(ExitCode.SOME_FAILED)
 
 
-def _compare_texts(name: str, pairs: Sequence[Pair], *, as_json: bool) -> None:
+def _compare_texts(name: str, pairs: Sequence[Pair], asked: Asked, *, as_json: bool) -> None:
     different = sum(not each.equal for each in pairs)
     if as_json:
         told = [
             {"language": each.right.language, "equal": each.equal, **each._asdict()}
             for each in pairs
         ]
-        streams.write_json({"key": name, "equal": not different, "texts": told})
+        asked.write_json({"key": name, "equal": not different, "texts": told})
     else:
         show(pairs)
         languages = f"{len(pairs):,} language{'s' * (len(pairs) != 1)}"

@@ -65,7 +65,7 @@ def command(name: str, kind: str | None, language: str | None, as_json: bool, as
             texts = [each for found in names for each in index.texts(found, language)]
         similar = [] if definitions or texts else index.similar(name)
         if as_json:
-            streams.write_json(
+            asked.write_json(
                 {"name": name, "definitions": definitions, "texts": texts, "similar": similar}
             )
         else:

@@ -43,6 +43,10 @@ class Asked(msgspec.Struct, frozen=True):
         """The size in bytes above which files are not read."""
         return read_settings().max_file_bytes
 
+    def write_json(self, answer: dict[str, Any]) -> None:
+        """Write an answer as JSON, with the broker."""
+        streams.write_json(answer | {"broker_url": read_settings().shown_broker_url})
+
     def opened(self) -> Index:
         """Bring the index up to date, say in what time, and open it.
 

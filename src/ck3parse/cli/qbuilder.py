@@ -16,7 +16,6 @@ from ck3parse.cli import streams
 from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
 from ck3parse.config import read_settings
-from ck3parse.config.broker_url import masked
 from ck3parse.errors import BrokerError, ExitCode, StoreError
 
 MAX_FAILURES_SHOWN = 20
@@ -149,7 +148,7 @@ def build(
     seconds = perf_counter() - began
     report: dict[str, Any] = {
         "database": os.path.abspath(database),
-        "broker_url": masked(url) if (url := read_settings().broker_url) else None,
+        "broker_url": read_settings().shown_broker_url,
         **done,
         "failed": len(failures),
         "left": left,

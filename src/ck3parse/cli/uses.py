@@ -38,7 +38,7 @@ def command(name: str, no_definitions: bool, as_json: bool, asked: Asked) -> Non
         if no_definitions:
             found = [each for each in found if not each.definition]
         if as_json:
-            streams.write_json({"name": name, "uses": found})
+            asked.write_json({"name": name, "uses": found})
         for each in () if as_json else found:
             place = f"{relative_path(each.path)}:{each.line}:{each.column}"
             mark = streams.dim("  [definition]") if each.definition else ""

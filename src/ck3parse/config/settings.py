@@ -221,6 +221,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return [root for root in self.roots.split(os.pathsep) if root]
 
     @property
+    def shown_broker_url(self) -> str | None:
+        """URL of the broker without its password, for reports; `None` if none is set."""
+        return broker_url.masked(self.broker_url) if self.broker_url else None
+
+    @property
     def worker_count(self) -> int:
         """Number of processes of a worker, unless its command line sets another."""
         # One more than can work at once: each waits for its worker between two tasks.

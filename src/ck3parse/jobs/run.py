@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from ck3parse.config import Settings, checked_timeout_ms, read_settings
-from ck3parse.config.broker_url import masked
 from ck3parse.errors import BrokerError, Ck3parseError, ExitCode, StoreError, UsageError
 from ck3parse.files.transport import giver
 from ck3parse.files.walk import roots_of
@@ -363,7 +362,7 @@ class Job(msgspec.Struct, frozen=True):
                 localization_files=text_files,
                 parser=parser.name,
                 store=os.path.abspath(self.out),
-                broker_url=masked(settings.broker_url) if settings.broker_url else None,
+                broker_url=settings.shown_broker_url,
                 answers_dropped=tally.dropped,
                 elsewhere=len(plan.elsewhere),
                 warnings=(*tally.warnings(), *sentences),

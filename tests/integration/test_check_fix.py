@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+import ck3parse as ck3parse_package
 from ck3parse.lint.fixes import STEPS
 from ck3parse.lint.rules import RULES
-from command import ck3parse
+from command import ck3parse, start
 
 BOM = b"\xef\xbb\xbf"
 
@@ -128,7 +129,11 @@ def test_what_is_fixable_is_marked(mod: Path) -> None:
     assert done.stderr == "1 error and 1 warning in 1 of 1 file\n[*] 1 fixable with --fix\n"
     report: dict[str, Any] = json.loads(check(mod, "--format", "json", code=1).stdout)
     assert [each["fixable"] for each in report["diagnostics"]] == [True, False]
+    found = ck3parse_package.check(mod, cache=False).findings
+    assert [each.fixable for each in found] == [True, False]
     log = json.loads(check(mod, "--format", "sarif", code=1).stdout)
+    results = log["runs"][0]["results"]
+    assert [each["properties"] for each in results] == [{"fixable": True}, {"fixable": False}]
     [fix] = log["runs"][0]["results"][0]["fixes"]
     assert fix["artifactChanges"][0]["replacements"][0]["insertedContent"] == {"text": "\ufeff"}
     done = check(mod, "--fix", code=1)
@@ -146,6 +151,42 @@ def test_a_baseline(mod: Path) -> None:
     path.write_bytes(b"# new\nx = 1\na = {\n\tb =\n}\nc == yes\nd = {\n\tb =\n}\n")
     found = check(mod, "--baseline", file, code=1).stdout.splitlines()
     assert [line.split(": ")[0] for line in found] == ["mod/events/a.txt:8:4"]
+
+
+def test_a_baseline_in_the_configuration(mod: Path) -> None:
+    path = mod / "events/a.txt"
+    path.write_bytes(BOM + b"a = {\n\tb =\n}\n")
+    (mod / "ck3parse.toml").write_text('baseline = "notes/known.json"\n')
+    (mod / "notes").mkdir()
+    # It is not there yet.
+    assert "--write-baseline writes one" in check(mod, code=2).stderr
+    check(mod, "--write-baseline", mod / "notes/known.json", code=0)
+    assert check(mod, code=0).stderr == "nothing found in 1 file\n1 of the baseline left out\n"
+    # It counts from the folder of the configuration, also elsewhere, and for an editor's text.
+    done = ck3parse("check", ".", "--no-cache", cwd=mod / "events")
+    assert (done.returncode, done.stdout) == (0, "")
+    args = ["check", "--stdin-filename", "mod/events/a.txt", "--format", "concise"]
+    for text, code in ((path.read_bytes() + b"# new\n", 0), (b"a = {\n\tc =\n}\n", 1)):
+        process = start(*args, cwd=mod.parent, stdin=subprocess.PIPE)
+        out, _ = process.communicate(text)
+        assert process.returncode == code, out
+    # What is written is everything, and all of it can be seen.
+    check(mod, "--write-baseline", mod / "notes/known.json", code=0)
+    assert "CK3-E006" in check(mod, "--no-baseline", code=1).stdout
+    assert "not both" in check(mod, "--no-baseline", "--baseline", "x", code=2).stderr
+    report = ck3parse_package.check(mod, cache=False)
+    assert report.findings == ()
+    assert len(ck3parse_package.check(mod, cache=False, baseline=False).findings) == 1
+
+
+def test_a_folder_of_the_game_counts_from_the_configuration(mod: Path) -> None:
+    (mod / "ck3parse.toml").write_text('game = "../game"\n')
+    (mod.parent / "game/localization/english").mkdir(parents=True)
+    english = mod / "localization/english"
+    english.mkdir(parents=True)
+    (english / "a_l_english.yml").write_bytes(BOM + b'l_english:\n a: "$b$"\n')
+    done = ck3parse("check", ".", "--no-cache", "--format", "concise", cwd=english)
+    assert "CK3-L024" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("content", [None, "no", '{"version": 2, "findings": []}', "{}"])

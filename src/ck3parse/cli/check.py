@@ -47,7 +47,8 @@ Examples:
 
 \b
 Configuration: a `ck3parse.toml`, or a [tool.ck3parse] table in a pyproject.toml, in the
-folder of PATH or above can set select, extend-select, ignore, include and exclude.
+folder of PATH or above can set select, extend-select, ignore, include, exclude, game
+and baseline.
 `# ck3parse: ignore[E008]` at the end of a line silences a code on that line.
 
 \b
@@ -138,7 +139,10 @@ written, 130 --watch was interrupted, 141 the program that reads the output is g
     "--baseline",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Report only what is not in FILE.",
+    help="Report only what is not in FILE.  [default: that of the configuration, if any]",
+)
+@click.option(
+    "--no-baseline", is_flag=True, help="Report what is in the baseline of the configuration, too."
 )
 @click.option(
     "--write-baseline",
@@ -179,6 +183,7 @@ def command(
     fix: bool,
     as_diff: bool,
     baseline: Path | None,
+    no_baseline: bool,
     write_baseline: Path | None,
     tiger: Path | None,
     exit_zero: bool,
@@ -202,11 +207,13 @@ def command(
             "--watch reports to the terminal, as --format text or concise: leave out --output-file,"
             " --statistics and --stdin-filename"
         )
-    if (fix or as_diff or baseline or write_baseline or tiger) and (watched or from_stdin):
+    if (fix or as_diff or write_baseline or tiger) and (watched or from_stdin):
         raise click.UsageError(
-            "--fix, --diff, --baseline, --write-baseline and --tiger are for files, and not for"
-            " --watch: leave out --watch and --stdin-filename"
+            "--fix, --diff, --write-baseline and --tiger are for files, and not for --watch: leave"
+            " out --watch and --stdin-filename"
         )
+    if baseline and no_baseline:
+        raise click.UsageError("give --baseline or --no-baseline, not both")
     name = stdin_filename or "<stdin>"
     job = CheckJob.of(
         [name] if from_stdin else paths,
@@ -217,18 +224,21 @@ def command(
         exclude=exclude,
         dialect=dialect,
         game=game,
+        # What is written is everything, unless it is asked for otherwise.
+        baseline=baseline or not (no_baseline or write_baseline),
     )
     check = job.check
     form = FORMATS[output]
     if output == "text" and not output_file:
         form = partial(text, coloured=streams.has_colour(), columns=streams.columns())
+    extra = Extra(check, paths, baseline=job.baseline, tiger=tiger)
     data = b""
     fixed = 0
     if from_stdin:
         data = streams.read(check.max_file_bytes)
         if len(data) > check.max_file_bytes:
             raise UsageError(f"standard input has more than {check.max_file_bytes:,} bytes")
-        checked = [check.check_bytes(data, name)]
+        checked = extra.applied([check.check_bytes(data, name)], data)
     else:
         include, exclude = job.include, job.exclude
         given = paths
@@ -245,10 +255,14 @@ def command(
                 from ck3parse.cli.check_watch import watch_files
 
                 check_some = partial(check.check_changed, paths, include=include, exclude=exclude)
-                watch_files(paths, check_all, check_some, form)
+                watch_files(
+                    paths,
+                    lambda: extra.applied(check_all()),
+                    lambda changed: extra.applied(check_some(changed)),
+                    form,
+                )
             with DelayedProgress("checking") as progress:
                 checked = check_all(on_batch=progress.show)
-            extra = Extra(check, paths, baseline=baseline, tiger=tiger)
             checked = extra.applied(checked)
             if write_baseline:
                 extra.write_baseline(checked, write_baseline)
@@ -269,6 +283,8 @@ def command(
     if fix and not from_stdin:
         streams.note(f"{fixed:,} fixed")
     streams.note(summary(checked))
+    if extra.known:
+        streams.note(f"{extra.known:,} of the baseline left out")
     if not fix and not from_stdin and (sentence := fixable(checked, str)):
         streams.note(sentence)
     _exit(has_changes=any(each.diagnostics for each in checked), exit_zero=exit_zero)

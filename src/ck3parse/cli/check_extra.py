@@ -18,31 +18,38 @@ class Extra:
     Args:
         check: checks the files.
         paths: the files and folders that were given.
-        baseline: the file of findings that are known.
+        baseline: the findings that are known, or `None`.
         tiger: the file of ck3-tiger's report.
 
+    Attributes:
+        known: how many findings of the baseline were left out last.
+
     Raises:
-        UsageError: one of the files cannot be used.
+        UsageError: the report cannot be used.
     """
 
     def __init__(
-        self, check: Check, paths: Sequence[str], *, baseline: Path | None, tiger: Path | None
+        self, check: Check, paths: Sequence[str], *, baseline: Baseline | None, tiger: Path | None
     ) -> None:
         self._max_bytes = check.max_file_bytes
         self._paths = paths
-        self._baseline = Baseline(baseline, max_bytes=self._max_bytes) if baseline else None
+        self._baseline = baseline
+        self.known = 0
         self._reports = read_report(tiger) if tiger else []
 
-    def applied(self, checked: list[Checked]) -> list[Checked]:
+    def applied(self, checked: list[Checked], data: bytes | None = None) -> list[Checked]:
         """Return files with what ck3-tiger reports, and without what is known.
 
         Args:
             checked: the files.
+            data: the content of the only file, if it is not what is at its path.
         """
         if self._reports:
             checked = with_reports(checked, self._reports, self._paths)
         if self._baseline:
-            checked = self._baseline.without_known(checked)
+            before = _count(checked)
+            checked = self._baseline.without_known(checked, data)
+            self.known = before - _count(checked)
         return checked
 
     def write_baseline(self, checked: Sequence[Checked], path: Path) -> None:
@@ -92,3 +99,7 @@ class Extra:
                     f"{relative_path(fixed.path)} has changed meanwhile, and is left as it is"
                 )
         return count
+
+
+def _count(checked: Sequence[Checked]) -> int:
+    return sum(len(each.diagnostics) for each in checked)

@@ -10,9 +10,11 @@ import msgspec
 from ck3parse.config import read_settings
 from ck3parse.errors import UsageError
 from ck3parse.jobs.paths import PathArgument, as_texts
+from ck3parse.lint.baseline import Baseline
 from ck3parse.lint.cache import open_cache
 from ck3parse.lint.checker import Check, Checked
-from ck3parse.lint.configuration import Configuration, find_configuration
+from ck3parse.lint.configuration import find_configuration
+from ck3parse.lint.fixable import is_fixable
 from ck3parse.lint.rules import rule_of, select_codes
 from ck3parse.messages import DialectName
 from ck3parse.parser import parser_in_use
@@ -32,6 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
         message: what is wrong, in one sentence.
         help: the likely fix.
         related: path, line and column of another place that it is about, or `None`.
+        fixable: whether `check --fix` mends it, unless that changed more than what it is about.
     """
 
     path: str
@@ -44,6 +47,7 @@ class Finding(msgspec.Struct, frozen=True):
     message: str
     help: str
     related: tuple[str, int, int] | None = None
+    fixable: bool = False
 
 
 class CheckReport(msgspec.Struct, frozen=True):
@@ -78,6 +82,7 @@ def check(
     exclude: Iterable[str] = (),
     dialect: DialectName | None = None,
     game: PathArgument | None = None,
+    baseline: PathArgument | bool = True,
     cache: PathArgument | bool = True,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> CheckReport:
@@ -96,6 +101,8 @@ def check(
         exclude: patterns of files to skip.
         dialect: how to read the files; default: `CK3PARSE_DIALECT`, or `ck3`.
         game: the folder of the game, whose texts those of mods may name.
+        baseline: report only what is not in this file, which `check --write-baseline` wrote; `True`
+            is the one that the configuration names, if any, `False` is none.
         cache: the file in which results of unchanged files are kept; `True` is one in the user's
             cache folder, `False` is none.
         on_progress: called with the number of files done and to do in all, after each batch.
@@ -116,6 +123,7 @@ def check(
         exclude=exclude,
         dialect=dialect,
         game=game,
+        baseline=baseline,
     )
     if not job.paths:
         raise UsageError("give at least one path")
@@ -130,6 +138,8 @@ def check(
         checked = job.check.check_paths(
             job.paths, include=job.include, exclude=job.exclude, store=store, on_batch=on_batch
         )
+    if job.baseline:
+        checked = job.baseline.without_known(checked)
     return report_of(checked)
 
 
@@ -141,14 +151,14 @@ class CheckJob(msgspec.Struct, frozen=True):
         paths: files and folders.
         include: patterns of files to check although they would be skipped.
         exclude: patterns of files to skip.
-        configuration: what the configuration file says.
+        baseline: the findings not to report, or `None`.
     """
 
     check: Check
     paths: Sequence[str]
     include: Sequence[str]
     exclude: Sequence[str]
-    configuration: Configuration
+    baseline: Baseline | None
 
     @classmethod
     def of(
@@ -162,11 +172,12 @@ class CheckJob(msgspec.Struct, frozen=True):
         exclude: Iterable[str],
         dialect: DialectName | None,
         game: PathArgument | None,
+        baseline: PathArgument | bool,
     ) -> "CheckJob":
         """Return the job of some arguments, which are those of `check`.
 
         Raises:
-            UsageError: an argument or the configuration cannot be used.
+            UsageError: an argument, the configuration or the baseline cannot be used.
         """
         configuration = find_configuration([*paths])
         codes = select_codes(
@@ -176,12 +187,13 @@ class CheckJob(msgspec.Struct, frozen=True):
         )
         settings = read_settings().given(dialect=dialect)
         folder = str(game) if game else configuration.game
+        known = configuration.baseline if baseline is True else baseline or None
         return cls(
             Check(settings, parser_in_use(), codes, folder),
             paths,
             [*configuration.include, *include],
             [*configuration.exclude, *exclude],
-            configuration,
+            Baseline(Path(known), max_bytes=settings.max_file_bytes) if known else None,
         )
 
 
@@ -201,6 +213,7 @@ def report_of(checked: Sequence[Checked]) -> CheckReport:
                 found.message,
                 rule_of(found.code).help,
                 related and (related.path, related.line, related.column),
+                is_fixable(found, each.path),
             )
             for each in checked
             for found, related in zip_longest(each.diagnostics, each.related)

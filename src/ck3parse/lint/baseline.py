@@ -54,9 +54,6 @@ class Baseline:
         path: the file.
         max_bytes: larger script files are not read.
 
-    Attributes:
-        left: how many of them were not found again.
-
     Raises:
         UsageError: it cannot be read, or is no baseline.
     """
@@ -79,20 +76,24 @@ class Baseline:
             self._known[each.path, each.code, each.line] += each.count
         self._folder = _folder_of(path)
         self._max_bytes = max_bytes
-        self.left = 0
 
-    def without_known(self, checked: Sequence[Checked]) -> list[Checked]:
-        """Return files without the diagnostics that are known."""
+    def without_known(self, checked: Sequence[Checked], data: bytes | None = None) -> list[Checked]:
+        """Return files without the diagnostics that are known.
+
+        Args:
+            checked: the files.
+            data: the content of the only file, if it is not what is at its path.
+        """
         left = self._known.copy()
-        found = [self._new_in(each, left) for each in checked]
-        self.left = left.total()
-        return found
+        return [self._new_in(each, left, data) for each in checked]
 
-    def _new_in(self, checked: Checked, left: "Counter[_Key]") -> Checked:
+    def _new_in(self, checked: Checked, left: "Counter[_Key]", data: bytes | None) -> Checked:
         if not checked.diagnostics:
             return checked
         new: list[int] = []
-        keys = _keys(checked, self._folder, self._max_bytes)
+        if data is None:
+            data = _read(checked.path, self._max_bytes)
+        keys = _keys(checked, self._folder, data)
         for index, key in enumerate(keys):
             if left[key] > 0:
                 left[key] -= 1
@@ -120,7 +121,7 @@ def write_baseline(checked: Sequence[Checked], path: Path, *, max_bytes: int) ->
     counts: Counter[_Key] = Counter()
     for each in checked:
         if each.diagnostics:
-            counts.update(_keys(each, folder, max_bytes))
+            counts.update(_keys(each, folder, _read(each.path, max_bytes)))
     entries = [
         {"path": file, "code": code, **({"line": line} if line else {}), "count": count}
         for (file, code, line), count in sorted(counts.items())
@@ -139,11 +140,14 @@ def _folder_of(path: Path) -> str:
     return os.path.dirname(os.path.abspath(path))
 
 
-def _keys(checked: Checked, folder: str, max_bytes: int) -> list[_Key]:
+def _read(path: str, max_bytes: int) -> bytes:
     try:
-        data = read_script(checked.path, max_bytes=max_bytes)
+        return read_script(path, max_bytes=max_bytes)
     except CannotReadError:
-        data = b""
+        return b""
+
+
+def _keys(checked: Checked, folder: str, data: bytes) -> list[_Key]:
     lines = with_lf(data.decode("utf-8-sig", "replace")).split("\n")
     path = _relative(checked.path, folder)
     return [(path, each.code, _content(each, lines)) for each in checked.diagnostics]

@@ -22,7 +22,8 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
         ignore: codes not to report.
         include: patterns of files to check although they would be skipped.
         exclude: patterns of files to skip.
-        game: the folder of the game.
+        game: the folder of the game; a relative one counts from the folder of the file.
+        baseline: the file of findings not to report; a relative one counts from there, too.
     """
 
     select: list[str] = []
@@ -31,6 +32,7 @@ class Configuration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
     include: list[str] = []
     exclude: list[str] = []
     game: str | None = None
+    baseline: str | None = None
 
 
 def find_configuration(paths: list[str]) -> Configuration:
@@ -66,6 +68,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _converted(path: Path, table: object) -> Configuration:
     try:
-        return msgspec.convert(table, Configuration)
+        found = msgspec.convert(table, Configuration)
     except msgspec.ValidationError as error:
         raise UsageError(f"{path} cannot be used: {error}") from error
+    files = {"game": found.game, "baseline": found.baseline}
+    absolute = {name: str(path.parent / each) for name, each in files.items() if each}
+    return msgspec.structs.replace(found, **absolute)

@@ -6,15 +6,14 @@ import os
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import msgspec
 
 from ck3parse.lint.checker import Checked
 from ck3parse.lint.excerpt import WIDTH, excerpts, printable, relative_path
+from ck3parse.lint.fixable import is_fixable
 from ck3parse.lint.rules import rule_of
-from ck3parse.lint.sarif import sarif
-from ck3parse.lint.windows_1252 import IF_CERTAIN, certain_text
+from ck3parse.lint.sarif import Result, sarif
 from ck3parse.messages import Diagnostic
 
 ContentOf = Callable[[str], bytes | str]
@@ -111,7 +110,7 @@ def json(checked: Sequence[Checked], content_of: ContentOf) -> str:
             {
                 "path": _url_path(path),
                 **msgspec.to_builtins(diagnostic),
-                "fixable": _is_fixable(path, diagnostic, content_of),
+                "fixable": is_fixable(diagnostic, content_of(path)),
             }
             for path, diagnostic in _each(checked)
         ],
@@ -162,9 +161,13 @@ def gitlab(checked: Sequence[Checked], content_of: ContentOf) -> str:
 
 def as_sarif(checked: Sequence[Checked], content_of: ContentOf) -> str:
     """Return a SARIF 2.1.0 log."""
-    del content_of
     found = [
-        (_url_path(each.path), diagnostic, related and (_url_path(related.path), related))
+        Result(
+            _url_path(each.path),
+            diagnostic,
+            related and (_url_path(related.path), related),
+            is_fixable(diagnostic, content_of(each.path)),
+        )
         for each in checked
         for diagnostic, related in itertools.zip_longest(each.diagnostics, each.related)
     ]
@@ -204,23 +207,12 @@ def summary(checked: Sequence[Checked]) -> str:
 
 def fixable(checked: Sequence[Checked], content_of: ContentOf) -> str:
     """Return a sentence that says how much `--fix` mends, or `""` if it is nothing."""
-    count = sum(_is_fixable(path, diagnostic, content_of) for path, diagnostic in _each(checked))
+    count = sum(is_fixable(diagnostic, content_of(path)) for path, diagnostic in _each(checked))
     return f"[*] {count:,} fixable with --fix" if count else ""
 
 
 def _mark(path: str, diagnostic: Diagnostic, content_of: ContentOf) -> str:
-    return "[*] " if _is_fixable(path, diagnostic, content_of) else ""
-
-
-def _is_fixable(path: str, diagnostic: Diagnostic, content_of: ContentOf) -> bool:
-    if diagnostic.code not in IF_CERTAIN:
-        return rule_of(diagnostic.code).fixable
-    content = content_of(path)
-    try:
-        data = content if isinstance(content, bytes) else Path(content).read_bytes()
-    except OSError:
-        return False
-    return certain_text(data) is not None
+    return "[*] " if is_fixable(diagnostic, content_of(path)) else ""
 
 
 def _each(checked: Sequence[Checked]) -> Iterator[tuple[str, Diagnostic]]:

@@ -1,7 +1,7 @@
 """The SARIF 2.1.0 output format, which GitHub and many editors read."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -15,28 +15,38 @@ from ck3parse.messages import Diagnostic
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def sarif(
-    diagnostics: Sequence[tuple[str, Diagnostic, tuple[str, Related] | None]],
-) -> str:
-    """Return the SARIF log of a check.
+class Result(NamedTuple):
+    """A finding.
 
-    Args:
-        diagnostics: each with the path of its file, with `/` as separator, and with another place
-            that it is about and the path of that.
+    Attributes:
+        path: the path of its file, with `/` as separator.
+        diagnostic: what was found.
+        related: another place that it is about, after the path of that.
+        fixable: whether `--fix` mends it.
     """
-    others = {diagnostic.code for _, diagnostic, _ in diagnostics} - RULES.keys()
+
+    path: str
+    diagnostic: Diagnostic
+    related: tuple[str, Related] | None
+    fixable: bool
+
+
+def sarif(results: Sequence[Result]) -> str:
+    """Return the SARIF log of a check."""
+    others = {each.diagnostic.code for each in results} - RULES.keys()
     return sarif_log(
         [_descriptor(rule) for rule in (*RULES.values(), *map(rule_of, sorted(others)))],
         [
             {
-                "ruleId": diagnostic.code,
-                "level": diagnostic.severity,
-                "message": {"text": diagnostic.message},
-                "locations": [sarif_location(path, _region(diagnostic))],
-                **_fixes(path, diagnostic),
-                **_related_locations(related),
+                "ruleId": each.diagnostic.code,
+                "level": each.diagnostic.severity,
+                "message": {"text": each.diagnostic.message},
+                "locations": [sarif_location(each.path, _region(each.diagnostic))],
+                **_fixes(each.path, each.diagnostic),
+                **_related_locations(each.related),
+                "properties": {"fixable": each.fixable},
             }
-            for path, diagnostic, related in diagnostics
+            for each in results
         ],
     )
 

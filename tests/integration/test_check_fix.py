@@ -238,6 +238,132 @@ def test_the_report_of_tiger(mod: Path) -> None:
     check(mod, "--tiger", file, "--statistics", code=1)
 
 
+TIGER = """\
+Unused localization - this key is used nowhere:
+(unused-localization) localization/english/a_l_english.yml
+[
+{
+  "confidence": "strong",
+  "info": "only landed characters have one",
+  "key": "unknown-field",
+  "locations": [
+    {
+      "column": 2,
+      "from": "MOD",
+      "fullpath": "MOD/events/a.txt",
+      "length": 4,
+      "line": "\\tgold = { [ ] }",
+      "linenr": 2,
+      "path": "events/a.txt",
+      "stage": null,
+      "tag": "this one"
+    },
+    {
+      "column": 1,
+      "from": "MOD",
+      "fullpath": "MOD/events/a.txt",
+      "length": null,
+      "line": "a = {",
+      "linenr": 1,
+      "path": "events/a.txt",
+      "stage": null,
+      "tag": "from here"
+    }
+  ],
+  "message": "unknown field `gold`\\nhere",
+  "severity": "fatal",
+  "wiki": "https://example.org/wiki"
+}
+,
+{
+  "confidence": "weak",
+  "info": null,
+  "key": "crash",
+  "locations": [
+    {
+      "column": 3,
+      "from": "CK3",
+      "fullpath": "/nowhere/game/common/scripted_effects/00.txt",
+      "length": null,
+      "line": "x",
+      "linenr": 9,
+      "path": "common/scripted_effects/00.txt",
+      "stage": null,
+      "tag": null
+    },
+    {
+      "column": 7,
+      "from": "MOD",
+      "fullpath": "MOD/events/a.txt",
+      "length": null,
+      "line": "}",
+      "linenr": 3,
+      "path": "events/a.txt",
+      "stage": null,
+      "tag": "from here"
+    }
+  ],
+  "message": "in an effect of the game",
+  "severity": "untidy",
+  "wiki": null
+}
+,
+{
+  "confidence": "reasonable",
+  "info": null,
+  "key": "filename",
+  "locations": [
+    {
+      "column": null,
+      "from": "MOD",
+      "fullpath": "MOD/events/a.txt",
+      "length": null,
+      "line": null,
+      "linenr": null,
+      "path": "events/a.txt",
+      "stage": null,
+      "tag": null
+    }
+  ],
+  "message": "of the whole file",
+  "severity": "a severity of next year",
+  "wiki": null
+}
+
+]
+"""
+"""What ck3-tiger prints with `--json`, in its form: lines of text of checks that print at once, and
+a list of reports with several places, no length, no column and no line."""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_the_form_of_a_report_of_tiger(mod: Path, encoding: str, line_end: str) -> None:
+    (mod / "events/a.txt").write_bytes(BOM + b"a = {\n\tgold = { [ ] }\n}\n")
+    file = mod.parent / "tiger.json"
+    text = TIGER.replace("MOD/", f"{mod.as_posix()}/").replace("\n", line_end)
+    file.write_bytes(text.encode(encoding))
+
+    report = json.loads(check(mod, "--tiger", file, "--format", "json", code=1).stdout)
+
+    found = [
+        (
+            each["line"], each["column"], each["end_line"], each["end_column"], each["severity"],
+            each["code"], each["message"],
+        )
+        for each in report["diagnostics"]
+        if each["code"].startswith("tiger/")
+    ]  # fmt: skip
+    assert found == [
+        (1, 1, 1, 1, "warning", "tiger/filename", "of the whole file"),
+        (2, 2, 2, 6, "error", "tiger/unknown-field",
+         "unknown field `gold` here; only landed characters have one"),
+        (3, 7, 3, 7, "warning", "tiger/crash", "in an effect of the game"),
+    ]  # fmt: skip
+    file.write_bytes(f"[{line_end}{line_end}]{line_end}".encode(encoding))
+    assert "tiger/" not in check(mod, "--tiger", file, "--exit-zero", code=0).stdout
+
+
 @pytest.mark.parametrize("option", ["--fix", "--diff"])
 def test_what_does_not_go_together(mod: Path, option: str) -> None:
     assert "leave out --watch" in check(mod, option, "--watch", code=2).stderr

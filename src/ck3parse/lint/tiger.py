@@ -1,9 +1,14 @@
 """The report of ck3-tiger, which its user runs, beside what `check` finds.
 
 ck3-tiger writes it with `--json`: a list of reports, each with a severity, a key, a message and
-places. Fields that are not known are passed over, and so are reports without a place.
+places. The first place is that of the report, and those after it say what it has to do with. A
+place of a whole file has no line and column, one of a whole line no length. Fields that are not
+known are passed over, and so are reports without a place.
+
+Beside the list there may be lines of text, which some of ck3-tiger's checks print at once.
 """
 
+import codecs
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,16 +66,23 @@ def read_report(path: Path) -> list[Report]:
         UsageError: it cannot be read, or is no such report.
     """
     try:
-        return msgspec.json.decode(
-            path.read_bytes().removeprefix(b"\xef\xbb\xbf"), type=list[Report]
-        )
+        return msgspec.json.decode(_list_in(path.read_bytes()), type=list[Report])
     except OSError as error:
         raise UsageError(f"--tiger {path} cannot be read: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise UsageError(
             f"--tiger {path} is not a report of ck3-tiger ({error}): make it with"
             f" `ck3-tiger --json MOD > {path.name}`"
         ) from error
+
+
+def _list_in(data: bytes) -> str:
+    """Return the list in what ck3-tiger printed."""
+    # A shell of Windows redirects text as UTF-16.
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = "\n" + data.decode("utf-16" if is_wide else "utf-8-sig").strip()
+    end = text.rfind("\n]")
+    return text[max(text.find("\n["), 0) : end + 2 if end >= 0 else len(text)]
 
 
 def with_reports(
@@ -82,16 +94,16 @@ def with_reports(
 
     Args:
         checked: the files that were checked.
-        reports: what ck3-tiger reports. Its first place counts.
+        reports: what ck3-tiger reports. The first place in a file that was asked about counts.
         paths: the files and folders that were given.
     """
     places = _Places(checked, paths)
     by_path: defaultdict[str, list[Diagnostic]] = defaultdict(list)
     for report in reports:
-        location = next(iter(report.locations), None)
-        path = location and places.of(location)
-        if location and path:
-            by_path[path].append(_diagnostic(report, location))
+        for location in report.locations:
+            if path := places.of(location):
+                by_path[path].append(_diagnostic(report, location))
+                break
     known = {each.path: each for each in checked}
     merged = [
         _merged(known.get(path, Checked(path, [])), by_path.get(path, []))
@@ -125,11 +137,14 @@ class _Places:
 
 
 def _diagnostic(report: Report, location: _Location) -> Diagnostic:
-    line, column = max(location.linenr or 1, 1), max(location.column or 1, 1)
+    line = max(location.linenr or 1, 1)
+    column = max(location.column or 1, 1) if location.linenr else 1
     info = f"; {report.info}" if report.info else ""
     message = " ".join(f"{report.message}{info}".split()) or report.key
-    severity: Literal["error", "warning"] = "error" if report.severity in _ERRORS else "warning"
-    end = column + max(location.length or 0, 0)
+    severity: Literal["error", "warning"] = (
+        "error" if report.severity.casefold() in _ERRORS else "warning"
+    )
+    end = column + (max(location.length or 0, 0) if location.linenr else 0)
     return Diagnostic(line, column, line, end, severity, TIGER + report.key, message)
 
 

@@ -51,6 +51,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("playset")
     report = run_json("--index", *make_playset(folder), cwd=folder, code=1)
     assert report["localization_files"] == 3 * len(NINE) + 3
+    assert report["faulty_localization_files"] == 2
+    assert report["warnings"] == []
     assert report["parsed"] == report["localization_files"] + 1
     assert [Path(each["path"]).name for each in report["failures"]] == ["broken.txt"]
     return folder
@@ -70,6 +72,24 @@ def answer(place: Path, *args: str, code: int = 0) -> tuple[str, str]:
 def test_a_second_run_reads_nothing(place: Path) -> None:
     report = run_json("--index", "game", "fair", "grand", cwd=place, code=1)
     assert (report["parsed"], report["localization_files"]) == (0, 30)
+
+
+def test_faults_are_told_and_the_index_is_current_still(tmp_path: Path) -> None:
+    write(tmp_path, "mod/localization/english/a_l_english.yml", 'k: "one"', 'open: "')
+    (tmp_path / "mod/common").mkdir()
+    (tmp_path / "other/common").mkdir(parents=True)
+    done = ck3parse("run", "mod", cwd=tmp_path)
+    assert done.returncode == 0
+    told = "1 localization file has faults: `ck3parse check` tells which"
+    assert done.stdout.splitlines()[-1] == told
+    for _ in range(2):
+        assert "nothing changed" in ck3parse("find", "k", cwd=tmp_path).stderr
+    again = ck3parse("run", "mod", cwd=tmp_path)
+    assert again.stdout.splitlines()[-1] == told
+    # Those of other mods that the store has do not count.
+    assert run_json("other", cwd=tmp_path)["faulty_localization_files"] == 0
+    write(tmp_path, "mod/localization/english/a_l_english.yml", 'k: "one"')
+    assert "faults" not in ck3parse("run", "mod", cwd=tmp_path).stdout
 
 
 def test_without_an_index_they_are_left_out(place: Path) -> None:

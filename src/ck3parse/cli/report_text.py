@@ -32,6 +32,9 @@ def print_report(report: RunReport, console: Console, *, verbose: bool) -> None:
             f"… and {len(report.failures) - len(shown):,} more; --verbose shows all of them\n"
         )
     console.print(_table(report))
+    if count := report.faulty_localization_files:
+        files = "1 localization file has" if count == 1 else f"{count:,} localization files have"
+        console.print(f"{files} faults: `ck3parse check` tells which", highlight=False)
 
 
 def _table(report: RunReport) -> Table:

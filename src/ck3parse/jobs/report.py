@@ -48,6 +48,8 @@ class RunReport(msgspec.Struct, frozen=True):
         parser: name of the parser, `native` or `python`.
         store: absolute path of the store.
         localization_files: how many of the files are localization files.
+        faulty_localization_files: how many of them have faults, which `ck3parse check` tells. Their
+            texts are in the store but for those that cannot be read.
         broker_url: the broker without its password; `None` if the run started its own, or none.
         elsewhere: number of files of other shards, which were left out.
         answers_dropped: number of answers that did not match their request. Their files were sent
@@ -66,6 +68,7 @@ class RunReport(msgspec.Struct, frozen=True):
     parser: str
     store: str
     localization_files: int = 0
+    faulty_localization_files: int = 0
     broker_url: str | None = None
     elsewhere: int = 0
     answers_dropped: int = 0
@@ -107,6 +110,7 @@ class RunReport(msgspec.Struct, frozen=True):
         report: dict[str, Any] = {
             "files": self.files,
             "localization_files": self.localization_files,
+            "faulty_localization_files": self.faulty_localization_files,
             **self.counts._asdict(),
             "seconds": round(self.seconds, 3),
             "megabytes": round(self.megabytes, 3),

@@ -330,9 +330,11 @@ class Job(msgspec.Struct, frozen=True):
             run_id = store.begin_run([os.path.abspath(path) for path in self.paths], parser.name)
             tally = Tally(plan)
             text_files = plan.texts.file_count if plan.texts else 0
+            faulty_texts = 0
             error: Ck3parseError | KeyboardInterrupt | None = None
             try:
                 self._parse(plan, store, embedded, tally, indexing, extraction, owner)
+                faulty_texts = _faulty_texts(plan, store)
                 if plan.is_changed:
                     store.tidy()
                 if indexing and self.playset:
@@ -360,6 +362,7 @@ class Job(msgspec.Struct, frozen=True):
                 seconds=perf_counter() - began,
                 megabytes=tally.parsed_bytes / 1e6,
                 localization_files=text_files,
+                faulty_localization_files=faulty_texts,
                 parser=parser.name,
                 store=os.path.abspath(self.out),
                 broker_url=settings.shown_broker_url,
@@ -508,6 +511,14 @@ def _checked_extractors(names: Sequence[str], settings: Settings) -> list[str]:
             " again without --dialect"
         )
     return list(dict.fromkeys(names))
+
+
+def _faulty_texts(plan: Plan, store: Store) -> int:
+    """Return how many of a plan's localization files have faults: they are in the store."""
+    if not plan.texts or not plan.texts.file_count:
+        return 0
+    faulty = store.texts.faulty()
+    return sum(found[:2] in faulty for found in plan.texts.files) if faulty else 0
 
 
 def _with_last_restart(error: Ck3parseError, embedded: "EmbeddedBroker | None") -> Ck3parseError:

@@ -53,6 +53,18 @@ class TextStore(Queries, Records):
             if stale:
                 self._remove_blocks(stale)
 
+    def faulty(self) -> set[tuple[str, str]]:
+        """Return the root and the name of each file in which something is wrong."""
+        return set(
+            self._db.execute(
+                "SELECT roots.path, files.name FROM files JOIN roots USING (root_id)"
+                " JOIN asts USING (content_hash)"
+                " WHERE files.dialect = ? AND asts.parser_version_id = ?"
+                " AND EXISTS (SELECT 1 FROM diagnostics WHERE ast_id = asts.ast_id)",
+                [self._dialect, self._parser_id],
+            ).fetchall()
+        )
+
     def _remove_blocks(self, blocks: list[tuple[int]]) -> None:
         ids = json.dumps([block_id for (block_id,) in blocks])
         keys: set[tuple[int]] = set()

@@ -1,6 +1,7 @@
 """Options that mean the same for each command, and the JSON that their schemas describe."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -135,6 +136,67 @@ def test_colours_are_on_and_off_by_the_environment(mod: Path) -> None:
         none = ck3parse(*args, cwd=mod.parent, env={"FORCE_COLOR": "1", "NO_COLOR": "1"})
         assert "\x1b[31" not in none.stdout
         assert "\x1b[1;31" not in none.stdout
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["run"], ["check"], ["find", "a"], ["uses", "a"], ["conflicts"], ["diff", "a"], ["bench"]],
+    ids=lambda args: str(args[0]),
+)
+def test_a_folder_that_does_not_exist(args: list[str], mod: Path) -> None:
+    """The commands of the index took the folder above it, whose index they then made."""
+    done = ck3parse(*args, mod / "events", "gone", cwd=mod.parent)
+    assert (done.returncode, done.stdout) == (2, "")
+    (sentence,) = done.stderr.splitlines()
+    assert "gone' cannot be read: it does not exist" in sentence
+    assert not (mod.parent / "ck3parse.sqlite").exists()
+
+
+def test_a_folder_of_a_playset_that_is_gone(mod: Path) -> None:
+    assert ck3parse("find", "a", "mod", cwd=mod.parent).returncode == 0
+    mod.rename(mod.with_name("elsewhere"))
+    done = ck3parse("find", "a", cwd=mod.parent)
+    assert done.returncode == 2
+    assert f"'{mod}' cannot be read" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission(mod: Path) -> None:
+    (mod / "playset.txt").write_text(str(mod))
+    mod.chmod(0)
+    try:
+        for args in (["playset", "mod/playset.txt"], ["find", "a", "--store", "mod/a.sqlite"]):
+            done = ck3parse(*args, cwd=mod.parent)
+            assert done.returncode == 2
+            assert len(done.stderr.splitlines()) == 1
+    finally:
+        mod.chmod(0o755)
+
+
+def test_a_folder_without_files_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for args in (["find", "a"], ["conflicts"], ["loc", "stats"]):
+        done = ck3parse(*args, "empty", cwd=tmp_path)
+        assert "ck3parse: warning: no " in done.stderr, args
+
+
+def test_a_cache_that_cannot_be_used_names_its_option(mod: Path) -> None:
+    done = ck3parse("check", "mod", "--cache", "none/c.sqlite", cwd=mod.parent)
+    assert done.returncode == 2
+    assert "name another with --cache" in done.stderr
+    assert "--out" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["loc", "qbuilder"])
+def test_the_help_of_a_group_has_whole_sentences(name: str, tmp_path: Path) -> None:
+    listed = ck3parse(name, "--help", cwd=tmp_path).stdout.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
+
+
+def test_a_code_that_resembles_none_has_no_suggestion(tmp_path: Path) -> None:
+    done = ck3parse("explain", "x", cwd=tmp_path)
+    assert "`ck3parse explain` lists them" in done.stderr
 
 
 @pytest.mark.parametrize(

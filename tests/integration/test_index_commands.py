@@ -288,6 +288,14 @@ def test_uses_as_text(place: Path) -> None:
     assert len(shown.splitlines()) == 2
 
 
+def test_a_byte_order_mark_is_no_part_of_a_line(tmp_path: Path) -> None:
+    (tmp_path / "mod/events").mkdir(parents=True)
+    (tmp_path / "mod/events/a.txt").write_bytes(b"\xef\xbb\xbfa = { b = 1 }\n")
+    done = ck3parse("uses", "a", "mod", cwd=tmp_path)
+    place = str(Path("mod", "events", "a.txt"))
+    assert done.stdout == f"{place}:1:1: a = {{ b = 1 }}  [definition]\n"
+
+
 def test_uses_as_json(place: Path) -> None:
     (definition, *uses) = answer_json(place, "uses", "my_effect")["uses"]
     assert definition["definition"]

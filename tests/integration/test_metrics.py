@@ -117,6 +117,7 @@ def test_no_broker_and_no_address(tmp_path: Path) -> None:
     url = f"redis://127.0.0.1:{free_port()}/0"
     done = ck3parse("metrics", "--once", "--broker", url, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.count("cannot be reached") == 1
     done = ck3parse("metrics", "--listen", "nowhere", "--broker", url, cwd=tmp_path)
     assert done.returncode == 2
     assert "'nowhere' is not an address" in done.stderr

@@ -175,6 +175,12 @@ def test_what_celery_could_not_use_is_refused(url: str, backend: bool) -> None:
         broker_url.check(url, backend=backend)
 
 
+@pytest.mark.parametrize("url", ["localhost", "localhost:6379"])
+def test_a_url_without_its_kind_is_told_how_to_be_written(url: str) -> None:
+    with pytest.raises(broker_url.UrlError, match="redis://HOST:PORT/0"):
+        broker_url.check(url, backend=False)
+
+
 @pytest.mark.parametrize("url", ["rpc://", "redis://h?protocol=3", "sentinel://a;sentinel://b"])
 def test_a_result_backend_has_kinds_of_its_own(url: str) -> None:
     broker_url.check(url, backend=True)

@@ -1,5 +1,6 @@
 """`ck3parse bench`: compares a subprocess per file, a single process and the pipeline."""
 
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -160,7 +161,7 @@ def command(
         raise UsageError(f"--plot writes SVG: choose a name that ends in .svg, not {plot.name}")
     if plot and not is_available():
         raise UsageError("--plot needs matplotlib: install ck3parse[plot]")
-    if plot and not plot.parent.is_dir():
+    if plot and not os.path.isdir(plot.parent):
         raise UsageError(f"{plot} cannot be written: create the folder {plot.parent} first")
     found = [entry for entry in walk(paths) if isinstance(entry, Found)]
     if not found:

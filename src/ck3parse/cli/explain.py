@@ -37,8 +37,9 @@ def command(code: str | None) -> None:
         return
     full = PREFIX + _padded(code.strip().upper().removeprefix(PREFIX))
     if full not in RULES:
-        close = difflib.get_close_matches(full, RULES, 1)
-        hint = f"did you mean {close[0]}?" if close else "`ck3parse explain` lists them"
+        known = [each.removeprefix(PREFIX) for each in RULES]
+        close = difflib.get_close_matches(full.removeprefix(PREFIX), known, 1)
+        hint = f"did you mean {PREFIX}{close[0]}?" if close else "`ck3parse explain` lists them"
         raise click.UsageError(f"{code!r} is not a code: {hint}")
     rule = RULES[full]
     streams.write(f"{full}: {rule.title}{'' if rule.on else ' (off by default)'}\n")

@@ -60,6 +60,19 @@ class HelpFormatter(click.HelpFormatter):
             self.write("".join(f"{indent}{'':{column}}{line}\n" for line in body))
 
 
+class HelpGroup(click.Group):
+    """A group whose help has the first sentence of each command, where click cuts it short."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands."""
+        del ctx
+        longest = 1_000
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(longest)) for name, each in self.commands.items()]
+            )
+
+
 class HelpContext(click.Context):
     """The context of a command whose help is laid out so."""
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ck3parse.config import read_settings
 from ck3parse.errors import StoreError, UsageError
 from ck3parse.index.index import Index
 from ck3parse.index.selection import Selection
+from ck3parse.jobs.paths import nothing_in
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -70,8 +72,9 @@ class Asked(msgspec.Struct, frozen=True):
 
         # Trees in another dialect answer as well, and those in this one may be there already.
         dialect = selection.dialect or settings.dialect
+        playset = selection.playset()
         done = refresh(
-            selection.playset(),
+            playset,
             self.store,
             settings.given(dialect=dialect),
             selection=selection,
@@ -80,6 +83,8 @@ class Asked(msgspec.Struct, frozen=True):
             reading_order=settings.reading_order,
             say=lambda text: streams.note(f"ck3parse: {text}") if text else None,
         )
+        if not done.files:
+            streams.say(f"ck3parse: {nothing_in(playset.paths)}")
         for warning in done.warnings:
             streams.say(f"ck3parse: {warning}")
         read = f"{done.read:,} read" if done.read else "nothing changed"
@@ -114,7 +119,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 def known_selection(store: Path) -> Selection | None:
     """Return the files that a store has an index of, if it exists and has one."""
-    if not store.exists():
+    if not os.path.exists(store):
         return None
     with Index(store) as index:
         sources = [source.path for source in index.sources()]

@@ -1,14 +1,16 @@
 """`ck3parse loc`: the texts of a mod by language, and what translators need."""
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
 from ck3parse.cli import streams
+from ck3parse.cli.help_format import HelpGroup
 from ck3parse.config import read_settings
 from ck3parse.errors import ExitCode
-from ck3parse.lint.excerpt import printable
+from ck3parse.lint.excerpt import printable, relative_path
 from ck3parse.localization.translation import (
     Mod,
     add_texts,
@@ -37,6 +39,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group(
     name="loc",
+    cls=HelpGroup,
     epilog="""\b
 A translation takes three steps:
   ck3parse loc export ~/mods/my_mod --language german german.po
@@ -191,4 +194,7 @@ def _read(folder: str) -> Mod:
     found = read_mod(folder, max_bytes=read_settings().max_file_bytes)
     for path, reason in found.unreadable:
         streams.say(f"ck3parse: {printable(path)} is left out: {reason}")
+    if not found.files:
+        where = printable(relative_path(os.path.join(folder, "localization", "")))
+        streams.say(f"ck3parse: warning: no localization files under {where}")
     return found

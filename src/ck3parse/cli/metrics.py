@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -52,7 +52,8 @@ def command(settings: Settings, listen: str, once: bool) -> None:
     that failed or were sent again, processes replaced, what waits in the queues and for how long. A
     broker that does not answer is a metric too: ck3parse_broker_up is 0.
     """
-    asked = BrokerMetrics(settings)
+    # With --once, what is wrong is the error of this command.
+    asked = BrokerMetrics(settings, say=(lambda _: None) if once else streams.say)
     if once:
         streams.write(_once(asked))
         return
@@ -71,10 +72,12 @@ class BrokerMetrics:
 
     Args:
         settings: the broker.
+        say: called with why the broker does not answer.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
         self._settings = settings
+        self._say = say
         self._turn = threading.Lock()
         self.error: BrokerError | None = None
 
@@ -87,7 +90,7 @@ class BrokerMetrics:
                 metrics = self._ask()
                 self.error = None
             except BrokerError as error:
-                streams.say(f"ck3parse: {error}")
+                self._say(f"ck3parse: {error}")
                 metrics, self.error = [], error
         up = GaugeMetricFamily(f"{PREFIX}_broker_up", "Whether the broker answers.")
         up.add_metric([], 0 if self.error else 1)

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from ck3parse.cli import streams
+from ck3parse.cli.help_format import HelpGroup
 from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
 from ck3parse.config import read_settings
@@ -40,7 +41,7 @@ _QBUILDER = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group(name="qbuilder")
+@click.group(name="qbuilder", cls=HelpGroup)
 def command() -> None:
     """Check a database of qbuilder's, or run its build."""
 

@@ -50,6 +50,7 @@ _USABLE = (
 )
 CLUSTER = f"it is a Redis Cluster, which Celery cannot use: {_USABLE} can be used"
 """Why Redis Cluster is refused, as the end of a sentence `… cannot be used:`."""
+_NO_SCHEME = "it has no kind of broker: write it as redis://HOST:PORT/0"
 _NO_URL = (
     "it is not a valid URL: in a password, write / as %2F, ? as %3F, # as %23, @ as %40, % as %25"
     " and ; as %3B"
@@ -227,8 +228,10 @@ def _parsed(urls: str, more: Iterable[str] = ()) -> list[_Url]:
 
 def _parse(url: str, more: frozenset[str]) -> _Url:
     scheme, there, rest = url.partition("://")
-    if not there or not url.isprintable() or " " in url:
+    if not url.isprintable() or " " in url or (not there and "@" in url):
         raise UrlError(_NO_URL)
+    if not there:
+        raise UrlError(_NO_SCHEME)
     if scheme.endswith("+cluster"):
         raise UrlError(CLUSTER)
     if scheme not in _SCHEMES:

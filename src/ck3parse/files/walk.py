@@ -128,7 +128,7 @@ def walk(
             pattern is invalid. This is raised at once, before the iteration.
     """
     patterns = Patterns(include, exclude)
-    roots, files, inner = _sorted_out([_checked(path) for path in paths])
+    roots, files, inner = _sorted_out([checked_path(path) for path in paths])
     found = _Walk(patterns, inner, only, gui=gui, localization=localization)
     return found.run(roots, files)
 
@@ -342,8 +342,12 @@ def _kind_of(mode: int) -> str:
     return "a device, not a file"
 
 
-def _checked(given: str) -> str:
-    """Return a given path as an absolute path, after checking that it can be read."""
+def checked_path(given: str) -> str:
+    """Return a given path as an absolute path, after checking that it can be read.
+
+    Raises:
+        UsageError: it does not exist, cannot be read, is not UTF-8, or is no file and no folder.
+    """
     shown = printable_name(given)
     try:
         path = os.path.abspath(given)

@@ -1,11 +1,13 @@
 """The text of places in files of any encoding."""
 
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+
 from ck3parse.tree import source_text
 
 MOST_BYTES = 400
 """Bytes of a line to show on each side of a place."""
 
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 
 
 def text_of(data: bytes, start: int, end: int) -> str:
@@ -38,6 +40,8 @@ def line_of(data: bytes, start: int, line: int) -> str:
         return lines[line - 1].strip()[: 2 * MOST_BYTES] if line <= len(lines) else ""
     earliest, latest = max(0, start - MOST_BYTES), min(len(data), start + MOST_BYTES)
     first = data.rfind(b"\n", earliest, start) + 1 or earliest
+    if first == 0 and data.startswith(BOM_UTF8):
+        first = len(BOM_UTF8)
     end = data.find(b"\n", start, latest)
     return text_of(data, first, end if end >= 0 else latest).strip()
 
@@ -50,7 +54,7 @@ def column_of(data: bytes, start: int) -> int:
         start: the first byte of the place.
     """
     line = max(data.rfind(end, 0, start) for end in (b"\n", b"\r")) + 1
-    before = data[line:start].removeprefix(b"\xef\xbb\xbf")
+    before = data[line:start].removeprefix(BOM_UTF8)
     return len(before.decode("utf-8", "replace")) + 1
 
 

@@ -52,7 +52,7 @@ class Index:
 
     def __init__(self, store: str | os.PathLike[str] = "ck3parse.sqlite") -> None:
         path = Path(store)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise StoreError(
                 f"there is no store {path}: make one with `ck3parse run PATH... --out"
                 f" {path}`, or name another with --store"

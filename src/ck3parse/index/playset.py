@@ -11,6 +11,7 @@ import msgspec
 
 from ck3parse.errors import UsageError
 from ck3parse.files.mod_root import DESCRIPTOR
+from ck3parse.files.walk import checked_path
 from ck3parse.index.descriptor import read_descriptor
 
 Kind = Literal["game", "mod", "folder"]
@@ -98,10 +99,13 @@ def playset_of(paths: Iterable[str | os.PathLike[str]]) -> Playset:
 
     Args:
         paths: in load order. The folder of a file is the source.
+
+    Raises:
+        UsageError: one does not exist, or cannot be read.
     """
     folders: dict[str, None] = {}
     for path in paths:
-        absolute = os.path.abspath(path)
+        absolute = checked_path(os.fspath(path))
         folders[absolute if os.path.isdir(absolute) else os.path.dirname(absolute)] = None
     warnings: list[str] = []
     return _checked([source_of(Path(folder), warnings) for folder in folders], [], warnings)
@@ -116,7 +120,7 @@ def source_of(folder: Path, warnings: list[str], descriptor_file: Path | None = 
         descriptor_file: the mod's descriptor, if it is not in the folder.
     """
     own = folder / DESCRIPTOR
-    file = own if own.is_file() else descriptor_file
+    file = own if os.path.isfile(own) else descriptor_file
     if file is not None:
         try:
             known = read_descriptor(file)
@@ -160,7 +164,7 @@ def read_playset(
     text = _read(file)
     places = [Path(each).absolute() for each in mods]
     for each in places:
-        if not each.is_dir():
+        if not os.path.isdir(each):
             raise UsageError(f"{each} is no folder: give folders with mods")
     missing: list[Missing] = []
     warnings: list[str] = []
@@ -196,7 +200,7 @@ def read_playset(
 
 
 def _read(file: Path) -> str:
-    if file.is_dir():
+    if os.path.isdir(file):
         raise UsageError(f"{file} is a folder: give its path without --playset, or a playset file")
     try:
         if file.stat().st_size > _MAX_BYTES:
@@ -224,7 +228,7 @@ def _of_launcher(
         if not isinstance(name, str):
             raise UsageError(f"`enabled_mods` of {file} has {json.dumps(name)} in place of a path")
         descriptor_file = file.parent / name
-        if not descriptor_file.is_file():
+        if not os.path.isfile(descriptor_file):
             yield Missing(name, "does not exist")
             continue
         yield _described(descriptor_file, file.parent, warnings)
@@ -239,8 +243,8 @@ def _described(descriptor_file: Path, documents: Path, warnings: list[str]) -> S
     if not known.path:
         return Missing(known.name or descriptor_file.name, f"has no `path` in {descriptor_file}")
     folder = Path(os.path.normpath(documents / known.path.replace("\\", "/")))
-    if not folder.is_dir():
-        what = "is packed, unpack it" if folder.is_file() else "is gone"
+    if not os.path.isdir(folder):
+        what = "is packed, unpack it" if os.path.isfile(folder) else "is gone"
         return Missing(known.name or descriptor_file.name, f"{what}: {folder}")
     return source_of(folder, warnings, descriptor_file)
 
@@ -272,14 +276,14 @@ def _mods_in(
     by_id: dict[str, Source | Missing] = {}
     by_name: dict[str, Source | Missing] = {}
     for place in places:
-        if not place.is_dir():
+        if not os.path.isdir(place):
             continue
         for file in sorted(place.iterdir()):
             try:
-                if file.suffix == ".mod" and file.name != DESCRIPTOR and file.is_file():
+                if file.suffix == ".mod" and file.name != DESCRIPTOR and os.path.isfile(file):
                     known = read_descriptor(file)
                     mod = _described(file, place.parent, warnings)
-                elif (file / DESCRIPTOR).is_file():
+                elif os.path.isfile(file / DESCRIPTOR):
                     known = read_descriptor(file)
                     mod = source_of(file, warnings)
                 else:
@@ -298,7 +302,7 @@ def _of_lines(text: str, file: Path, warnings: list[str]) -> Iterator[Source | M
             folder = Path(os.path.normpath(file.parent / os.path.expanduser(name)))
             yield (
                 source_of(folder, warnings)
-                if folder.is_dir()
+                if os.path.isdir(folder)
                 else Missing(name, f"is gone: {folder}")
             )
 

@@ -37,7 +37,7 @@ def how_read(paths: Sequence[str]) -> Iterator[str]:
         A sentence for each file whose ending is not one of script.
     """
     for path in paths:
-        if is_script_name(path) or os.path.isdir(path):
+        if is_script_name(path) or not os.path.isfile(path):
             continue
         name = printable(relative_path(path))
         if is_localization(os.path.abspath(path)):

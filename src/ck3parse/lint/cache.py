@@ -25,9 +25,12 @@ def open_cache(path: Path | None, version: str, *, wanted: bool) -> Iterator[Sto
     else:
         try:
             store = Store(path or _default_cache(), version)
-        except (StoreError, OSError):
+        except (StoreError, OSError) as error:
             if path:
-                raise
+                raise StoreError(
+                    f"the cache {path} cannot be used: name another with --cache, or leave it out"
+                    f" with --no-cache ({error.__cause__ or error})"
+                ) from error
             # A check works without a cache too.
             store = Store(Path(":memory:"), version)
     with store:

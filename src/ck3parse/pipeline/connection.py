@@ -176,10 +176,7 @@ def _not_served(settings: Settings, error: BrokerCallError) -> BrokerCallError:
 
 def _unreachable(settings: Settings, reason: str) -> str:
     reason = without_passwords(reason, settings.broker_url, settings.result_backend)
-    remedy = (
-        "check the URL, start one with `ck3parse serve`, or leave --broker out to use an embedded"
-        " one"
-    )
+    remedy = "check the URL, or start one with `ck3parse serve`"
     for url in (settings.broker_url, settings.result_backend):
         files = tls_files(url)
         if files is None:

@@ -123,7 +123,7 @@ def merge(
     """
     if len({os.path.realpath(store) for store in stores}) < len(stores):
         raise UsageError("the same store is named twice: name each once")
-    if out.exists():
+    if os.path.exists(out):
         raise UsageError(f"{out} exists: remove it, or name another with --out")
     for store in stores:
         _check_is_store(store)
@@ -149,7 +149,7 @@ def merge(
 
 
 def _check_is_store(path: Path) -> None:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UsageError(f"{path} is not there: name the stores that `ck3parse run` wrote")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:

@@ -165,6 +165,7 @@ class Check:
             for problem in plan.problems
         ]
         done = done_bytes = 0
+        size_to_parse = plan.size_to_parse  # a sum over all files
         for outcomes in self._outcomes(plan.to_parse, places):
             store.record([(found, outcome.result) for found, outcome in outcomes])
             store.record_definitions(_rows(outcomes))
@@ -172,7 +173,7 @@ class Check:
                 checked.append(self._taken_over(found, places.of(found.path), outcome))
                 done_bytes += found.size
             done += len(outcomes)
-            on_batch(done, done_bytes, len(plan.to_parse), plan.size_to_parse)
+            on_batch(done, done_bytes, len(plan.to_parse), size_to_parse)
         if plan.to_parse or plan.vanished:
             store.tidy()
         settled = [found for found, _ in plan.unchanged] + [found for found, _ in plan.known]

@@ -1,6 +1,8 @@
 """Every command and Python example in README.md and docs/ is run. Issue 25, line 13.
 
-`tests/unit/test_documented_commands.py` looks at their options only, and at those of help.
+`tests/unit/test_documented_commands.py` looks at their options only, and at those of help. Documented
+workers of Celery are started, too; `tests/unit/test_documented_programs.py` looks at the commands of
+other programs.
 """
 
 import os
@@ -12,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from command import _ENV
-from documented import REPOSITORY, Example, commands, examples
+from documented import REPOSITORY, Example, commands, examples, programs
 from index_playset import make_playset
 from qbuilder_database import Queued, make_database
+from services import running, wait_for_processes
 from stand_in_qbuilder import STAND_IN
 
 pytestmark = pytest.mark.thorough
@@ -49,6 +52,14 @@ TEXTS = {
 }
 """The texts of a key that pages ask for."""
 
+WORKERS = sorted(
+    {
+        tuple(each.words[each.words.index("celery") :])
+        for each in programs()
+        if {"celery", "worker"} <= {*each.words}
+    }
+)
+"""The commands that start a worker, also those in a container."""
 PAGES = sorted({*(each.page for each in commands()), *(each.page for each in examples())})
 
 
@@ -147,6 +158,13 @@ def run_example(example: Example, place: Path) -> None:
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{example.page}:{example.line}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("words", WORKERS, ids=" ".join)
+def test_a_documented_worker_answers(words: tuple[str, ...], broker: str, place: Path) -> None:
+    env = environment(place, "", broker) | {"CK3PARSE_BROKER_URL": broker}
+    with running([sys.executable, "-m", *words], cwd=place, env=env):
+        wait_for_processes(broker, None)
 
 
 def test_what_is_not_run_is_there() -> None:

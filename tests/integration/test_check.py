@@ -374,6 +374,13 @@ def test_sarif(mod: Path) -> None:
     assert place["region"] == {"startLine": 3, "startColumn": 8, "endLine": 3, "endColumn": 8}
 
 
+def test_nothing_is_wrong_with_the_example(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "small_mod"
+    done = ck3parse("check", example, "--no-cache", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "nothing found in 16 files\n"
+
+
 def test_explain(tmp_path: Path) -> None:
     done = ck3parse("explain", "e008", cwd=tmp_path)
     assert done.returncode == 0

@@ -1,8 +1,8 @@
 """Every command and Python example in README.md and docs/ is run. Issue 25, line 13.
 
-`tests/unit/test_documented_commands.py` looks at their options only, and at those of help. Documented
-workers of Celery are started, too; `tests/unit/test_documented_programs.py` looks at the commands of
-other programs.
+`tests/unit/test_documented_commands.py` looks at their options only, and at those of help.
+Documented workers of Celery are started, too; `tests/unit/test_documented_programs.py` looks at the
+commands of other programs.
 """
 
 import os

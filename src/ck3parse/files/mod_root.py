@@ -83,6 +83,16 @@ def top_for_file(path: str) -> str:
     return current if path.startswith(os.path.join(current, "")) else os.path.dirname(path)
 
 
+def relative_to(root: str, path: str) -> str:
+    """Return the path of a file relative to the root of its mod, with `/`.
+
+    Args:
+        root: absolute path of the root.
+        path: absolute path of the file.
+    """
+    return path[len(root) :].replace(os.sep, "/").lstrip("/")
+
+
 class ModRoots:
     """Roots of mods, each folder looked at once."""
 
@@ -110,8 +120,7 @@ class ModRoots:
             path: absolute path of the file, which need not exist.
             top: absolute path of the folder in which it was found.
         """
-        root = self.of(path, top)
-        return path[len(root) :].replace(os.sep, "/").lstrip("/")
+        return relative_to(self.of(path, top), path)
 
     def is_of_ck2(self, root: str) -> bool:
         """Return whether the mod with a root is one for Crusader Kings II.

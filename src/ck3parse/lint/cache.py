@@ -1,11 +1,76 @@
 """The cache of earlier checks: a store apart from that of syntax trees."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Self
 
 from ck3parse.errors import StoreError
+from ck3parse.files.walk import Found
+from ck3parse.lint.definitions import encoded
+from ck3parse.lint.file_check import FileOutcome
 from ck3parse.store import Store
+
+_COMMIT_INTERVAL_S = 0.25
+"""Seconds between commits: each waits for the disk, and rewrites pages of indexes."""
+
+
+class CacheWriter:
+    """Writes the outcomes of files to a cache, many of them in one transaction.
+
+    At the end of a `with` block, however it ends, everything that was added is written.
+
+    Args:
+        store: the cache.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[tuple[Found, FileOutcome]] = []
+        self._written = monotonic()
+
+    def add(self, outcomes: Sequence[tuple[Found, FileOutcome]]) -> None:
+        """Take over the outcomes of files.
+
+        Args:
+            outcomes: the files with their outcomes.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self._waiting += outcomes
+        if monotonic() - self._written >= _COMMIT_INTERVAL_S:
+            self._write()
+
+    def _write(self) -> None:
+        outcomes, self._waiting = self._waiting, []
+        if outcomes:
+            self._store.record([(found, outcome.result) for found, outcome in outcomes])
+            self._store.record_definitions(
+                row for _, outcome in outcomes if (row := _definitions_row(outcome))
+            )
+        self._written = monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._write()
+
+
+def _definitions_row(outcome: FileOutcome) -> tuple[str, str, bytes] | None:
+    """Return what a file defines, as the cache keeps it, or `None` if nothing is to be kept."""
+    content_hash, definitions = outcome.result.content_hash, outcome.definitions
+    if not definitions or not content_hash:
+        return None
+    return content_hash, definitions.rule, encoded(definitions.names)
 
 
 @contextmanager

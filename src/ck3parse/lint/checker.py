@@ -15,6 +15,7 @@ from ck3parse.extractors.ck3 import rules_digest
 from ck3parse.files.patterns import is_localization
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, walk
+from ck3parse.lint.cache import CacheWriter
 from ck3parse.lint.definitions import Definitions, Named, decoded, encoded, rule_for
 from ck3parse.lint.duplicates import Duplicates, Related
 from ck3parse.lint.file_check import Conditions, FileCheck, FileOutcome
@@ -35,7 +36,7 @@ CHECK_VERSION = 6
 """Increase it when a rule's function changes what it finds: older diagnostics are then ignored."""
 
 _BATCH = 200
-"""How many files are written to the cache in one transaction."""
+"""How many files are checked at a time if no worker processes are."""
 
 _FILE_BYTES = 5_000
 _PROCESS_BYTES = 10_000_000
@@ -166,14 +167,14 @@ class Check:
         ]
         done = done_bytes = 0
         size_to_parse = plan.size_to_parse  # a sum over all files
-        for outcomes in self._outcomes(plan.to_parse, places):
-            store.record([(found, outcome.result) for found, outcome in outcomes])
-            store.record_definitions(_rows(outcomes))
-            for found, outcome in outcomes:
-                checked.append(self._taken_over(found, places.of(found.path), outcome))
-                done_bytes += found.size
-            done += len(outcomes)
-            on_batch(done, done_bytes, len(plan.to_parse), size_to_parse)
+        with CacheWriter(store) as cache:
+            for outcomes in self._outcomes(plan.to_parse, places):
+                cache.add(outcomes)
+                for found, outcome in outcomes:
+                    checked.append(self._taken_over(found, places.of(found.path), outcome))
+                    done_bytes += found.size
+                done += len(outcomes)
+                on_batch(done, done_bytes, len(plan.to_parse), size_to_parse)
         if plan.to_parse or plan.vanished:
             store.tidy()
         settled = [found for found, _ in plan.unchanged] + [found for found, _ in plan.known]
@@ -331,14 +332,6 @@ def _with_failure(result: ParseResult) -> list[Diagnostic]:
 
 def _unreadable(message: str) -> Diagnostic:
     return Diagnostic(1, 1, 1, 1, "error", UNREADABLE, message)
-
-
-def _rows(outcomes: Iterable[tuple[Found, FileOutcome]]) -> Iterator[tuple[str, str, bytes]]:
-    """Yield what files define, as the cache keeps it."""
-    for _, outcome in outcomes:
-        result, definitions = outcome.result, outcome.definitions
-        if definitions and result.content_hash:
-            yield result.content_hash, definitions.rule, encoded(definitions.names)
 
 
 def _names(definitions: Definitions | None) -> list[Named]:

@@ -56,6 +56,13 @@ def test_the_options_of_a_documented_command_exist(command: Command) -> None:
     parsed(group, click.Context(group, info_name="ck3parse"), words)
 
 
+def test_commands_in_help_fit_a_narrow_terminal() -> None:
+    """Such as one of 80 columns: else it breaks them, and they cannot be copied."""
+    of_help = [command for command in COMMANDS if command.page.startswith("the help of")]
+    assert len(of_help) > 60
+    assert [command.text for command in of_help if len(command.text) > 74] == []
+
+
 @pytest.mark.parametrize("text", ["check --excluud x", "run --transport pigeon", "chek"])
 def test_a_command_with_a_mistake_is_found(text: str) -> None:
     words = Command("a page", 1, f"ck3parse {text}").words

@@ -49,6 +49,8 @@ Examples:
 Configuration: a `ck3parse.toml`, or a [tool.ck3parse] table in a pyproject.toml, in the
 folder of PATH or above can set select, extend-select, ignore, include, exclude, game
 and baseline.
+
+\b
 `# ck3parse: ignore[E008]` at the end of a line silences a code on that line.
 
 \b

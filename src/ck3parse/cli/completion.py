@@ -29,7 +29,7 @@ reads it is gone.""",
 )
 @click.argument("shell", type=click.Choice(list(SHELLS)))
 def command(shell: str) -> None:
-    """Print the script that completes commands, options and paths in SHELL."""
+    """Print the script that completes commands, options and paths in a shell."""
     root = click.get_current_context().find_root()
     name = root.info_name or "ck3parse"
     completion = SHELLS[shell](root.command, {}, name, f"_{name.upper()}_COMPLETE")

@@ -26,7 +26,7 @@ Examples:
   ck3parse find 'NGame|START_DATE'        a define
   ck3parse find trait_brave               the texts of a key, in every language
   ck3parse find 'trait_*' --language german           texts in one language
-  ck3parse find brave --json | jq -r '.definitions[] | select(.wins) | .path'
+  ck3parse find brave --json | jq '.definitions[] | select(.wins).path'
 
 \b
 `*` before a place marks the definition or text that the game uses.

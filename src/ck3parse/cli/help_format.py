@@ -10,6 +10,8 @@ import click
 _NARROWEST = 20
 _STACKED = 30
 """If descriptions would have fewer columns, they stand below what they describe."""
+_SHORT = 4
+"""What has at most as many columns stands beside its explanation."""
 _BREAK = re.compile(r"(?<=[\s|])(?=\S)")
 """Where a line may end: at a blank, and after the `|` of a choice."""
 
@@ -98,6 +100,10 @@ def _kept(lines: list[str], width: int) -> list[str]:
         words, *remark = re.split(r" {2,}", line.strip(), maxsplit=1)
         if remark and len(line) <= width:
             parts.append(line)
+            continue
+        if remark and len(words) <= _SHORT:  # an item of a list
+            head = f"{start}{words}  "
+            parts += _filled(remark[0], width, " " * len(head), head)
             continue
         parts += _filled(words, width, start + "    ", start)
         if remark:

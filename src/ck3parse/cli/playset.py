@@ -15,8 +15,8 @@ from ck3parse.index.playset import Playset, read_playset
     name="playset",
     epilog="""\b
 Examples:
-  ck3parse playset ~/Documents/Paradox\\ Interactive/Crusader\\ Kings\\ III/dlc_load.json
-  ck3parse playset exported.json --mods ~/.steam/steam/steamapps/workshop/content/1158310
+  ck3parse playset dlc_load.json
+  ck3parse playset exported.json --mods workshop/content/1158310
   ck3parse playset folders.txt --json
 
 \b

@@ -78,8 +78,8 @@ def check(database: Path, folder: Path | None, as_json: bool) -> None:
     name="build",
     epilog="""\b
 Examples:
-  ck3parse qbuilder build --db ~/.ck3raven/ck3raven.db --qbuilder ~/src/ck3raven
-  ck3parse qbuilder build --db ck3raven.db --broker redis://localhost:6379/0 --json
+  ck3parse qbuilder build --db ck3raven.db --qbuilder ~/src/ck3raven
+  ck3parse qbuilder build --db ck3raven.db --broker redis://server:6379/0
 
 \b
 Exit codes: 0 everything built, 1 some item failed, 2 wrong usage, not qbuilder's database,

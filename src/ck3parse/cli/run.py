@@ -29,10 +29,10 @@ from ck3parse.worker.malloc import keep_freed_memory
 Examples:
   ck3parse run ~/mods/my_mod
   ck3parse run game/ mods/* --out playset.sqlite
-  ck3parse run game/ --playset ~/Documents/.../dlc_load.json --out playset.sqlite
+  ck3parse run game/ --playset dlc_load.json --out playset.sqlite
   ck3parse run . --exclude 'tests/' --no-index --json
   ck3parse run ~/mods/my_mod --broker redis://localhost:6379/0
-  ck3parse run ~/mods/my_mod --broker redis://server:6379/0 --transport content
+  ck3parse run my_mod/ --broker redis://server:6379/0 --transport content
   ck3parse run game/ mods/* --shard 1/4 --out part1.sqlite
   ck3parse run ~/mods/my_mod --extract qbuilder/1
   ck3parse run ~/mods/my_mod --watch            again whenever a file is saved

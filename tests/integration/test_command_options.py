@@ -128,14 +128,14 @@ def test_quiet_leaves_the_report_and_the_warnings(mod: Path) -> None:
 
 
 def test_colours_are_on_and_off_by_the_environment(mod: Path) -> None:
-    for args in (["check", "mod", "--no-cache"], ["run", "mod"]):
+    tree = ["show", "--format", "tree", "mod/events/good.txt"]
+    for args in (["check", "mod", "--no-cache"], ["run", "mod"], tree):
         plain = ck3parse(*args, cwd=mod.parent)
         assert "\x1b[" not in plain.stdout
         forced = ck3parse(*args, cwd=mod.parent, env={"FORCE_COLOR": "1"})
         assert "\x1b[" in forced.stdout
         none = ck3parse(*args, cwd=mod.parent, env={"FORCE_COLOR": "1", "NO_COLOR": "1"})
-        assert "\x1b[31" not in none.stdout
-        assert "\x1b[1;31" not in none.stdout
+        assert "\x1b[" not in none.stdout
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from ck3parse.bench.machine import Machine, this_machine
@@ -246,7 +245,7 @@ def _figures(way: Way, taken: Sequence[Round]) -> Figures:
 
 
 def _print(bench: Bench) -> None:
-    console = Console()
+    console = streams.console()
     console.print(f"{bench.machine}\n", highlight=False, soft_wrap=True)
     table = Table()
     table.add_column(f"{bench.files:,} files, {bench.megabytes:,.1f} MB")

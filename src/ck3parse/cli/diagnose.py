@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -177,7 +176,7 @@ def _remedy(settings: Settings) -> str:
 
 
 def _print(found: Diagnosis) -> None:
-    console = Console()
+    console = streams.console()
 
     def line(text: str, style: str = "") -> None:
         console.print(Text(printable(text), style), soft_wrap=True)

@@ -221,11 +221,9 @@ def command(
     if as_json:
         streams.write_json(report.as_builtins(verbose=verbose))
     else:
-        from rich.console import Console
-
         from ck3parse.cli.report_text import print_report
 
-        print_report(report, Console(), verbose=verbose)
+        print_report(report, streams.console(), verbose=verbose)
         if ended.error:
             why = "interrupted" if report.interrupted else "ended early"
             streams.say(f"{why}: {ended.left:,} files are left; run again to continue")

@@ -11,7 +11,6 @@ from typing import Any, NoReturn, get_args
 
 import click
 import msgspec
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree as Drawing
 
@@ -210,7 +209,7 @@ def _draw(
 ) -> None:
     drawing, drawn = _drawing(root, name, _Errors(outcome.diagnostics, data), depth)
     terminal = sys.stdout.isatty()
-    console = Console(highlight=False, width=None if terminal else _PIPE_WIDTH)
+    console = streams.console(highlight=False, width=None if terminal else _PIPE_WIDTH)
     console.print(drawing)
     if drawn < outcome.node_count:
         rest = f"… and {outcome.node_count - drawn:,} more nodes; --format json shows all of them"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
@@ -91,7 +91,7 @@ def command(settings: Settings, watch: bool, as_json: bool) -> None:
         if as_json:
             streams.write_json(status)
         else:
-            Console().print(_shown(status))
+            streams.console().print(_shown(status))
     elif as_json:
         for status in samples:
             streams.write_json(status, indent=0)

@@ -13,12 +13,15 @@ import os
 import select
 import shutil
 import sys
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from ck3parse.errors import OutputError, ReaderGoneError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console  # imported where text is laid out
 
 _SHOWN = "ck3parse.shown"
 _IN_JSON = "ck3parse.json"
@@ -106,6 +109,17 @@ def has_colour() -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def console(**options: Any) -> "Console":
+    """Return a console of rich's on standard output, with colours and bold if `has_colour`.
+
+    Args:
+        **options: further options of it.
+    """
+    from rich.console import Console
+
+    return Console(color_system="auto" if has_colour() else None, **options)
 
 
 def columns() -> int | None:

@@ -9,7 +9,6 @@ from typing import Self
 
 from ck3parse.errors import StoreError
 from ck3parse.files.walk import Found
-from ck3parse.lint.definitions import encoded
 from ck3parse.lint.file_check import FileOutcome
 from ck3parse.store import Store
 
@@ -49,7 +48,9 @@ class CacheWriter:
         if outcomes:
             self._store.record([(found, outcome.result) for found, outcome in outcomes])
             self._store.record_definitions(
-                row for _, outcome in outcomes if (row := _definitions_row(outcome))
+                (outcome.result.content_hash, *outcome.definitions)
+                for _, outcome in outcomes
+                if outcome.definitions and outcome.result.content_hash
             )
         self._written = monotonic()
 
@@ -63,14 +64,6 @@ class CacheWriter:
         traceback: TracebackType | None,
     ) -> None:
         self._write()
-
-
-def _definitions_row(outcome: FileOutcome) -> tuple[str, str, bytes] | None:
-    """Return what a file defines, as the cache keeps it, or `None` if nothing is to be kept."""
-    content_hash, definitions = outcome.result.content_hash, outcome.definitions
-    if not definitions or not content_hash:
-        return None
-    return content_hash, definitions.rule, encoded(definitions.names)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from ck3parse.files.patterns import is_localization
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, walk
 from ck3parse.lint.cache import CacheWriter
-from ck3parse.lint.definitions import Definitions, Named, decoded, encoded, rule_for
+from ck3parse.lint.definitions import NONE, Definitions, rule_for
 from ck3parse.lint.duplicates import Duplicates, Related
 from ck3parse.lint.file_check import Conditions, FileCheck, FileOutcome
 from ck3parse.lint.places import Places
@@ -294,10 +294,9 @@ class Check:
                 outcome = self._files.definitions_of_path(found.path, place)
                 if outcome is None:
                     continue
-                content_hash, definitions = outcome
-                names = encoded(definitions)
+                content_hash, names = outcome
                 read.append((content_hash, rule, names))
-            self._duplicates.replace(found.path, place, decoded(names))
+            self._duplicates.replace(found.path, place, names)
         if read:
             store.record_definitions(read)
 
@@ -334,8 +333,8 @@ def _unreadable(message: str) -> Diagnostic:
     return Diagnostic(1, 1, 1, 1, "error", UNREADABLE, message)
 
 
-def _names(definitions: Definitions | None) -> list[Named]:
-    return definitions.names if definitions else []
+def _names(definitions: Definitions | None) -> bytes:
+    return definitions.names if definitions else NONE
 
 
 def _batches(files: Sequence[Found]) -> Iterable[Sequence[Found]]:

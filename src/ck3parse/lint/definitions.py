@@ -1,5 +1,6 @@
 """What files define, if a mod should define it once. The extractor `ck3/1` finds it."""
 
+import functools
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +16,7 @@ IN_A_MOD = frozenset({"last", "first", "priority", "error"})
 """Which rules make a second definition in a mod a mistake, as `wins` in the extractor's rules."""
 
 _IN_A_FILE = IN_A_MOD | {"local"}
+_LINE_ENDS = frozenset(b"\n\r")
 
 
 class Named(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -44,11 +46,12 @@ class Definitions(NamedTuple):
 
     Attributes:
         rule: the extractor's id of the rule that its place has. Nothing else of it matters.
-        names: the definitions, in the order of the file.
+        names: the definitions, in the order of the file, as `decoded` reads them. The cache keeps
+            them in this form.
     """
 
     rule: str
-    names: list[Named]
+    names: bytes
 
 
 class _Rows(msgspec.Struct):
@@ -60,6 +63,9 @@ class _Rows(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Rows).decode
 _encode_names = msgspec.msgpack.Encoder().encode
 _decode_names = msgspec.msgpack.Decoder(list[Named]).decode
+
+NONE = _encode_names([])
+"""No definitions, as `Definitions.names`."""
 
 
 def rule_for(place: Place) -> str | None:
@@ -95,7 +101,7 @@ def definitions_in(
     if rule is None:
         return None
     rows = _decode(index_rows(data, place.path, native=native, max_depth=max_depth))
-    definitions = [each for each in rows.definitions if rule_of_kind(each.kind).wins in _IN_A_FILE]
+    definitions = [each for each in rows.definitions if _is_defined_once(each.kind)]
     silenced = _silenced(data, definitions)
     line_ends = [end for end in (b"\n", b"\r") if end in data]
     named = [
@@ -110,20 +116,26 @@ def definitions_in(
         )
         for each in definitions
     ]
-    return Definitions(rule, named)
+    return Definitions(rule, _encode_names(named))
 
 
-def encoded(names: list[Named]) -> bytes:
-    """Return definitions as the cache keeps them."""
-    return _encode_names(names)
+def decoded(names: bytes) -> list[Named]:
+    """Return the definitions of a content.
+
+    Args:
+        names: as in `Definitions`.
+    """
+    return _decode_names(names)
 
 
-def decoded(data: bytes) -> list[Named]:
-    """Return definitions that the cache has kept."""
-    return _decode_names(data)
+@functools.cache
+def _is_defined_once(kind: str) -> bool:
+    return rule_of_kind(kind).wins in _IN_A_FILE
 
 
 def _column(data: bytes, start: int, line_ends: list[bytes]) -> int:
+    if start and data[start - 1] in _LINE_ENDS:
+        return 1
     line_start = max((data.rfind(end, 0, start) for end in line_ends), default=-1) + 1
     before = data[line_start:start].removeprefix(BOM)
     return len(before.decode("utf-8", "replace")) + 1

@@ -8,7 +8,7 @@ import msgspec
 
 from ck3parse.errors import ErrorType
 from ck3parse.files.reading import CannotReadError, read_script
-from ck3parse.lint.definitions import Definitions, Named, definitions_in
+from ck3parse.lint.definitions import NONE, Definitions, definitions_in
 from ck3parse.lint.rules import RULES
 from ck3parse.lint.rules.prose import NOT_SCRIPT
 from ck3parse.lint.rules.rule import MAX_FINDINGS, Finding, Place, Rule, Source
@@ -95,7 +95,7 @@ class FileCheck:
         self._check(data, result)
         return FileOutcome(result, definitions)
 
-    def definitions_of_path(self, path: str, place: Place) -> tuple[str, list[Named]] | None:
+    def definitions_of_path(self, path: str, place: Place) -> tuple[str, bytes] | None:
         """Return what a file defines.
 
         Args:
@@ -103,14 +103,15 @@ class FileCheck:
             place: where it is in its mod.
 
         Returns:
-            The SHA-256 of its content in hex, and what it defines; `None` if it cannot be read.
+            The SHA-256 of its content in hex, and what it defines, as `names` of `Definitions`;
+            `None` if it cannot be read.
         """
         try:
             data = read_script(path, max_bytes=self._conditions.max_bytes)
         except CannotReadError:
             return None
         definitions = self._definitions(data, place)
-        return hashlib.sha256(data).hexdigest(), definitions.names if definitions else []
+        return hashlib.sha256(data).hexdigest(), definitions.names if definitions else NONE
 
     def _definitions(self, data: bytes, place: Place) -> Definitions | None:
         return definitions_in(

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable, Sequence
 
+from ck3parse.errors import StoreError
 from ck3parse.extractors import LOCALIZATION
 from ck3parse.localization import language_of_name
 from ck3parse.store.index_records import IndexTarget
@@ -54,16 +56,24 @@ class TextStore(Queries, Records):
                 self._remove_blocks(stale)
 
     def faulty(self) -> set[tuple[str, str]]:
-        """Return the root and the name of each file in which something is wrong."""
-        return set(
-            self._db.execute(
+        """Return the root and the name of each file in which something is wrong.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        try:
+            rows = self._db.execute(
                 "SELECT roots.path, files.name FROM files JOIN roots USING (root_id)"
                 " JOIN asts USING (content_hash)"
                 " WHERE files.dialect = ? AND asts.parser_version_id = ?"
                 " AND EXISTS (SELECT 1 FROM diagnostics WHERE ast_id = asts.ast_id)",
                 [self._dialect, self._parser_id],
             ).fetchall()
-        )
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the store {self.path} cannot be read ({error}): run again to continue"
+            ) from error
+        return set(rows)
 
     def _remove_blocks(self, blocks: list[tuple[int]]) -> None:
         ids = json.dumps([block_id for (block_id,) in blocks])

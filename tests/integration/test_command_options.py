@@ -165,7 +165,11 @@ def test_a_folder_without_permission(mod: Path) -> None:
     (mod / "playset.txt").write_text(str(mod))
     mod.chmod(0)
     try:
-        for args in (["playset", "mod/playset.txt"], ["find", "a", "--store", "mod/a.sqlite"]):
+        for args in (
+            ["playset", "mod/playset.txt"],
+            ["find", "a", "--store", "mod/a.sqlite"],
+            ["check", "mod/events/good.txt"],
+        ):
             done = ck3parse(*args, cwd=mod.parent)
             assert done.returncode == 2
             assert len(done.stderr.splitlines()) == 1

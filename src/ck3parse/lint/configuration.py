@@ -50,9 +50,9 @@ def find_configuration(paths: list[str]) -> Configuration:
     start = Path(os.path.commonpath([os.path.abspath(path) for path in paths or ["."]]))
     for folder in [start, *start.parents]:
         own, project = folder / OWN_FILE, folder / PROJECT_FILE
-        if own.is_file():
+        if os.path.isfile(own):  # a folder may be closed
             return _converted(own, _read(own))
-        if project.is_file():
+        if os.path.isfile(project):
             table = _read(project).get("tool", {}).get("ck3parse")
             if table is not None:
                 return _converted(project, table)

@@ -355,7 +355,8 @@ def checked_path(given: str) -> str:
     except ValueError as error:
         raise UsageError(f"{shown!r} is not a valid path: {error}") from error
     except OSError as error:
-        raise UsageError(f"{shown!r} cannot be read: {failure_of(error)[1]}") from error
+        reason = failure_of(error)[1].removeprefix("it cannot be read: ")
+        raise UsageError(f"{shown!r} cannot be read: {reason}") from error
     if not is_utf8(path):
         raise UsageError(f"{shown!r} cannot be used: its path is not UTF-8, rename it")
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):

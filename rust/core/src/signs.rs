@@ -81,11 +81,12 @@ pub fn signs<K: AsRef<[u8]>>(text: &[u8], once: &[K], blocks: &[K]) -> u8 {
             values[index] = Some(value);
             any_set = true;
         }
-        if found & PAIR == 0 && start > 0 && is_pair(line, first) {
+        let word = word_end(line, first);
+        if found & PAIR == 0 && start > 0 && word > first && is_pair(line, first, word) {
             found |= PAIR;
         }
-        if found & (PAIR | VALUES) != PAIR | VALUES {
-            found |= in_line(line, blocks);
+        if word < line.len() && found & (PAIR | VALUES) != PAIR | VALUES {
+            found |= in_line(line, word, blocks);
         }
         start = end + 1;
     }
@@ -160,20 +161,24 @@ fn assignment<'t, K: AsRef<[u8]>>(
     (length > 0).then(|| (index, &line[start..start + length]))
 }
 
-/// Returns whether a line is two words, and nothing else but a comment.
-fn is_pair(line: &[u8], first: usize) -> bool {
-    let Some(end) = pair_end(line, first) else {
+/// Returns whether a line is two words, and nothing else but a comment. The first one is given.
+fn is_pair(line: &[u8], first: usize, word: usize) -> bool {
+    let Some(end) = second_end(line, first, word) else {
         return false;
     };
     let end = blanks_end(line, end);
     end == line.len() || line[end] == b'#'
 }
 
-/// Returns the signs in a line that need a brace or an operator before them.
-fn in_line<K: AsRef<[u8]>>(line: &[u8], blocks: &[K]) -> u8 {
+/// Returns the signs in a line that need a brace or an operator before them, neither of which is
+/// before `start`.
+fn in_line<K: AsRef<[u8]>>(line: &[u8], start: usize, blocks: &[K]) -> u8 {
     let mut found = 0;
     let mut in_string = false;
-    for (at, &byte) in line.iter().enumerate() {
+    let mut at = start;
+    while at < line.len() {
+        let byte = line[at];
+        at += 1;
         if ENDS_WORD[usize::from(byte)] != SIGN {
             continue;
         }
@@ -181,8 +186,18 @@ fn in_line<K: AsRef<[u8]>>(line: &[u8], blocks: &[K]) -> u8 {
             b'#' => break,
             b'"' => in_string = !in_string,
             _ if in_string => {}
-            b'{' if is_pair_in_block(line, at, blocks) => found |= PAIR,
-            b'=' | b'<' | b'>' if has_values(line, at + 1) => found |= VALUES,
+            b'{' if is_pair_in_block(line, at - 1, blocks) => found |= PAIR,
+            b'=' | b'<' | b'>' => {
+                let value = blanks_end(line, at);
+                let end = word_end(line, value);
+                if end == line.len() {
+                    break; // at most one value
+                }
+                if has_values(line, at) {
+                    found |= VALUES;
+                }
+                at = end;
+            }
             _ => {}
         }
     }
@@ -252,7 +267,11 @@ fn blanks_start(line: &[u8], end: usize) -> usize {
 
 /// Returns the end of two words with blanks between them, the second of which may be a string.
 fn pair_end(line: &[u8], start: usize) -> Option<usize> {
-    let end = word_end(line, start);
+    second_end(line, start, word_end(line, start))
+}
+
+/// Returns the end of the second of two words, of which the first one is given.
+fn second_end(line: &[u8], start: usize, end: usize) -> Option<usize> {
     let second = blanks_end(line, end);
     if end == start || second == end {
         return None;

@@ -134,7 +134,8 @@ def _lacks(match: re.Match[str]) -> bool:
     text, (start, end) = match.string, match.span()
     line = _line_before(text, start)
     after = _line_after(text, end)
-    opener = _OPENS.search(line[-_LONGEST_KEY:])
+    # Most lines open no block, and the search goes through each of their words several times.
+    opener = _OPENS.search(line[-_LONGEST_KEY:]) if line.rstrip(" \t").endswith("{") else None
     if opener:
         # The only line of a block can be a list of two words.
         return _KEY_AHEAD.match(after) is not None or (

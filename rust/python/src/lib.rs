@@ -311,6 +311,17 @@ mod _native {
         recover(py, |buffer| ck3::parse(data, options, buffer))
     }
 
+    /// Return the number of nodes of a file in dialect `ck3` in which nothing is to be reported.
+    #[pyfunction]
+    fn sound_ck3_nodes(
+        py: Python<'_>,
+        data: &[u8],
+        windows_1252: bool,
+        max_depth: usize,
+    ) -> Option<u64> {
+        py.detach(|| ck3::sound_nodes(data, max_depth, windows_1252))
+    }
+
     /// Return the signs of likely mistakes in a text whose line ends are `\n`.
     #[pyfunction]
     fn signs(text: &str, once: Vec<String>, blocks: Vec<String>) -> u8 {

@@ -19,6 +19,9 @@ from ck3parse.messages import Diagnostic, DialectName, ParseResult
 from ck3parse.parser import ParseOutcome, Parser
 from ck3parse.parser.outcome import fill_result
 
+_ROOT_ALONE = b'{"_type":"root","encoding":"utf-8","children":[]}'
+"""The tree of a file in which the parser finds nothing to report: no rule looks at its nodes."""
+
 
 class Conditions(msgspec.Struct, frozen=True):
     """What the findings in a file depend on, apart from the file and its place.
@@ -63,6 +66,7 @@ class FileCheck:
         self._parser = parser
         self._rules = [RULES[code] for code in conditions.codes]
         self._native = parser.name == "native"
+        self._native_ck3 = self._native and conditions.dialect == "ck3"
 
     def of_path(self, path: str, place: Place) -> FileOutcome:
         """Return what is found in a file.
@@ -119,23 +123,27 @@ class FileCheck:
         )
 
     def _check(self, data: bytes, result: ParseResult) -> None:
-        dialect = self._conditions.dialect
-        outcome = self._parser.parse(
-            data,
-            result.path,
-            mode="recover",
-            max_depth=self._conditions.max_depth,
-            dialect=dialect,
-        )
+        outcome = self._parsed(data, result.path)
         source = Source(data, outcome)
         diagnostics = without_false(_errors(outcome), source)
-        signs = signs_of(source.text, native=self._native and dialect == "ck3")
+        signs = signs_of(source.text, native=self._native_ck3)
         diagnostics += find_all(self._rules, source, signs)
         if any(each.code == NOT_SCRIPT for each in diagnostics):
             diagnostics = [each for each in diagnostics if each.code == NOT_SCRIPT]
         diagnostics = without_suppressed(diagnostics, source.text)
         fill_result(result, outcome, None)
         result.diagnostics = sorted(diagnostics, key=lambda each: (each.line, each.column))
+
+    def _parsed(self, data: bytes, path: str) -> ParseOutcome:
+        max_depth = self._conditions.max_depth
+        if self._native_ck3:
+            from ck3parse.parser.native import sound_ck3_nodes
+
+            node_count = sound_ck3_nodes(data, path, max_depth=max_depth)
+            if node_count is not None:
+                return ParseOutcome(True, _ROOT_ALONE, node_count)
+        dialect = self._conditions.dialect
+        return self._parser.parse(data, path, mode="recover", max_depth=max_depth, dialect=dialect)
 
 
 def find_all(rules: Sequence[Rule], source: Source, signs: Sign = ANY) -> list[Diagnostic]:

@@ -131,6 +131,24 @@ def ck3_places(
     return _native.ck3_places(_utf_8(source), _utf_8(word), max_depth, windows_1252)
 
 
+def sound_ck3_nodes(data: bytes, name: str, *, max_depth: int = DEFAULT_MAX_DEPTH) -> int | None:
+    """Return how many nodes a file has in dialect `ck3`, if nothing is to be reported in it.
+
+    It takes a third of the time of `parse_bytes`, which makes the tree.
+
+    Args:
+        data: the content of the file.
+        name: its path, which says whether the game reads it as Windows-1252.
+        max_depth: how deep braces may nest.
+
+    Returns:
+        The number, or `None` if `parse_bytes` has to find out.
+    """
+    from ck3parse.parser.ck3.source import is_windows_1252
+
+    return _native.sound_ck3_nodes(data, is_windows_1252(name), max_depth)
+
+
 def signs(text: str, once: Sequence[str], blocks: Sequence[str]) -> int:
     r"""Return which signs of likely mistakes a text has, as the bits of `ck3parse.lint`'s `Sign`.
 

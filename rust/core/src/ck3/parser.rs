@@ -114,6 +114,33 @@ impl<V: Visitor> Nodes for Told<'_, V> {
     }
 }
 
+/// Counts the nodes.
+pub(crate) struct Count(pub u64);
+
+impl Nodes for Count {
+    fn value(&mut self, _: &Scalar) {
+        self.0 += 1;
+    }
+
+    fn assign(&mut self, _: &Scalar, _: TokenKind, _: &Scalar) {
+        self.0 += 1;
+    }
+
+    fn block(&mut self, _: &Scalar, _: TokenKind) {
+        self.0 += 1;
+    }
+
+    fn tagged(&mut self, _: &Scalar, _: TokenKind, _: &Scalar) {
+        self.0 += 1;
+    }
+
+    fn list(&mut self, _: &Scalar) {
+        self.0 += 1;
+    }
+
+    fn close(&mut self, _: usize) {}
+}
+
 #[inline(always)]
 fn span(scalar: &Scalar) -> Span {
     Span {

@@ -16,8 +16,9 @@ from celery.result import AsyncResult
 from ck3parse.celery_compat import broker, results
 from ck3parse.celery_compat.control import ControlChannel
 from ck3parse.celery_compat.unwaited import TaskSender
-from ck3parse.config import QUEUE_BULK
+from ck3parse.config import QUEUE_BULK, Settings
 from ck3parse.messaging.app import TASK_NAME
+from ck3parse.pipeline.connection import reach
 from embedded import ANSWER_LIMIT_S, client
 from polling import wait_until
 from servers import Server, Worker
@@ -264,3 +265,13 @@ def test_a_worker_notices_a_process_that_was_killed(app: Celery, worker: Worker)
     os.kill(before, 9)
     wait_until(lambda: stats(app)["processes"] not in ([before], []), 10, "it is replaced")
     assert len(parse(app, 1)) == 1
+
+
+def test_closing_an_application_closes_its_connection_to_the_result_backend(server: Server) -> None:
+    app = reach(Settings(broker_url=server.url))
+    pool = results.redis_client(app).connection_pool
+    connection = pool.get_connection()
+    pool.release(connection)
+    assert connection.is_connected
+    app.close()
+    assert not connection.is_connected, NO_LONGER.format("app.LastingApplication")

@@ -1,6 +1,7 @@
 """`find`, `uses`, `conflicts` and `diff`, asked about a playset that `run` indexed."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def index(place: Path) -> Index:
-    return Index(place / STORE)
+def index(place: Path) -> Iterator[Index]:
+    with Index(place / STORE) as opened:
+        yield opened
 
 
 def answer(place: Path, *args: str, code: int = 0) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from ck3parse.errors import StoreError, UsageError
 from ck3parse.index.index import Index
 from ck3parse.index.selection import Selection
 from ck3parse.jobs.paths import nothing_in
+
+_COLLECTED_OBJECTS = 500_000
+"""New objects after which garbage is collected."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -171,6 +175,9 @@ def playset_options(function: Callable[..., None]) -> Callable[..., None]:
         no_update: bool,
         **others: Any,
     ) -> None:
+        # A plan and an answer have an object per file or place, and no cycles: collecting garbage
+        # at the usual pace took a ninth of the processor's time at 20,000 files, and freed nothing.
+        gc.set_threshold(_COLLECTED_OBJECTS)
         asked = Asked(paths, playset_file, mods, store, exclude, include, not no_update)
         function(asked=asked, **others)
 

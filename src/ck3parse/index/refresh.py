@@ -168,10 +168,14 @@ def _state(playset: Playset, plan: Plan, store: Store, reading_order: ReadingOrd
     from ck3parse.extractors import ck3
 
     texts = plan.texts or Plan()
-    files = [*plan.files, *texts.files]
     file_count = plan.file_count + texts.file_count
-    folders = {os.path.join(found.root, *found.name.split("/")[:-1]) for found in files}
-    tops = {found.root for found in files}
+    places = {
+        (found.root, found.name.rpartition("/")[0])
+        for each in (plan, texts)
+        for found in each.files
+    }
+    folders = {os.path.join(root, *name.split("/")) if name else root for root, name in places}
+    tops = {root for root, _ in places}
     for folder in list(folders):
         while folder not in tops and (folder := os.path.dirname(folder)) not in folders:
             folders.add(folder)

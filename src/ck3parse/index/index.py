@@ -22,6 +22,10 @@ from ck3parse.store.schema import SCHEMA_VERSION
 MANY_NAMES = 1_000
 """How many names of a pattern are returned, unless more are asked for."""
 
+_CACHE_KB = 64_000
+"""Memory for pages of the store. SQLite's 2 MB are 31 pages: to find conflicts among 92,000 files
+took 1.7 times as long."""
+
 
 class Source(NamedTuple):
     """A mod, the game, or a folder of a playset.
@@ -61,6 +65,7 @@ class Index:
         try:
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
             try:
+                self._db.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
                 version = self._db.execute("PRAGMA user_version").fetchone()[0]
             except BaseException:
                 self._db.close()

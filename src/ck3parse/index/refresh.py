@@ -290,15 +290,8 @@ def record_playset(
                 f"the store had the index {what}, with {gone[-1]}{more}: it now has that of this"
                 " one; give each playset a store of its own with --out"
             )
-        effects = files_in_effect(placed, [source.replaced for source in sources], reading_order)
-        rows = [
-            FileRow(
-                found.root, found.name, place.position, place.relpath, effect.read_order,
-                None if effect.replaced_by is None else files[effect.replaced_by][:2],
-                effect.dropped_by,
-            )
-            for found, place, effect in zip(files, placed, effects, strict=True)
-        ]  # fmt: skip
+        # Not a list: `end_index` needs its memory.
+        rows = _rows_of(files, placed, sources, reading_order)
         store.record_playset(sources, rows, signature)
     if is_new or plan.is_changed or indexing.found_unindexed:
         store.end_index()
@@ -312,6 +305,21 @@ def record_playset(
             " them, and the index takes the second"
         )
     return warnings
+
+
+def _rows_of(
+    files: "Sequence[Found]",
+    placed: Sequence[PlacedFile],
+    sources: Sequence[SourceRow],
+    reading_order: ReadingOrder,
+) -> Iterator[FileRow]:
+    effects = files_in_effect(placed, [source.replaced for source in sources], reading_order)
+    for found, place, effect in zip(files, placed, effects, strict=True):
+        by = effect.replaced_by
+        yield FileRow(
+            found.root, found.name, place.position, place.relpath, effect.read_order,
+            None if by is None else files[by][:2], effect.dropped_by,
+        )  # fmt: skip
 
 
 _MAX_TWINS = 20
@@ -371,5 +379,7 @@ def _signature(
         f"{found.root}\0{found.name}\0{place.position}\0{place.relpath}"
         for found, place in zip(files, placed, strict=True)
     )
-    digest.update("\n".join(lines).encode())
+    # The text of all lines would take as much memory again, twice.
+    for number, line in enumerate(lines):
+        digest.update(f"\n{line}".encode() if number else line.encode())
     return digest.hexdigest()

@@ -1,6 +1,6 @@
 """What can be written of the playset of a store: its sources, and which of their files count."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ck3parse.store.index_state import IndexState
@@ -109,7 +109,7 @@ class PlaysetRecords(IndexState):
         return [path for (path,) in rows]
 
     def record_playset(
-        self, sources: Sequence[SourceRow], files: Sequence[FileRow], signature: str
+        self, sources: Sequence[SourceRow], files: Iterable[FileRow], signature: str
     ) -> None:
         """Replace the playset.
 
@@ -132,30 +132,33 @@ class PlaysetRecords(IndexState):
                 "INSERT OR IGNORE INTO replaced_folders VALUES (?, ?)",
                 [(at, folder) for at, each in enumerate(sources) for folder in each.replaced],
             )
-            ids = self._file_ids({each.root for each in files})
             self._db.executemany(
-                "INSERT INTO playset_files VALUES (?, ?, ?, ?, ?, ?)", _rows_of(files, ids)
+                "INSERT INTO playset_files VALUES (?, ?, ?, ?, ?, ?)",
+                _rows_of(files, self._file_ids()),
             )
             count = self._db.execute("SELECT count(*) FROM playset_files").fetchone()[0]
             self._set_state("playset", f"{signature} {count}")
 
-    def _file_ids(self, roots: set[str]) -> dict[tuple[str, str], int]:
+    def _file_ids(self) -> dict[str, dict[str, int]]:
+        """Return the keys of files by root and name."""
         paths = dict(self._db.execute("SELECT root_id, path FROM roots").fetchall())
-        return {
-            (paths[root_id], name): file_id
-            for root_id, name, file_id in self._db.execute(
-                "SELECT root_id, name, file_id FROM files NOT INDEXED WHERE dialect IN (?, ?)",
-                [self._dialect, TEXT_DIALECT],
-            )
-            if paths[root_id] in roots
-        }
+        ids: dict[str, dict[str, int]] = {path: {} for path in paths.values()}
+        for root_id, name, file_id in self._db.execute(
+            "SELECT root_id, name, file_id FROM files NOT INDEXED WHERE dialect IN (?, ?)",
+            [self._dialect, TEXT_DIALECT],
+        ):
+            ids[paths[root_id]][name] = file_id
+        return ids
 
 
 def _rows_of(
-    files: Sequence[FileRow], ids: dict[tuple[str, str], int]
+    files: Iterable[FileRow], ids: dict[str, dict[str, int]]
 ) -> Iterator[tuple[int | str | None, ...]]:
     for each in files:
-        file_id = ids.get((each.root, each.name))
+        file_id = ids.get(each.root, {}).get(each.name)
         if file_id is not None:
-            by = ids.get(each.replaced_by) if each.replaced_by else None
+            by = None
+            if each.replaced_by:
+                root, name = each.replaced_by
+                by = ids.get(root, {}).get(name)
             yield file_id, each.position, each.relpath, each.read_order, by, each.dropped_by

@@ -21,7 +21,7 @@ from polling import wait_until  # noqa: E402
 from services import free_port, running, server, valkey, worker  # noqa: E402
 
 _LIMIT_S = 30.0
-COLUMNS = "name,args,state,received,runtime,worker"
+COLUMNS = "name,args,state,result,received,runtime,worker"
 
 
 def main() -> int:

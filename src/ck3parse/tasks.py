@@ -26,6 +26,7 @@ from celery.signals import (
 )
 
 from ck3parse.celery_compat.prefork import leave_after_task, process_index
+from ck3parse.celery_compat.result_text import describe_results
 from ck3parse.celery_compat.results import ResultStore, expire_next_result
 from ck3parse.config import Settings, read_settings, warn_of_unknown_variables
 from ck3parse.errors import UsageError
@@ -164,8 +165,28 @@ class ParseTask(Task):
     """Base class of the task."""
 
     Request = "ck3parse.worker.request:ParseTaskRequest"
-    # Logs and events show the beginning of a result only.
+    # Logs and events show the beginning of results that `describe` knows nothing about.
     resultrepr_maxsize = 80
+
+
+def describe(result: Any) -> str | None:
+    """Return how many files a batch had, and how many of them failed, for logs and events.
+
+    Args:
+        result: what a task returned.
+
+    Returns:
+        Such as `64 files, 2 failed`, or `None` if it is not the result of a batch.
+    """
+    match result:
+        case [{"origin": _}, *_]:
+            failed = sum(not each.get("ok") for each in result)
+            files = f"{len(result):,} file{'s' * (len(result) != 1)}"
+            return f"{files}, {failed:,} failed" if failed else files
+    return None
+
+
+describe_results(describe)
 
 
 # Not shared: other applications of a host program must not get it too.

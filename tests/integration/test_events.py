@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -87,3 +88,31 @@ def test_a_task_that_takes_too_long_is_one_event_with_its_reason(url: str, tmp_p
         good.forget()
     assert failure["exception"] == "TimeLimitExceeded(1)"
     assert "TimeLimitExceeded" in failure["traceback"]
+
+
+def test_an_event_says_how_many_files_of_a_batch_failed(url: str, tmp_path: Path) -> None:
+    """Issue 26, line 3: Flower showed the first 80 characters of a result."""
+    requests = [
+        {"id": "1", "text": "a = 1"},
+        {"id": "2", "text": "a = {"},
+        {"id": "3", "path": str(tmp_path / "absent.txt")},
+    ]
+    expected = {"3 files, 2 failed": requests, "1 file": requests[:1]}
+    with client(url) as app, client(url) as ears, Listener(ears) as listener:
+        app.control.enable_events(reply=True, timeout=10, limit=1)
+        wait_until(lambda: listener.heard, ANSWER_LIMIT_S, "the worker is heard of")
+        for text, batch in expected.items():
+            reply = app.send_task("ck3parse.parse_batch", args=(batch,), queue="ck3parse.bulk")
+            assert len(reply.get(ANSWER_LIMIT_S)) == len(batch)
+            reply.forget()
+            wait_until(
+                partial(_has_succeeded, listener, reply.id),
+                ANSWER_LIMIT_S,
+                "its success is heard of",
+            )
+            (event,) = [e for e in listener.of(reply.id) if e["type"] == "task-succeeded"]
+            assert event["result"] == text
+
+
+def _has_succeeded(listener: Listener, uuid: str) -> bool:
+    return any(event["type"] == "task-succeeded" for event in listener.of(uuid))

@@ -24,6 +24,7 @@ from billiard.einfo import ExceptionInfo
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from billiard.pool import ApplyResult, TimeoutHandler
 from celery import Celery, states
+from celery.app import trace
 from celery.app.utils import Settings
 from celery.backends.asynchronous import BaseResultConsumer
 from celery.backends.redis import ResultConsumer
@@ -39,7 +40,15 @@ from kombu.transport import redis as kombu_redis
 from redis import Connection as RedisConnection
 
 from ck3parse.celery_compat import app as compat_app
-from ck3parse.celery_compat import broker, consumer, fetching, request, results, unwaited
+from ck3parse.celery_compat import (
+    broker,
+    consumer,
+    fetching,
+    request,
+    result_text,
+    results,
+    unwaited,
+)
 from ck3parse.celery_compat import prefork as compat_prefork
 
 REDIS_URL = "redis://127.0.0.1:1/0"
@@ -667,3 +676,9 @@ def test_nothing_else_uses_inner_parts() -> None:
             if isinstance(node, ast.Attribute) and node.attr in INNER_NAMES:
                 found.append(f"{file.relative_to(PACKAGE)}: {node.attr}")
     assert not found
+
+
+def test_what_runs_a_task_looks_up_what_describes_its_result() -> None:
+    source = inspect.getsource(trace.build_tracer)
+    entry = result_text.describe_results
+    assert "Rstr = saferepr(R, resultrepr_maxsize)" in source, no_longer(entry, "it is looked up")

@@ -6,7 +6,8 @@ of four processes is near. The time of a run is given as a multiple of that with
 `farm`: 64 processes in eight workers, and the client, all a round trip away from the broker. Their
 parser sleeps for as long as a parser would work on a file of that size (`tests/sleeping.py`), so
 that they behave as on 64 CPUs. The efficiency is the time slept, divided by the time of the run and
-the number of processes.
+the number of processes. It is split into three phases: until nine of ten processes have begun, the
+steady state, and from when one of ten has done its last file.
 
 Both compare what is stored with what a run at no distance stored, and count the round trips of
 client and workers by what the network forwards (`tests/far_network.py`).
@@ -20,6 +21,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,6 +61,50 @@ class Ran(NamedTuple):
     seconds: float
     digest: str
     network: dict[str, Any]
+
+
+class Phase(NamedTuple):
+    """A part of a run on a farm.
+
+    Attributes:
+        name: what it is.
+        seconds: how long it takes.
+        efficiency: the share of that time that the processes sleep.
+    """
+
+    name: str
+    seconds: float
+    efficiency: float
+
+
+def phases(logs: Path, began: float, ended: float, processes: int) -> list[Phase]:
+    """Split a run by what its processes wrote (`tests/sleeping.py`).
+
+    Args:
+        logs: the folder with the files of the processes.
+        began: when the run began, in seconds since 1970.
+        ended: when it ended.
+        processes: how many there are.
+    """
+    slept = [
+        [(float(start), float(end)) for start, end in map(str.split, log.read_text().splitlines())]
+        for log in sorted(logs.glob("*.slept"))
+    ]
+    few = processes // 10
+    # A process that never began is idle until the end.
+    starts = sorted([each[0][0] for each in slept] + [ended] * (processes - len(slept)))
+    ends = sorted(each[-1][1] for each in slept)
+    ramp = starts[-few - 1]
+    tail = max(ramp, ends[few] if len(ends) > few else ended)
+    marks = {"ramp-up": (began, ramp), "steady": (ramp, tail), "tail": (tail, ended)}
+    found = []
+    for name, (first, last) in marks.items():
+        busy_s = sum(
+            max(0.0, min(end, last) - max(start, first)) for each in slept for start, end in each
+        )
+        seconds = last - first
+        found.append(Phase(name, seconds, busy_s / processes / seconds if seconds > 0 else 1.0))
+    return found
 
 
 @contextlib.contextmanager
@@ -167,6 +213,9 @@ def farm(
     with server(valkey(), "--port", str(port), cwd=folder, port=port):
         near = f"redis://127.0.0.1:{port}/0"
         for delay_ms in delays_ms:
+            logs = folder / f"slept{delay_ms}"
+            logs.mkdir()
+            env["SLEEPING_LOG"] = str(logs)
             with (
                 network(port, delay_ms) as (url, by_client),
                 network(port, delay_ms) as (workers_url, by_workers),
@@ -174,10 +223,14 @@ def farm(
             ):
                 store = folder / f"farm{delay_ms}.sqlite"
                 seconds, digest = run(url, mod, store, env)
+                ended = time.time()
             digests.add(digest)
             efficiency = slept_s / FARM_PROCESSES / seconds
             rows.append(_row(f"{delay_ms:g} ms away", seconds, efficiency, by_client))
             rows.append(_row(f"{delay_ms:g} ms away, workers", seconds, None, by_workers))
+            for phase in phases(logs, ended - seconds, ended, FARM_PROCESSES):
+                what = f"{delay_ms:g} ms away, {phase.name}"
+                rows.append(Row(what, phase.seconds, "s", phase.efficiency))
     assert len(digests) == 1, "results differ"
     about = (
         f"{files:,} files, {megabytes:,.0f} MB, {FARM_PROCESSES} processes in {FARM_WORKERS}"

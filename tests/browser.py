@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""Programs that are Chromium, the one that needs no display first."""
 _NEEDED = bool(os.environ.get("BROWSER_TESTS"))
 """Whether a missing browser fails the tests, as in CI, instead of leaving them out."""
 
@@ -20,7 +21,7 @@ def browser() -> Iterator[Any]:
         from playwright.sync_api import Error, sync_playwright
     except ImportError:
         _without("Playwright is not installed: pip install '.[browser-test]'")
-    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    path = next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
         try:
             # Root has no sandbox, and the pages are our own.

@@ -1,21 +1,15 @@
 """A real Prometheus that watches a real worker: every alert, and every query of the dashboard."""
 
-import contextlib
 import json
-import subprocess
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from command import FAULTY, run_json, start
-from deploy.checks import DASHBOARD, MONITORING, program
+from deploy.checks import DASHBOARD
+from deploy.prometheus import Prometheus
 from polling import wait_until
 from servers import Server, Worker
 from services import free_port
@@ -30,60 +24,6 @@ FILES = {
     "hang.txt": "fault = hang",
     "memory.txt": "fault = memory",
 }
-
-
-class Prometheus:
-    """A server with this project's configuration, but for times and the address that it watches.
-
-    Args:
-        folder: for its files.
-        watched: the address of `ck3parse metrics`.
-    """
-
-    def __init__(self, folder: Path, watched: str) -> None:
-        self._port = free_port()
-        self._folder = folder
-        config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
-        config["global"] = {"scrape_interval": "4s", "scrape_timeout": "4s"}
-        config["global"]["evaluation_interval"] = "1s"
-        config["rule_files"] = [str(MONITORING / "alerts.yml")]
-        config["scrape_configs"][0]["static_configs"] = [{"targets": [watched]}]
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-
-    @contextlib.contextmanager
-    def running(self) -> "Iterator[Prometheus]":
-        command = [program("prometheus"), "--config.file=prometheus.yml"]
-        command += [f"--web.listen-address=127.0.0.1:{self._port}", "--storage.tsdb.path=data"]
-        with (self._folder / "prometheus.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
-        try:
-            wait_until(self._answers, LIMIT_S, "Prometheus answers")
-            yield self
-        finally:
-            process.terminate()
-            process.wait()
-
-    def _answers(self) -> bool:
-        try:
-            url = f"http://127.0.0.1:{self._port}/-/ready"
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    def api(self, path: str, **parameters: str) -> Any:
-        """Return the data of an answer of its API."""
-        query = urllib.parse.urlencode(parameters)
-        url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{query}"
-        try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                return json.load(answer)["data"]
-        except urllib.error.HTTPError as error:
-            raise AssertionError(f"{parameters}: {json.load(error)}") from error
-
-    def values(self, query: str) -> list[float]:
-        """Return the values of a query now."""
-        return [float(one["value"][1]) for one in self.api("query", query=query)["result"]]
 
 
 @pytest.fixture(scope="module")

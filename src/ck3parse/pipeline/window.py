@@ -314,6 +314,7 @@ class Window:
     def _send(self, lease: Lease) -> None:
         first = lease.batch.requests[0]
         self._lost_batches.note_sent(lease)
+        count = len(lease.batch.requests)
         with calling_broker():
             reply = self.app.send_task(
                 TASK_NAME,
@@ -327,7 +328,7 @@ class Window:
                 serializer=SERIALIZER,
                 compression=None if first.content is None else COMPRESSION,
                 headers=headers(transient=not lease.keep, again=lease.was_sent),
-                argsrepr=f"({len(lease.batch.requests)} files, {first.path or first.name!r})",
+                argsrepr=f"({count} file{'s' * (count != 1)}, {first.path or first.name!r})",
             )
         lease.replies.append(reply)
         self._await(lease, reply)

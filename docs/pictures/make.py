@@ -22,7 +22,7 @@ sys.path.append(str(ROOT / "tests"))
 
 from browser import NAMES  # noqa: E402
 from command import FAULTY, run_json  # noqa: E402
-from deploy.prometheus import Prometheus  # noqa: E402
+from deploy.prometheus import Prometheus, answers  # noqa: E402
 from polling import wait_until  # noqa: E402
 from services import free_port, running, server, valkey, worker  # noqa: E402
 
@@ -80,7 +80,7 @@ def main() -> int:
             running(metrics, cwd=folder / "metrics", env=env),
             prometheus.running(),
         ):  # fmt: skip
-            wait_until(lambda: _answers(f"{page}/healthcheck"), _LIMIT_S, "Flower answers")
+            wait_until(lambda: answers(f"{page}/healthcheck"), _LIMIT_S, "Flower answers")
             wait_until(lambda: len(_get(f"{page}/api/workers")) == 2, _LIMIT_S, "it sees workers")
             files = "ck3parse_files_total"
             wait_until(lambda: len(prometheus.values(files)) == 2, _LIMIT_S, "it sees workers")
@@ -116,14 +116,6 @@ def _mod(folder: Path) -> Path:
     for name, text in FAULTS.items():
         (mod / "events" / name).write_text(text)
     return mod
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=2) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def _get(url: str) -> dict[str, dict[str, str]]:

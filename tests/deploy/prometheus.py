@@ -19,6 +19,15 @@ from services import free_port
 _LIMIT_S = 90.0
 
 
+def answers(url: str) -> bool:
+    """Return whether a server has a page at an address."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
 class Prometheus:
     """A server with this project's configuration, but for times and the address that it watches.
 
@@ -48,18 +57,11 @@ class Prometheus:
         with (self._folder / "prometheus.log").open("wb") as log:
             process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
         try:
-            wait_until(self._answers, _LIMIT_S, "Prometheus answers")
+            wait_until(lambda: answers(f"{self.url}/-/ready"), _LIMIT_S, "Prometheus answers")
             yield self
         finally:
             process.terminate()
             process.wait()
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=10) as answer:  # noqa: S310
-                return bool(answer.status == 200)
-        except OSError:
-            return False
 
     def api(self, path: str, **parameters: str) -> Any:
         """Return the data of an answer of its API."""

@@ -191,6 +191,7 @@ def _by_folder() -> dict[str, Rule]:
     return {rule.folder: rule for rule in rules() if rule.folder is not None}
 
 
+@lru_cache(maxsize=1 << 16)
 def rule_of_kind(kind: str) -> Rule:
     """Return the rule that says which definition of a kind the game uses.
 

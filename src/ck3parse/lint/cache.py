@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
-from typing import Self
 
 from ck3parse.errors import StoreError
 from ck3parse.files.walk import Found
@@ -19,7 +17,7 @@ _COMMIT_INTERVAL_S = 0.25
 class CacheWriter:
     """Writes the outcomes of files to a cache, many of them in one transaction.
 
-    At the end of a `with` block, however it ends, everything that was added is written.
+    Call `write` at the end, however the check ends.
 
     Args:
         store: the cache.
@@ -41,9 +39,14 @@ class CacheWriter:
         """
         self._waiting += outcomes
         if monotonic() - self._written >= _COMMIT_INTERVAL_S:
-            self._write()
+            self.write()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Write everything that was added.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
         outcomes, self._waiting = self._waiting, []
         if outcomes:
             self._store.record([(found, outcome.result) for found, outcome in outcomes])
@@ -53,17 +56,6 @@ class CacheWriter:
                 if outcome.definitions and outcome.result.content_hash
             )
         self._written = monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._write()
 
 
 @contextmanager

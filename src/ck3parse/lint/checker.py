@@ -16,7 +16,7 @@ from ck3parse.files.patterns import is_localization
 from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.files.walk import Found, walk
 from ck3parse.lint.cache import CacheWriter
-from ck3parse.lint.definitions import NONE, Definitions, rule_for
+from ck3parse.lint.definitions import names_of, rule_for
 from ck3parse.lint.duplicates import Duplicates, Related
 from ck3parse.lint.file_check import Conditions, FileCheck, FileOutcome
 from ck3parse.lint.places import Places
@@ -126,7 +126,7 @@ class Check:
         outcome = self._files.of_content(data, place)
         checked = self._selected(path, place, outcome.result.diagnostics)
         duplicates = Duplicates()
-        duplicates.replace(absolute, place, _names(outcome.definitions))
+        duplicates.replace(absolute, place, names_of(outcome.definitions))
         return _with_duplicates(checked, duplicates.found().get(absolute, []))
 
     def check_paths(
@@ -167,7 +167,8 @@ class Check:
         ]
         done = done_bytes = 0
         size_to_parse = plan.size_to_parse  # a sum over all files
-        with CacheWriter(store) as cache:
+        cache = CacheWriter(store)
+        try:
             for outcomes in self._outcomes(plan.to_parse, places):
                 cache.add(outcomes)
                 for found, outcome in outcomes:
@@ -175,6 +176,8 @@ class Check:
                     done_bytes += found.size
                 done += len(outcomes)
                 on_batch(done, done_bytes, len(plan.to_parse), size_to_parse)
+        finally:
+            cache.write()
         if plan.to_parse or plan.vanished:
             store.tidy()
         settled = [found for found, _ in plan.unchanged] + [found for found, _ in plan.known]
@@ -253,7 +256,7 @@ class Check:
 
     def _taken_over(self, found: Found, place: Place, outcome: FileOutcome) -> Checked:
         """Return what is to be reported about a file, and remember what it defines."""
-        self._duplicates.replace(found.path, place, _names(outcome.definitions))
+        self._duplicates.replace(found.path, place, names_of(outcome.definitions))
         return self._selected(found.path, place, _with_failure(outcome.result))
 
     def _with_repeated(self, checked: list[Checked]) -> list[Checked]:
@@ -331,10 +334,6 @@ def _with_failure(result: ParseResult) -> list[Diagnostic]:
 
 def _unreadable(message: str) -> Diagnostic:
     return Diagnostic(1, 1, 1, 1, "error", UNREADABLE, message)
-
-
-def _names(definitions: Definitions | None) -> bytes:
-    return definitions.names if definitions else NONE
 
 
 def _batches(files: Sequence[Found]) -> Iterable[Sequence[Found]]:

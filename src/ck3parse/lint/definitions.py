@@ -1,6 +1,5 @@
 """What files define, if a mod should define it once. The extractor `ck3/1` finds it."""
 
-import functools
 from typing import NamedTuple
 
 import msgspec
@@ -101,7 +100,7 @@ def definitions_in(
     if rule is None:
         return None
     rows = _decode(index_rows(data, place.path, native=native, max_depth=max_depth))
-    definitions = [each for each in rows.definitions if _is_defined_once(each.kind)]
+    definitions = [each for each in rows.definitions if rule_of_kind(each.kind).wins in _IN_A_FILE]
     silenced = _silenced(data, definitions)
     line_ends = [end for end in (b"\n", b"\r") if end in data]
     named = [
@@ -119,6 +118,15 @@ def definitions_in(
     return Definitions(rule, _encode_names(named))
 
 
+def names_of(definitions: Definitions | None) -> bytes:
+    """Return what a file defines, as `Definitions.names`, also if it has no rule.
+
+    Args:
+        definitions: the definitions of the file.
+    """
+    return definitions.names if definitions else NONE
+
+
 def decoded(names: bytes) -> list[Named]:
     """Return the definitions of a content.
 
@@ -126,11 +134,6 @@ def decoded(names: bytes) -> list[Named]:
         names: as in `Definitions`.
     """
     return _decode_names(names)
-
-
-@functools.cache
-def _is_defined_once(kind: str) -> bool:
-    return rule_of_kind(kind).wins in _IN_A_FILE
 
 
 def _column(data: bytes, start: int, line_ends: list[bytes]) -> int:

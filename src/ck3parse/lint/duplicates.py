@@ -75,15 +75,12 @@ def _find(
         repeated: takes what is found.
     """
     of_mod: defaultdict[str, dict[str, tuple[Named, str]]] = defaultdict(dict)
-    wins: dict[str, str] = {}
     # The game reads files in the order of their paths.
     for _, (path, names) in sorted(files.items()):
         of_file: defaultdict[str, dict[str, tuple[Named, str]]] = defaultdict(dict)
         for named in decoded(names):
-            kind = named.kind
-            if kind not in wins:
-                wins[kind] = rule_of_kind(kind).wins
-            last = (of_mod if wins[kind] in IN_A_MOD else of_file)[kind]
+            wins = rule_of_kind(named.kind).wins
+            last = (of_mod if wins in IN_A_MOD else of_file)[named.kind]
             before = last.get(named.name)
             last[named.name] = named, path
             if (
@@ -94,7 +91,7 @@ def _find(
             ):
                 continue
             other = Related(before[1], before[0].line, before[0].column)
-            repeated[path].append((_diagnostic(path, named, other, wins[kind]), other))
+            repeated[path].append((_diagnostic(path, named, other, wins), other))
 
 
 def _diagnostic(path: str, named: Named, before: Related, wins: str) -> Diagnostic:

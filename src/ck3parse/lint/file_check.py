@@ -8,7 +8,7 @@ import msgspec
 
 from ck3parse.errors import ErrorType
 from ck3parse.files.reading import CannotReadError, read_script
-from ck3parse.lint.definitions import NONE, Definitions, definitions_in
+from ck3parse.lint.definitions import Definitions, definitions_in, names_of
 from ck3parse.lint.rules import RULES
 from ck3parse.lint.rules.prose import NOT_SCRIPT
 from ck3parse.lint.rules.rule import MAX_FINDINGS, Finding, Place, Rule, Source
@@ -114,8 +114,8 @@ class FileCheck:
             data = read_script(path, max_bytes=self._conditions.max_bytes)
         except CannotReadError:
             return None
-        definitions = self._definitions(data, place)
-        return hashlib.sha256(data).hexdigest(), definitions.names if definitions else NONE
+        names = names_of(self._definitions(data, place))
+        return hashlib.sha256(data).hexdigest(), names
 
     def _definitions(self, data: bytes, place: Place) -> Definitions | None:
         return definitions_in(

@@ -128,6 +128,54 @@ def test_contents_without_words_are_removed(tmp_path: Path) -> None:
     assert [each for each in words_in(path) if each[0] != "craven"] == [("brave", 1), ("calm", 4)]
 
 
+def test_of_two_that_began_at_once_one_keeps_words_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path, VERSION) as killed, Store(path, VERSION) as store:
+        for each in (killed, store):
+            each.drop_unwritten()
+        record(killed, [outcome(1, ["brave"])], MANY)
+        record(store, [outcome(2, ["calm"])], MANY)
+        store.end_index()
+        assert words_in(path) == [("calm", 2)]
+        # The first one is gone with its words: the mark of them must not be.
+        assert store.lacks_words()
+        store.drop_unwritten()
+        assert store.indexed_rules() == {}
+        assert not store.lacks_words()
+
+
+def test_one_that_still_runs_writes_words_once_its_others_were_removed(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path, VERSION) as alive, Store(path, VERSION) as store:
+        alive.drop_unwritten()
+        record(alive, [outcome(1, ["brave"])], MANY)
+        store.drop_unwritten()
+        record(store, [outcome(1, ["brave"])], MANY)
+        alive.record([outcome(2, ["calm"])], (), IndexTarget(lambda _: 1, []))
+        assert words_in(path) == [("calm", 3)]
+        alive.set_current("of the one whose contents were removed")
+        assert not alive.is_current("of the one whose contents were removed")
+        store.end_index()
+        store.set_current("whole")
+        assert store.is_current("whole")
+    assert words_in(path) == [("brave", 2), ("calm", 3)]
+
+
+def test_an_index_is_not_current_while_words_of_it_are_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path, VERSION) as store:
+        record(store, [outcome(1, ["brave"])], 1)
+        store.end_index()
+        store.set_current("whole")
+        assert store.is_current("whole")
+        with Store(path, VERSION) as other:
+            other.drop_unwritten()
+            record(other, [outcome(2, ["calm"])], MANY)
+            assert not store.is_current("whole")
+            other.end_index()
+        assert store.is_current("whole")
+
+
 def test_words_of_a_transaction_that_failed_are_not_written(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     with Store(path, VERSION) as store:

@@ -156,11 +156,25 @@ def refresh(
         warnings += indexing.sentences()
         if not warnings:  # they are said each time
             store.set_current(_state(playset, plan, store, reading_order))
-    return Refreshed(
+        is_whole = not store.lacks_words()
+    done = Refreshed(
         file_count, len(to_read), failed, len(plan.vanished) + len(texts.vanished),
         perf_counter() - began,
         [*playset.sentences(), *warnings],
     )  # fmt: skip
+    if is_whole:
+        return done
+    # Words of another process that began at the same time: they are read here, too.
+    again = refresh(
+        playset, out, settings, selection=selection, include=include, exclude=exclude,
+        timeout_ms=timeout_ms, reading_order=reading_order, check=check, say=say, told=told,
+    )  # fmt: skip
+    return again._replace(
+        read=done.read + again.read,
+        failed=max(done.failed, again.failed),
+        gone=done.gone + again.gone,
+        seconds=perf_counter() - began,
+    )
 
 
 def _state(playset: Playset, plan: Plan, store: Store, reading_order: ReadingOrder) -> str:
@@ -293,7 +307,7 @@ def record_playset(
         # Not a list: `end_index` needs its memory.
         rows = _rows_of(files, placed, sources, reading_order)
         store.record_playset(sources, rows, signature)
-    if is_new or plan.is_changed or indexing.found_unindexed:
+    if is_new or plan.is_changed or indexing.found_unindexed or store.is_stale():
         store.end_index()
         store.texts.end_texts()
     count, error = store.index_errors()

@@ -6,6 +6,9 @@ from ck3parse.store.schema import Database
 class IndexState(Database):
     """Keeps a text for each of a few keys, which `store.sql` lists."""
 
+    _generation = ""
+    """The state `generation` of when this process began to write the index."""
+
     def _any(self, table: str) -> bool:
         query = f"SELECT 1 FROM {table} LIMIT 1"  # noqa: S608
         return self._db.execute(query).fetchone() is not None

@@ -68,10 +68,20 @@ class PlaysetRecords(IndexState):
         Args:
             state: as for `set_current`.
         """
-        return self._state("current") == f"{state} {self._indexed_count()}"
+        return (
+            self._state("current") == f"{state} {self._indexed_count()}"
+            and not self._state("unwritten")
+            and not self.is_stale()
+        )
+
+    def is_stale(self) -> bool:
+        """Return whether a process wrote to the index, and has not ended it or was killed."""
+        return self._state("repeated_names") == "stale"
 
     def set_current(self, state: str) -> None:
         """Write down in which state the index is complete.
+
+        It is not if another process has removed contents since this one began.
 
         Args:
             state: a digest of all that the index depends on, but for the files.
@@ -80,7 +90,8 @@ class PlaysetRecords(IndexState):
             StoreError: the store cannot be written.
         """
         with self._transaction():
-            self._set_state("current", f"{state} {self._indexed_count()}")
+            if self._state("generation") == self._generation:
+                self._set_state("current", f"{state} {self._indexed_count()}")
 
     def _indexed_count(self) -> int:
         query = "SELECT count(*) FROM playset_files JOIN indexed_files USING (file_id)"

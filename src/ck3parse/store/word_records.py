@@ -2,8 +2,11 @@
 
 FTS5 takes one content at a time, in a third of the time that indexing takes altogether. For many
 contents the native module collects the words in memory instead, and makes a segment of FTS5's own
-form of them, which is written once. Contents whose words are in memory are noted in the state
-`unwritten`: if the process is killed, the next one removes them, and their files are read again.
+form of them, which is written once. One process at a time does so, noted in the state `collecting`,
+and the state `unwritten` has the first content whose words are in its memory. The next process to
+write the index cannot know whether that one was killed: it removes these contents, reads their
+files again, and counts the state `generation` up, so that the other one forgets its words if it
+still runs, and writes those to come one content at a time.
 """
 
 import sqlite3
@@ -35,19 +38,28 @@ class WordRecords(IndexState):
     """Words of contents that were recorded, and that are not in the store yet."""
 
     def drop_unwritten(self) -> None:
-        """Remove the contents of a process that was killed before it wrote their words.
+        """Remove the contents whose words are in the memory of another process, or are lost.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        if not self._state("unwritten"):
-            return
-        with self._transaction():
-            first = int(self._state("unwritten") or 1 << 38)
-            self._db.execute("DELETE FROM indexed_files WHERE content_id >= ?", [first])
-            self._db.execute("DELETE FROM definition_rows WHERE definition_id >= ? << 24", [first])
-            self._db.execute("DELETE FROM index_contents WHERE content_id >= ?", [first])
-            self._set_state("unwritten", "")
+        if self._state("unwritten") or self._state("collecting"):
+            with self._transaction():
+                first = int(self._state("unwritten") or 1 << 38)
+                for table, condition in (
+                    ("indexed_files", "content_id >= ?"),
+                    ("definition_rows", "definition_id >= ? << 24"),
+                    ("index_contents", "content_id >= ?"),
+                ):
+                    self._db.execute(f"DELETE FROM {table} WHERE {condition}", [first])  # noqa: S608
+                self._set_state("unwritten", "")
+                self._set_state("collecting", "")
+                self._set_state("generation", str(int(self._state("generation") or 0) + 1))
+        self._generation = self._state("generation")
+
+    def lacks_words(self) -> bool:
+        """Return whether words of contents in the store are in the memory of a process, or lost."""
+        return bool(self._state("unwritten"))
 
     def close(self) -> None:
         """Close the file. Everything that was committed is kept."""
@@ -58,17 +70,25 @@ class WordRecords(IndexState):
 
     def _collect_words(self) -> None:
         """Collect the words of the contents to come, if that can be done."""
-        if self._lists is None and parser_in_use().name == "native":
+        if self._lists or self._state("collecting"):
+            return
+        if parser_in_use().name == "native":
             from ck3parse.parser.native import WordLists
 
             # SQLite can be set to let nobody but FTS5 write to the tables of FTS5.
             with suppress(sqlite3.OperationalError):
                 self._db.execute("UPDATE words_data SET block = block WHERE id = ?", [_STRUCTURE])
                 self._lists = WordLists()
+                self._set_state("collecting", "yes")
+                self._generation = self._state("generation")
 
     def _forget_lists(self) -> None:
-        """Forget the words in memory if a content of theirs was not committed."""
-        if self._lists and (last := self._lists.last()):
+        """Forget the words in memory if a content of theirs was not committed, or removed since."""
+        if self._lists is None:
+            return
+        if self._state("generation") != self._generation:
+            self._lists = None
+        elif last := self._lists.last():
             query = "SELECT 1 FROM index_contents WHERE content_id = ?"
             if self._db.execute(query, [last]).fetchone() is None:
                 self._lists = None
@@ -94,13 +114,17 @@ class WordRecords(IndexState):
         Raises:
             StoreError: the store cannot be written.
         """
-        self._forget_lists()
-        lists, self._lists = self._lists, None
-        if lists and lists.last():
-            with self._transaction():
-                self._add_segment(lists)
-            # FTS5 does not expect that another one writes to its tables on this connection.
-            self._db.execute("PRAGMA writable_schema = RESET")
+        if self._lists is None:
+            return
+        with self._transaction():
+            self._forget_lists()
+            lists, self._lists = self._lists, None
+            if lists:
+                self._set_state("collecting", "")
+                if lists.last():
+                    self._add_segment(lists)
+        # FTS5 does not expect that another one writes to its tables on this connection.
+        self._db.execute("PRAGMA writable_schema = RESET")
 
     def _add_segment(self, lists: "WordLists") -> None:
         query = "SELECT id, block FROM words_data WHERE id IN (?, ?)"

@@ -323,6 +323,42 @@ def test_a_folder_of_mods_is_looked_at_as_the_run_did(tmp_path: Path) -> None:
     assert "26 files" in err
 
 
+@pytest.mark.parametrize(
+    ("sources", "in_order"),
+    [
+        (["game", "game/mods/inner"], ["game", "Inner"]),
+        (["game/mods/inner", "game"], ["Inner", "game"]),
+        (["game"], ["game", "Inner"]),
+        (["game", "game/mods/inner/common"], ["game", "Inner"]),
+    ],
+    ids=["outer first", "inner first", "outer alone", "a part of the inner one"],
+)
+def test_commands_without_paths_where_sources_nest(
+    sources: list[str], in_order: list[str], tmp_path: Path
+) -> None:
+    inner = "game/mods/inner"
+    write(tmp_path, {f"game/{TRAITS}/a.txt": "brave = { x = yes }"})
+    write(tmp_path, {f"{inner}/{TRAITS}/b.txt": "brave = { y = yes }"})
+    write(tmp_path, {f"{inner}/descriptor.mod": 'name = "Inner"'})
+    run_json(*sources, cwd=tmp_path)
+    before = index_of(tmp_path)
+    out, err = found(tmp_path, "find", "brave", "--json")
+    assert "2 files, nothing changed" in err
+    # The game reads by path in a mod, whichever mod it comes from.
+    assert [(each["source"], each["wins"]) for each in json.loads(out)["definitions"]] == [
+        ("game", False),
+        ("Inner", True),
+    ]
+    out, err = found(tmp_path, "uses", "brave", "--json")
+    assert "nothing changed" in err
+    assert [each["source"] for each in json.loads(out)["uses"]] == in_order
+    out, err = found(tmp_path, "conflicts", "--json", code=1)
+    assert "nothing changed" in err
+    (conflict,) = json.loads(out)["conflicts"]
+    assert (conflict["winner"]["source"], conflict["loser"]["source"]) == ("Inner", "game")
+    assert index_of(tmp_path) == before
+
+
 @pytest.mark.thorough
 def test_an_index_beside_trees_of_another_dialect_is_taken(tmp_path: Path) -> None:
     parts = [part.name for part in make_playset(tmp_path)]

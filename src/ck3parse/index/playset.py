@@ -326,7 +326,7 @@ def _checked(sources: Sequence[Source], missing: Sequence[Missing], warnings: li
         which = f"{folders[0]} and {more} more are" if more else f"{folders[0]} is"
         warnings.append(
             f"{which} inside of {outer}, which is in the playset, too: each file counts once, as"
-            " one of the inner folder"
+            " one of the innermost mod"
         )
     named, renamed = with_own_names(list(paths.values()))
     warnings += renamed

@@ -17,9 +17,10 @@ from ck3parse.celery_compat import broker, results
 from ck3parse.celery_compat.control import ControlChannel
 from ck3parse.celery_compat.unwaited import TaskSender
 from ck3parse.config import QUEUE_BULK, Settings
-from ck3parse.messaging.app import TASK_NAME
+from ck3parse.messaging.app import TASK_NAME, make_app
 from ck3parse.pipeline.connection import reach
 from embedded import ANSWER_LIMIT_S, client
+from far_network import FarNetwork
 from polling import wait_until
 from servers import Server, Worker
 
@@ -138,9 +139,9 @@ def test_a_result_whose_connection_is_lost_is_stored_again(app: Celery, server: 
 
 def test_tasks_are_sent_and_results_deleted_without_waiting(app: Celery) -> None:
     entry = NO_LONGER.format("unwaited.TaskSender")
-    sender = TaskSender(app)
+    sender = TaskSender(app, QUEUE_BULK)
     sent = [
-        app.send_task("none", queue="unwaited", producer=sender.producer, retry=False)
+        app.send_task("none", queue=QUEUE_BULK, producer=sender.producer, retry=False)
         for _ in range(3)
     ]
     results.store_result(app, sent[0].id, 1)
@@ -149,9 +150,24 @@ def test_tasks_are_sent_and_results_deleted_without_waiting(app: Celery) -> None
     sender.close()
     assert sent[0]._cache is None, "a result stays in memory after nobody needs it"
     redis = results.redis_client(app)
-    assert redis.llen("unwaited") == 3, entry
+    assert redis.llen(QUEUE_BULK) == 3, entry
     assert not redis.exists(app.backend.get_key_for_task(sent[0].id)), entry
     results.detach(sent)
+
+
+def test_a_new_connection_sends_nothing_that_the_server_need_not_know(server: Server) -> None:
+    with FarNetwork(server.port, 0.0) as network:
+        app = make_app(Settings(broker_url=network.url))
+        try:
+            results.redis_client(app).get("none")
+            with app.pool.acquire(block=True) as connection, connection.channel() as channel:
+                assert channel.client.get("none") is None
+        finally:
+            app.close()
+            app.pool.force_close_all()
+        sent = dict(network.traffic.commands)
+    # Kombu asks with `PING` whether the server serves.
+    assert sent == {"GET": 2, "HELLO": 1, "PING": 1}, NO_LONGER.format("handshake.ShortHandshake")
 
 
 def test_talking_to_a_broker_imports_nothing_more(server: Server) -> None:

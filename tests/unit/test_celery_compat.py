@@ -25,6 +25,7 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from billiard.pool import ApplyResult, TimeoutHandler
 from celery import Celery, states
 from celery.app import trace
+from celery.app.amqp import AMQP
 from celery.app.utils import Settings
 from celery.backends.asynchronous import BaseResultConsumer
 from celery.backends.redis import ResultConsumer
@@ -35,7 +36,7 @@ from celery.worker import request as celery_request
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
-from kombu.connection import Connection
+from kombu.connection import Connection, ConnectionPool
 from kombu.transport import redis as kombu_redis
 from redis import Connection as RedisConnection
 
@@ -44,6 +45,7 @@ from ck3parse.celery_compat import (
     broker,
     consumer,
     fetching,
+    handshake,
     request,
     result_text,
     results,
@@ -88,6 +90,12 @@ REPLACED = [
     (fetching.FetchingQoS, kombu_redis.QoS),
     (fetching.FetchingChannel, kombu_redis.Channel),
     (unwaited.PublishingChannel, kombu_redis.Channel),
+    (handshake.ShortHandshake, RedisConnection),
+    (handshake._Channel, kombu_redis.Channel),
+    (handshake._Connection, Connection),
+    (handshake._Pool, ConnectionPool),
+    (handshake.BrokerConnection, Connection),
+    (handshake.QuickAMQP, AMQP),
     (request.TaskRequest, Request),
     (compat_app.LastingApplication, Celery),
     (compat_app._OwnSettings, Settings),
@@ -443,10 +451,25 @@ def test_a_connection_to_redis_makes_channels_of_ours(redis_app: Celery) -> None
     fetching.fetch_ahead(connection)
     kind = connection.transport.Channel
     what = "a transport makes channels of its attribute Channel"
-    assert issubclass(kind, fetching.FetchingChannel), no_longer(unwaited.use_channels, what)
+    assert issubclass(kind, fetching.FetchingChannel), no_longer(unwaited.mix_in, what)
     assert kind.QoS is fetching.FetchingQoS
-    assert not unwaited.use_channels(
-        InMemory(broker="memory://").connection(), unwaited.PublishingChannel
+    transport = InMemory(broker="memory://").connection().transport
+    assert not unwaited.mix_in(transport, unwaited.PublishingChannel)
+
+
+def test_all_connections_to_a_redis_server_have_a_short_handshake(redis_app: Celery) -> None:
+    connection = redis_app.connection_for_write()
+    pooled = redis_app.pool.new()
+    for each in (connection, connection.clone(), pooled):
+        channel = object.__new__(each.transport.Channel)
+        channel.connection = SimpleNamespace(client=each, default_port=6379)
+        for asynchronous in (False, True):
+            kind = channel._connparams(asynchronous)["connection_class"]
+            what = "a channel makes connections of the class in _connparams"
+            assert issubclass(kind, handshake.ShortHandshake), no_longer(handshake._Channel, what)
+    pool = redis_app.backend.client.connection_pool
+    assert issubclass(pool.connection_class, handshake.ShortHandshake), no_longer(
+        handshake.shorten_results, "a backend makes connections of the class in connparams"
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from celery import Celery, states
 from celery.app.utils import Settings
 
+from ck3parse.celery_compat.handshake import shorten_results
+
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +60,7 @@ class LastingApplication(Celery):
         decoded; their serializer, which is public, does not see what Celery does afterwards.
     """
 
+    amqp_cls = "ck3parse.celery_compat.handshake:QuickAMQP"
     unreadable: Callable[[str], Exception] = ValueError
     """Makes the result of a failure that cannot be turned into an exception."""
 
@@ -79,6 +82,7 @@ class LastingApplication(Celery):
 
     def _get_backend(self) -> Any:
         backend = super()._get_backend()
+        shorten_results(backend)
         decode, to_python = backend.decode, backend.meta_from_decoded
         unreadable = type(self).unreadable
 

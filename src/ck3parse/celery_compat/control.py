@@ -8,7 +8,6 @@ from typing import Any
 from amqp.exceptions import ChannelError
 from celery import Celery
 
-_NEVER = 1 << 30
 _DRAIN_LIMIT_S = 0.25
 
 
@@ -22,9 +21,9 @@ class ControlChannel:
         worker's name to what it said. `app.control.mailbox` has the exchanges, the serializer,
         what is accepted and `get_reply_queue`. The queue takes another name and routing key.
         `channel.after_reply_message_received` deletes the queue. A channel of the Redis transport
-        reads `unacked_restore_throttle` before each search for messages of dead workers, has a
-        queue in the lists `_q_for_pri(queue, priority)` for each of its `priority_steps`, and a
-        client in `conn_or_acquire`.
+        searches for messages of dead workers by `qos.restore_visible`, has a queue in the lists
+        `_q_for_pri(queue, priority)` for each of its `priority_steps`, and a client in
+        `conn_or_acquire`.
     Read in:
         celery 5.7.0, kombu 5.7.0.
     Otherwise:
@@ -52,7 +51,7 @@ class ControlChannel:
             self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
             self._channel = self._connection.default_channel
             # Redis only: a client must not search for what dead workers left.
-            self._channel.unacked_restore_throttle = _NEVER
+            self._channel.qos.restore_visible = _restore_nothing
             queue = app.control.mailbox.get_reply_queue()
             queue.name = queue.routing_key = str(uuid.uuid4())
             stack.callback(self._channel.after_reply_message_received, queue.name)
@@ -147,6 +146,10 @@ class ControlChannel:
     def _take(self, body: object, message: Any) -> None:
         if isinstance(body, dict):
             self._on_reply(message.headers.get("ticket"), body)
+
+
+def _restore_nothing(*args: object, **options: object) -> None:
+    """Leave the messages of dead workers to workers."""
 
 
 def _skip(message: object, error: Exception) -> None:

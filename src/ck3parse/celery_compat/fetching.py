@@ -13,7 +13,7 @@ from typing import Any, Self
 from kombu.transport import redis
 from kombu.utils import json
 
-from ck3parse.celery_compat.unwaited import PublishingChannel, UnwaitedCommands, use_channels
+from ck3parse.celery_compat.unwaited import PublishingChannel, UnwaitedCommands, mix_in
 
 _loads: Callable[[str], Any] = json.loads
 _MOST_AT_ONCE = 64
@@ -201,4 +201,4 @@ class FetchingChannel(PublishingChannel):
 
 def fetch_ahead(connection: Any) -> None:
     """Have a connection that is not open yet make such channels, if it is one to Redis."""
-    use_channels(connection, FetchingChannel)
+    mix_in(connection.transport, FetchingChannel)

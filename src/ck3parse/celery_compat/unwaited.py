@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from kombu.common import maybe_declare
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 if TYPE_CHECKING:
@@ -46,6 +47,15 @@ class UnwaitedCommands:
         self._unread: deque[tuple[float, Callable[[Any], None] | None]] = deque()
         """For each command without a reply so far: when it was sent, and who takes the reply."""
 
+    def open(self) -> None:
+        """Open the connection, if it is not open; otherwise the first command does.
+
+        Raises:
+            Exception: any error of the library.
+        """
+        if self._connection is None:
+            self._connection = self._pool.get_connection()
+
     def send(
         self, *commands: tuple[Any, ...], on_reply: Callable[[Any], None] | None = None
     ) -> None:
@@ -59,8 +69,7 @@ class UnwaitedCommands:
         Raises:
             Exception: any error of the library, also for commands that were sent before.
         """
-        if self._connection is None:
-            self._connection = self._pool.get_connection()
+        self.open()
         self.settle(wait_for=_MOST_UNREAD)
         connection = self._connection
         with self._resetting():
@@ -175,8 +184,8 @@ class PublishingChannel:
         super().close()  # type: ignore[misc]
 
 
-def use_channels(connection: Any, kind: type[PublishingChannel]) -> bool:
-    """Have a connection that is not open yet make channels of a kind, if it is one to Redis.
+def mix_in(transport: Any, kind: type) -> bool:
+    """Have a transport make channels of a kind, if it is one to Redis.
 
     Assumes:
         A transport makes channels of the class in its attribute `Channel`. The transport of Redis
@@ -189,13 +198,12 @@ def use_channels(connection: Any, kind: type[PublishingChannel]) -> bool:
         A transport class of one's own in the URL would have to exist for each kind of Redis.
 
     Args:
-        connection: kombu's connection.
+        transport: of a connection of kombu's that is not open yet.
         kind: the mixin.
 
     Returns:
         Whether it does.
     """
-    transport = connection.transport
     if transport.driver_type != "redis":
         return False
     if not issubclass(transport.Channel, kind):
@@ -212,7 +220,8 @@ class TaskSender:
         `app.amqp.Producer` is what `send_task` takes as `producer`. A Redis backend has
         `client.connection_pool`, `get_key_for_task` and the map `_cache`, and stores nothing else
         for a task that is no part of a group. A result that has come is in the attribute `_cache`
-        of the `AsyncResult`.
+        of the `AsyncResult`. `send_task` declares no queue that `kombu.common.maybe_declare` has
+        declared on the same channel.
     Read in:
         celery 5.7.0, kombu 5.7.0.
     Otherwise:
@@ -222,25 +231,28 @@ class TaskSender:
 
     Args:
         app: the application.
+        queue: a queue that tasks will be sent to.
 
     Raises:
         Exception: any error of the libraries, if the broker does not serve. So do all methods.
     """
 
-    def __init__(self, app: "Celery") -> None:
+    def __init__(self, app: "Celery", queue: str) -> None:
         self._app = app
         self._connection: Any = app.connection_for_write()
         self._channel: Any = None
         self._deletions: UnwaitedCommands | None = None
         self.producer: Any = None
         """For `send_task`; `None` for its own."""
-        if use_channels(self._connection, PublishingChannel):
+        if mix_in(self._connection.transport, PublishingChannel):
             self._connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
             self._channel = self._connection.default_channel
             self.producer = app.amqp.Producer(self._channel, auto_declare=False)
+            maybe_declare(app.amqp.queues[queue], self._channel)  # type: ignore[no-untyped-call]
         client = getattr(app.backend, "client", None)
         if client is not None:
             self._deletions = UnwaitedCommands(client.connection_pool)
+            self._deletions.open()
 
     def delete(self, results: "list[AsyncResult]") -> None:
         """Delete results that nobody waits for any more.

@@ -4,12 +4,14 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from celery import Celery
 
 from ck3parse.celery_compat import broker, results
-from ck3parse.config import Settings
+from ck3parse.celery_compat.unwaited import TaskSender
+from ck3parse.config import QUEUE_BULK, Settings
 from ck3parse.config.broker_url import masked, tls_files, without_passwords
 from ck3parse.errors import BrokerError, UsageError
 from ck3parse.messaging.app import make_app
@@ -44,6 +46,7 @@ class Connected(NamedTuple):
         workers: how many worker processes there are.
         roster: the workers that they belong to, as far as they are known.
         mailbox: what they were asked with.
+        sender: what tasks can be sent with.
         census: counts them again; `None` if their number cannot change.
         max_bytes: how many bytes of script may be in flight.
     """
@@ -52,6 +55,7 @@ class Connected(NamedTuple):
     workers: int
     roster: Roster
     mailbox: Mailbox | None = None
+    sender: TaskSender | None = None
     census: Census | None = None
     max_bytes: int = LEAST
 
@@ -100,9 +104,12 @@ def _connect(
     settings: Settings, check: Callable[[], None], *, first_is_enough: bool, wait: bool
 ) -> Connected:
     app = reach(settings)
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as beside:
         stack.callback(app.close)
         try:
+            # Both take as many round trips.
+            opening = beside.submit(TaskSender, app, QUEUE_BULK)
+            stack.callback(_close, opening)
             mailbox = Mailbox(app)
             stack.push(mailbox)
             max_bytes = bytes_in_flight(app, settings)
@@ -112,6 +119,8 @@ def _connect(
                 first_is_enough=first_is_enough,
                 check=check,
             )
+            with calling_broker():
+                sender = opening.result()
         except BrokerCallError as error:
             raise _not_served(settings, error) from error
         if not replies and not wait:
@@ -120,7 +129,12 @@ def _connect(
     census = Census(replies)
     reply_s = max((reply.seconds for reply in replies.values()), default=0.0)
     roster = Roster(replies, reply_s=reply_s)
-    return Connected(app, census.processes or COMING, roster, mailbox, census, max_bytes)
+    return Connected(app, census.processes or COMING, roster, mailbox, sender, census, max_bytes)
+
+
+def _close(opening: Future[TaskSender]) -> None:
+    with contextlib.suppress(Exception):  # the broker may be what is wrong
+        opening.result().close()
 
 
 def reach(settings: Settings) -> Celery:
@@ -135,16 +149,15 @@ def reach(settings: Settings) -> Celery:
     """
     app = make_app(settings)
     try:
-        with calling_broker():
+        with calling_broker(), ThreadPoolExecutor(1) as beside:
+            backend = beside.submit(_is_cluster, results.redis_client(app))
             # It stays open in its pool, for the first one who needs it.
             with app.pool.acquire(block=True) as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0, timeout=3)
                 clustered = False
                 if settings.result_backend:  # otherwise it is the same server, checked below
                     clustered = is_cluster(broker.redis_client(connection))
-            if client := results.redis_client(app):
-                client.ping()
-                clustered = clustered or is_cluster(client)
+            clustered = backend.result() or clustered
     except BrokerCallError as error:
         app.close()
         raise _not_served(settings, error) from error
@@ -156,6 +169,14 @@ def reach(settings: Settings) -> Celery:
         app.close()
         raise UsageError(REFUSAL)
     return app
+
+
+def _is_cluster(client: Any) -> bool:
+    """Return whether a result backend that answers is a Redis Cluster."""
+    if client is None:
+        return False
+    client.ping()
+    return is_cluster(client)
 
 
 def _not_served(settings: Settings, error: BrokerCallError) -> BrokerCallError:

@@ -92,6 +92,7 @@ def open_window(
         workers=connected.workers,
         roster=connected.roster,
         mailbox=connected.mailbox,
+        sender=connected.sender,
         census=connected.census,
         max_bytes=connected.max_bytes,
         may_come=wait,

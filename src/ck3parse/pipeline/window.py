@@ -90,6 +90,7 @@ class Window:
         may_come: whether to wait for the first worker for as long as it takes.
         roster: the workers that are known; default: none yet.
         mailbox: a mailbox of the application, which the window closes.
+        sender: a sender of the application, which the window closes.
         queue: the queue to send to.
         check: called whenever no answer has come for a while; raises to end the run.
         reconnect: returns a new application once the broker serves again, and raises `BrokerError`
@@ -122,6 +123,7 @@ class Window:
         may_come: bool = False,
         roster: Roster | None = None,
         mailbox: Mailbox | None = None,
+        sender: TaskSender | None = None,
         queue: str = QUEUE_BULK,
         check: Callable[[], None] = lambda: None,
         reconnect: Callable[[], Celery] | None = None,
@@ -158,8 +160,8 @@ class Window:
         self._dropped: deque[str] = deque(maxlen=_MAX_DROPPED)
         """Tasks that may still be answered although nobody needs their results."""
         self._workers_mailbox = mailbox
-        self._task_sender: TaskSender | None = None
-        """Made on first use, as is the mailbox if none was given."""
+        self._task_sender = sender
+        """Made on first use if none was given, as is the mailbox."""
 
     @property
     def in_flight(self) -> int:
@@ -459,7 +461,7 @@ class Window:
     def _sender(self) -> TaskSender:
         if self._task_sender is None:
             with calling_broker():
-                self._task_sender = TaskSender(self.app)
+                self._task_sender = TaskSender(self.app, self._queue)
         return self._task_sender
 
     def _disconnect(self) -> None:

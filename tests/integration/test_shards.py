@@ -62,6 +62,15 @@ def test_shards_one_after_another_in_one_store(place: Path, tmp_path: Path) -> N
     assert content_of(tmp_path / "all.sqlite") == content_of(place / "whole.sqlite")
 
 
+@pytest.mark.parametrize("command", ["run", "find"])
+def test_all_files_after_a_shard_in_one_store(place: Path, tmp_path: Path, command: str) -> None:
+    store = tmp_path / "all.sqlite"
+    ck3parse("run", *sources(place), "--index", "--shard", "1/2", "--out", store, cwd=tmp_path)
+    args = ["brave"] if command == "find" else []
+    ck3parse(command, *args, *sources(place), "--out", store, cwd=tmp_path)
+    assert content_of(store) == content_of(place / "whole.sqlite")
+
+
 def test_a_shard_that_is_missing(place: Path, tmp_path: Path) -> None:
     ck3parse("run", *sources(place), "--shard", "2/3", "--out", "2.sqlite", cwd=tmp_path)
     done = ck3parse("merge", "2.sqlite", "--out", "all.sqlite", "--json", cwd=tmp_path)

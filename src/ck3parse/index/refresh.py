@@ -293,7 +293,7 @@ def record_playset(
     ]
     signature = _signature(sources, files, placed, reading_order)
     # The store may have had another shard of the same files.
-    is_new = bool(plan.elsewhere) or store.playset_signature() != signature
+    is_new = bool(plan.elsewhere) or store.playset_signature(len(files)) != signature
     if is_new:
         before = store.playset_paths()
         gone = [path for path in before if path not in {source.path for source in sources}]

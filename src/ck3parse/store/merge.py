@@ -225,10 +225,7 @@ class _MergedStore(Store):
 
     def complete(self) -> None:
         """Find what depends on all rows."""
-        signature = self._state("playset").partition(" ")[0]
-        if signature:
-            count = self._db.execute("SELECT count(*) FROM playset_files").fetchone()[0]
-            self._set_state("playset", f"{signature} {count}")
+        if self._playset_signature():
             self._set_state("repeated_names", "stale")
             self.end_index()
         self._set_state("shards", " ".join(sorted(self._shards)) if self._missing() else "")

@@ -48,11 +48,18 @@ class FileRow(NamedTuple):
 class PlaysetRecords(IndexState):
     """Writes the playset, and whether the index of its files is complete."""
 
-    def playset_signature(self) -> str:
-        """Return the signature of the playset in the store, or `""` if it is not whole."""
-        signature, _, files = self._state("playset").partition(" ")
+    def playset_signature(self, files: int) -> str:
+        """Return the signature of the playset in the store, or `""` if it is not whole.
+
+        Args:
+            files: how many files it has. A shard records its own only.
+        """
         count = self._db.execute("SELECT count(*) FROM playset_files").fetchone()[0]
-        return signature if str(count) == files else ""
+        return self._playset_signature() if count == files else ""
+
+    def _playset_signature(self) -> str:
+        # Earlier, a number of files came after it.
+        return self._state("playset").partition(" ")[0]
 
     def index_errors(self) -> tuple[int, str | None]:
         """Return how many files of the playset have no rows in the index, and why one of them."""
@@ -147,8 +154,7 @@ class PlaysetRecords(IndexState):
                 "INSERT INTO playset_files VALUES (?, ?, ?, ?, ?, ?)",
                 _rows_of(files, self._file_ids()),
             )
-            count = self._db.execute("SELECT count(*) FROM playset_files").fetchone()[0]
-            self._set_state("playset", f"{signature} {count}")
+            self._set_state("playset", signature)
 
     def _file_ids(self) -> dict[str, dict[str, int]]:
         """Return the keys of files by root and name."""

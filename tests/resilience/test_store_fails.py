@@ -19,7 +19,7 @@ from ck3parse.store import Store
 from reliability import Case
 from trial import Mod, Trial, assert_right, last_run
 
-END_LIMIT_S = 60.0
+END_LIMIT_S = 150.0
 DISK_BYTES = 1280 * 1024
 """Room beside an empty store: enough for its journal and some files, but not for a run."""
 FILE_BYTES = 320 * 1024

@@ -252,14 +252,17 @@ class _Terminal(Owner):
 
     def __init__(self, interrupts: Interrupts) -> None:
         self._interrupts = interrupts
-        self._progress: RunProgress
+        self._progress: RunProgress | None = None
 
     def begin(self, files: int, size: int) -> RunProgress:
         self._progress = RunProgress(files, size)
         return self._progress
 
     def say(self, waiting: str | None) -> None:
-        self._progress.say(waiting)
+        if self._progress:
+            self._progress.say(waiting)
+        elif waiting:
+            streams.note(f"ck3parse: {waiting}")
 
     def opened(self) -> None:
         gc.freeze()
@@ -269,7 +272,8 @@ class _Terminal(Owner):
         keep_freed_memory()
 
     def advance(self, files: int, size: int, failed: int) -> None:
-        self._progress.advance(files, size, failed)
+        if self._progress:
+            self._progress.advance(files, size, failed)
 
     def check(self) -> None:
         self._interrupts.check()

@@ -95,7 +95,7 @@ def refresh(
     began = perf_counter()
     dialect = settings.dialect or DEFAULT_DIALECT
     version = settings.stored_version(parser_in_use().version_of(dialect))
-    with Store(out, version) as store, ExitStack() as stack:
+    with Store(out, version, say=say) as store, ExitStack() as stack:
         plan = make_plan(
             playset.paths,
             store,
@@ -121,6 +121,11 @@ def refresh(
 
         indexing = Indexing(store)
         indexing.begin(plan)
+        if indexing.is_shared:
+            say(
+                "another program writes this index, or was killed while it did: what it has not"
+                " written yet is read here, too"
+            )
         embedded, path_map = None, settings.path_map
         to_read = [*plan.to_parse, *indexing.target.missing, *texts.to_parse]
         few = len(to_read) <= FEW_FILES and sum(found.size for found in to_read) <= FEW_BYTES

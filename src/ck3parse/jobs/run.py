@@ -290,7 +290,10 @@ class Job(msgspec.Struct, frozen=True):
         parser = parser_in_use()
         version = parser.version_of(settings.dialect or DEFAULT_DIALECT)
         embedded = self._embedded()
-        with Store(self.out, settings.stored_version(version)) as store, ExitStack() as stack:
+        with (
+            Store(self.out, settings.stored_version(version), say=owner.say) as store,
+            ExitStack() as stack,
+        ):
             if embedded:
                 stack.callback(embedded.stop)
             is_part = self.index is None and self._is_part_of(store)
@@ -351,7 +354,7 @@ class Job(msgspec.Struct, frozen=True):
                 sentences += indexing.sentences()
             if extraction:
                 sentences += extraction.sentences()
-            if not tally.files and not plan.elsewhere:
+            if not plan.file_count + text_files and not plan.elsewhere:
                 sentences.append(nothing_in(self.paths))
             interrupted = isinstance(error, KeyboardInterrupt)
             report = RunReport(

@@ -22,6 +22,7 @@ class Indexing:
         target: what `Store.record` needs. Files that are missing there must be read for the index
             alone.
         found_unindexed: whether unchanged files were not in the index.
+        is_shared: whether another process writes the index, or was killed while it did.
     """
 
     extract: ClassVar = [CK3]
@@ -37,7 +38,7 @@ class Indexing:
         """The rules of folders, by root and name."""
         self._rule_ids: dict[str, int] = {}
         self.target = IndexTarget(self.rule_of, [])
-        self.found_unindexed = False
+        self.found_unindexed = self.is_shared = False
         self._lacking: dict[str, None] = {}
         """Names of workers without the extractor."""
         self._unread: list[tuple[str, str]] = []
@@ -99,7 +100,7 @@ class Indexing:
         Raises:
             StoreError: the store cannot be written.
         """
-        self._store.drop_unwritten()
+        self.is_shared = self._store.drop_unwritten()
         unchanged = [found for found, _ in plan.unchanged]
         known = [found for found, _ in plan.known]
         # Before a thread records results.

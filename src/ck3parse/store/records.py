@@ -260,10 +260,14 @@ class Records(IndexRecords, PlaysetRecords, ExtractionRecords):
 
         Returns:
             The key of the run.
+
+        Raises:
+            StoreError: the store cannot be written.
         """
-        cursor = self._db.execute(
-            "INSERT INTO runs (paths, parser) VALUES (?, ?)", [json.dumps(list(paths)), parser]
-        )
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT INTO runs (paths, parser) VALUES (?, ?)", [json.dumps(list(paths)), parser]
+            )
         return int(cursor.lastrowid or 0)
 
     def end_run(self, run_id: int, counts: Counts, exit_code: int) -> None:

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import Self
 from ck3parse.errors import StoreError
 from ck3parse.extractors import LOCALIZATION
 from ck3parse.messages import DEFAULT_DIALECT
+from ck3parse.store.lock import LOCK_PATIENCE_S, Waiting, holder, is_locked
 
 SCHEMA_VERSION = 4
 """The version of `store.sql`, kept in SQLite's `user_version`."""
@@ -63,6 +64,8 @@ class Database:
     Args:
         path: the SQLite file; it is created if it does not exist.
         parser_version: the version under which results are stored and found.
+        say: called with what is being waited for, if another program writes to the file, and with
+            `None` afterwards, in any thread.
 
     Attributes:
         path: as given.
@@ -71,12 +74,19 @@ class Database:
         StoreError: the file cannot be opened or created, or a newer ck3parse wrote it.
     """
 
-    def __init__(self, path: Path, parser_version: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        parser_version: str,
+        *,
+        say: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
         self.path = path
+        self._waiting = Waiting(path, say)
         try:
             # Several threads use the connection, but never at the same time.
             self._db = sqlite3.connect(
-                path, timeout=10, isolation_level=None, check_same_thread=False
+                path, timeout=LOCK_PATIENCE_S, isolation_level=None, check_same_thread=False
             )
             try:
                 self._parser_id = self._open(parser_version)
@@ -85,9 +95,11 @@ class Database:
                 self._db.close()
                 raise
         except sqlite3.Error as error:
-            raise StoreError(
-                f"the store {path} cannot be opened ({error}): name another with --out, or make"
-                " sure that its folder exists and may be written to"
+            raise self._error(
+                "opened",
+                error,
+                "name another with --out, or make sure that its folder exists and may be written"
+                " to",
             ) from error
 
     def _open(self, parser_version: str) -> int:
@@ -100,7 +112,7 @@ class Database:
         # A write-ahead log would write new pages twice, which takes a third of the time.
         self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        self._db.execute("BEGIN IMMEDIATE")
+        self._waiting.begin(self._db)
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             self._create()
@@ -133,7 +145,7 @@ class Database:
         """
         self = cls.__new__(cls)
         self.path, self._dialect = other.path, dialect_of(parser_version)
-        self._db = other._db  # noqa: SLF001
+        self._db, self._waiting = other._db, other._waiting  # noqa: SLF001
         with self._transaction():
             self._db.execute(
                 "INSERT OR IGNORE INTO parser_versions (version) VALUES (?)", [parser_version]
@@ -187,6 +199,8 @@ class Database:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+        if isinstance(error, sqlite3.Error):
+            raise self._error("read", error, "run again to continue") from error
 
     def close(self) -> None:
         """Close the file. Everything that was committed is kept."""
@@ -200,15 +214,32 @@ class Database:
             StoreError: the file cannot be written.
         """
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._waiting.begin(self._db)
             yield
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise StoreError(
-                f"the store {self.path} cannot be written ({error}): earlier commits are kept;"
-                " free disk space or close the program that locks it, and run again to continue"
+            raise self._error(
+                "written",
+                error,
+                "earlier commits are kept; free disk space, and run again to continue",
             ) from error
         finally:
             # An interrupt can come between any two statements.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+    def _error(self, what: str, error: sqlite3.Error, hint: str) -> StoreError:
+        """Return an error that says what to do.
+
+        Args:
+            what: what cannot be done with the store.
+            error: why.
+            hint: what to do, if no other program has locked it.
+        """
+        if is_locked(error):
+            return StoreError(
+                f"the store {self.path} cannot be {what}, as it is locked by {holder(self.path)}:"
+                " earlier commits are kept; wait until that one has ended, or close it, and run"
+                " again to continue"
+            )
+        return StoreError(f"the store {self.path} cannot be {what} ({error}): {hint}")

@@ -37,13 +37,17 @@ class WordRecords(IndexState):
     _lists: "WordLists | None" = None
     """Words of contents that were recorded, and that are not in the store yet."""
 
-    def drop_unwritten(self) -> None:
+    def drop_unwritten(self) -> bool:
         """Remove the contents whose words are in the memory of another process, or are lost.
+
+        Returns:
+            Whether there is or was such a process.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        if self._state("unwritten") or self._state("collecting"):
+        is_shared = bool(self._state("unwritten") or self._state("collecting"))
+        if is_shared:
             with self._transaction():
                 first = int(self._state("unwritten") or 1 << 38)
                 for table, condition in (
@@ -56,6 +60,7 @@ class WordRecords(IndexState):
                 self._set_state("collecting", "")
                 self._set_state("generation", str(int(self._state("generation") or 0) + 1))
         self._generation = self._state("generation")
+        return is_shared
 
     def lacks_words(self) -> bool:
         """Return whether words of contents in the store are in the memory of a process, or lost."""

@@ -359,6 +359,14 @@ def test_commands_without_paths_where_sources_nest(
     assert index_of(tmp_path) == before
 
 
+def test_playsets_of_as_many_files_take_turns_in_one_store(tmp_path: Path) -> None:
+    write(tmp_path, {f"a/{TRAITS}/a.txt": "brave = { x = yes }"})
+    write(tmp_path, {f"b/{TRAITS}/b.txt": "calm = { y = yes }"})
+    for _ in range(2):
+        assert "brave (trait)" in found(tmp_path, "find", "brave", "a")[0]
+        assert "calm (trait)" in found(tmp_path, "find", "calm", "b")[0]
+
+
 @pytest.mark.thorough
 def test_an_index_beside_trees_of_another_dialect_is_taken(tmp_path: Path) -> None:
     parts = [part.name for part in make_playset(tmp_path)]

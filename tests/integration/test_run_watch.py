@@ -67,6 +67,18 @@ def test_questions_need_not_look_at_the_files(mod: Path, watching: Watching) -> 
     assert done.returncode == 1
 
 
+def test_a_store_that_another_program_has_changed(mod: Path, watching: Watching) -> None:
+    watching.wait_for("watching for changes")
+    kept = "index kept up to date by run --watch"
+    assert kept in ck3parse("find", "brave", ".", cwd=mod).stderr
+    (mod.parent / "other/events").mkdir(parents=True)
+    (mod.parent / "other/events/a.txt").write_text("calm.1 = { }", encoding="utf-8")
+    assert "calm.1 (event)" in ck3parse("find", "calm.1", "../other", cwd=mod).stdout
+    done = ck3parse("find", "brave", ".", cwd=mod)
+    assert "brave (trait)" in done.stdout
+    assert kept not in done.stderr
+
+
 def test_json_does_not_go_with_it(mod: Path) -> None:
     done = ck3parse("run", mod, "--watch", "--json", cwd=mod.parent)
     assert done.returncode == 2

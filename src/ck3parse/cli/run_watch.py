@@ -44,37 +44,42 @@ def refresh_when_changed(
     store = os.path.abspath(out)
     own = {store, store + "-journal", str(path_of(Path(store)))}
     said: set[str] = set()
-    streams.note("watching for changes: end with Ctrl-C")
+
+    def bring_up_to_date(mark: WatchMark) -> None:
+        mark.clear()
+        try:
+            done = refresh(
+                selection.playset(),
+                out,
+                settings,
+                selection=selection,
+                include=selection.include,
+                exclude=selection.exclude,
+                timeout_ms=timeout_ms,
+                reading_order=settings.reading_order,
+                told=_tell,
+            )
+        except UsageError as error:  # a given path is gone
+            streams.say(f"ck3parse: {error}")
+            return
+        if not done.warnings:  # other commands say them, too
+            mark.set(selection, settings)
+        for warning in done.warnings:
+            if warning not in said:
+                streams.say(f"ck3parse: {warning}")
+        said.clear()
+        said.update(done.warnings)
+        if done.read or done.gone:
+            counts = f"{done.read:,} read, {done.failed:,} with errors, {done.gone:,} gone"
+            streams.note(f"{strftime('%H:%M:%S')} {counts}: up to date in {done.seconds:.2f} s")
+
     with WatchMark(out) as mark:
-        mark.set(selection, settings)
+        # Another program may have written to the store since.
+        bring_up_to_date(mark)
+        streams.note("watching for changes: end with Ctrl-C")
         for changed in watch.batches():
-            if changed <= own:
-                continue
-            mark.clear()
-            try:
-                done = refresh(
-                    selection.playset(),
-                    out,
-                    settings,
-                    selection=selection,
-                    include=selection.include,
-                    exclude=selection.exclude,
-                    timeout_ms=timeout_ms,
-                    reading_order=settings.reading_order,
-                    told=_tell,
-                )
-            except UsageError as error:  # a given path is gone
-                streams.say(f"ck3parse: {error}")
-                continue
-            if not done.warnings:  # other commands say them, too
-                mark.set(selection, settings)
-            for warning in done.warnings:
-                if warning not in said:
-                    streams.say(f"ck3parse: {warning}")
-            said = set(done.warnings)
-            if done.read or done.gone:
-                counts = f"{done.read:,} read, {done.failed:,} with errors, {done.gone:,} gone"
-                streams.note(f"{strftime('%H:%M:%S')} {counts}: up to date in {done.seconds:.2f} s")
+            if not changed <= own:
+                bring_up_to_date(mark)
     raise AssertionError
 
 

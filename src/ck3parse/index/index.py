@@ -17,6 +17,8 @@ from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.index.answers import TEXT_KIND, Conflict, Definition, Place, Text, Use
 from ck3parse.index.file_text import line_of
 from ck3parse.index.selection import Selection
+from ck3parse.store.lock import LOCK_PATIENCE_S
+from ck3parse.store.reading import open_to_read
 from ck3parse.store.schema import SCHEMA_VERSION
 
 MANY_NAMES = 1_000
@@ -63,7 +65,7 @@ class Index:
             )
         self._path = path
         try:
-            self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+            self._db = open_to_read(path, LOCK_PATIENCE_S)
             try:
                 self._db.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
                 version = self._db.execute("PRAGMA user_version").fetchone()[0]

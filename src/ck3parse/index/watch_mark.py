@@ -2,7 +2,7 @@
 
 The process that watches holds a lock on the file, which the system frees when the process ends,
 however it does. Other processes that find the lock held, and their own selection and settings in
-the file, need not look at the files of the playset.
+the file, need not look at the files of the playset, unless another one has written to the store.
 """
 
 import os
@@ -19,6 +19,9 @@ from ck3parse.store.schema import SCHEMA_VERSION
 
 _LOCKED_BYTE = 1 << 30
 """The byte that is locked: Windows lets nobody else read what is locked."""
+
+_CHANGE_COUNTER_AT = 24
+"""See section 1.3.6 of https://www.sqlite.org/fileformat.html."""
 
 
 def path_of(store: Path) -> Path:
@@ -43,6 +46,8 @@ def wording(selection: Selection, settings: Settings) -> bytes:
 def is_up_to_date(store: Path, selection: Selection, settings: Settings) -> bool:
     """Return whether another process keeps the index of a store up to date.
 
+    This process must not have the store open.
+
     Args:
         store: the store.
         selection: the files that the index shall be of.
@@ -55,7 +60,7 @@ def is_up_to_date(store: Path, selection: Selection, settings: Settings) -> bool
     try:
         if _lock(mark):  # nobody watches
             return False
-        said = wording(selection, settings)
+        said = wording(selection, settings) + _change_counter(store)
         return os.read(mark, len(said) + 1) == said
     finally:
         os.close(mark)
@@ -71,6 +76,7 @@ class WatchMark:
     """
 
     def __init__(self, store: Path) -> None:
+        self._store = store
         self._path = path_of(store)
         self._mark: int | None = None
 
@@ -100,19 +106,32 @@ class WatchMark:
         self._write(b"")
 
     def set(self, selection: Selection, settings: Settings) -> None:
-        """Say that the index is up to date.
+        """Say that the index is up to date. This process must not have the store open.
 
         Args:
             selection: the files that it is of.
             settings: what else it depends on.
         """
-        self._write(wording(selection, settings))
+        self._write(wording(selection, settings) + _change_counter(self._store))
 
     def _write(self, text: bytes) -> None:
         if self._mark is not None:
             os.ftruncate(self._mark, 0)
             os.lseek(self._mark, 0, os.SEEK_SET)
             os.write(self._mark, text)
+
+
+def _change_counter(store: Path) -> bytes:
+    """Return a number that SQLite counts up whenever a program writes to a store.
+
+    To close the file frees the locks that this process has on it.
+    """
+    try:
+        with open(store, "rb") as file:
+            file.seek(_CHANGE_COUNTER_AT)
+            return file.read(4)
+    except OSError:  # whoever opens it says why
+        return b""
 
 
 def _lock(mark: int) -> bool:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ck3parse.errors import StoreError, UsageError
+from ck3parse.store.lock import LOCK_PATIENCE_S
+from ck3parse.store.reading import open_to_read
 from ck3parse.store.schema import SCHEMA_VERSION
 from ck3parse.store.store import Store
 
@@ -152,7 +154,7 @@ def _check_is_store(path: Path) -> None:
     if not os.path.isfile(path):
         raise UsageError(f"{path} is not there: name the stores that `ck3parse run` wrote")
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(open_to_read(path, LOCK_PATIENCE_S)) as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             is_store = db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'asts'")
             if not is_store.fetchone()[0]:
@@ -175,7 +177,7 @@ def _check_is_store(path: Path) -> None:
 def _copy(store: Path, part: Path) -> None:
     part.unlink(missing_ok=True)
     with (
-        closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as source,
+        closing(open_to_read(store, LOCK_PATIENCE_S)) as source,
         closing(sqlite3.connect(part)) as target,
     ):
         source.backup(target)

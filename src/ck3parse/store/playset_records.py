@@ -155,6 +155,7 @@ class PlaysetRecords(IndexState):
                 _rows_of(files, self._file_ids()),
             )
             self._set_state("playset", signature)
+            self._set_state("current", "")
 
     def _file_ids(self) -> dict[str, dict[str, int]]:
         """Return the keys of files by root and name."""

@@ -205,3 +205,31 @@ def test_a_kind_of_no_rule_and_json_with_blanks(tmp_path: Path) -> None:
             "SELECT DISTINCT kind FROM definition_rows JOIN definition_kinds USING (kind_id)"
         )
         assert set(kinds) == {("gizmo",), ("trait",)}
+
+
+def test_definitions_that_are_copied_are_those_that_are_inserted(tmp_path: Path) -> None:
+    """Names longer than a page, numbers of every size, and more pages than one refers to."""
+    numbers = [0, 1, 127, 128, 1 << 15, 1 << 23, 1 << 31, 1 << 39, 1 << 47, (1 << 63) - 1]
+    names = ["", "é😀", *("n" * length for length in (57, 58, 4_000, 4_061, 4_062, 9_000, 70_000))]
+    definitions = [
+        [names[at % len(names)], "trait", at, numbers[at % 10], at % 300, numbers[at % 7], priority]
+        for at in range(300)
+        for priority in (None, -999_999_999, -129, -1, 3)
+    ]
+    many = [[f"name_{at}" * 9, "trait", at, at, at, at, None] for at in range(20_000)]
+    outcomes = [
+        outcome(number, [], rows=json.dumps(rows, separators=(",", ":")))
+        for number, each in enumerate((definitions, [], many, definitions[:1]))
+        if (rows := {"definitions": each, "words": []})
+    ]
+    for name, files in (("inserted", 1), ("copied", MANY)):
+        with Store(tmp_path / name, VERSION) as store:
+            record(store, outcomes, files)
+            store.end_index()
+            record(store, [outcome(number, ["more"]) for number in range(4, 9)], files)
+            store.end_index()
+    copied = definitions_in(tmp_path / "copied")
+    assert len(copied) == 300 * 5 + 20_000 + 1 + 15
+    assert copied == definitions_in(tmp_path / "inserted")
+    with closing(sqlite3.connect(tmp_path / "copied")) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

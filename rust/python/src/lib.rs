@@ -7,13 +7,14 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use ck3parse_core::index::Value;
 use ck3parse_core::{
     Ast, Buffer, Dialect, Error, Options, OutOfMemory, Recovered, ReportedFault, ck3, index,
     localization,
 };
 use pyo3::exceptions::{PyKeyError, PyMemoryError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 /// How much of its buffer each thread keeps between calls, in bytes.
 const KEPT: usize = 16 << 20;
@@ -71,6 +72,34 @@ type Segment<'py> = (
 mod _native {
     use super::*;
 
+    /// The definitions of contents, to be written at once.
+    #[pyclass]
+    #[derive(Default)]
+    struct DefinitionRows {
+        table: index::TableFile,
+    }
+
+    #[pymethods]
+    impl DefinitionRows {
+        #[new]
+        fn new() -> Self {
+            Self::default()
+        }
+
+        /// Return them as an SQLite database with one table, or `None` if there are none, and begin
+        /// anew.
+        fn database<'py>(
+            &mut self,
+            py: Python<'py>,
+            name: &str,
+            sql: &str,
+        ) -> Option<Bound<'py, PyBytes>> {
+            let table = std::mem::take(&mut self.table);
+            let made = (!table.is_empty()).then(|| py.detach(|| table.finish(name, sql)));
+            made.map(|made| PyBytes::new(py, &made))
+        }
+    }
+
     /// The words of contents, to be written at once.
     #[pyclass]
     #[derive(Default)]
@@ -95,33 +124,30 @@ mod _native {
             self.lists.last()
         }
 
-        /// Take the words of a content from its rows, and return its definitions as rows of the store.
-        fn add<'py>(
+        /// Take the words of a content from its rows, and add its definitions to others.
+        fn add(
             &mut self,
-            py: Python<'py>,
             content_id: u64,
             rows: &[u8],
-            kind_ids: &Bound<'py, PyDict>,
-        ) -> PyResult<Bound<'py, PyList>> {
+            kind_ids: &Bound<'_, PyDict>,
+            definitions: &mut DefinitionRows,
+        ) -> PyResult<()> {
             let mut rows = index::Rows::new(rows).map_err(PyValueError::new_err)?;
-            let definitions = PyList::empty(py);
-            let mut key = content_id << 24;
-            let mut known: Option<(String, Bound<'py, PyAny>)> = None;
-            while let Some(found) = rows.definition().map_err(PyValueError::new_err)? {
+            let mut found = Vec::new();
+            let mut known: Option<(Cow<str>, i64)> = None;
+            while let Some(definition) = rows.definition().map_err(PyValueError::new_err)? {
                 let kind_id = match &known {
-                    Some((kind, id)) if *kind == found.kind => id.clone(),
+                    Some((kind, id)) if *kind == definition.kind => *id,
                     _ => {
-                        let Some(id) = kind_ids.get_item(&*found.kind)? else {
-                            return Err(PyKeyError::new_err(found.kind.into_owned()));
+                        let Some(id) = kind_ids.get_item(&*definition.kind)? else {
+                            return Err(PyKeyError::new_err(definition.kind.into_owned()));
                         };
-                        known = Some((found.kind.into_owned(), id.clone()));
+                        let id = id.extract()?;
+                        known = Some((definition.kind.clone(), id));
                         id
                     }
                 };
-                let [start, end, line, hash] = found.numbers;
-                let name = PyString::new(py, &found.name);
-                definitions.append((key, start, name, kind_id, end, line, hash, found.priority))?;
-                key += 1;
+                found.push((definition, kind_id));
             }
             self.lists
                 .begin(content_id)
@@ -129,7 +155,23 @@ mod _native {
             while let Some(word) = rows.word().map_err(PyValueError::new_err)? {
                 self.lists.add(word.as_bytes());
             }
-            Ok(definitions)
+            for (key, (definition, kind_id)) in (content_id.cast_signed() << 24..).zip(&found) {
+                let [start, end, line, hash] = definition.numbers.map(u64::cast_signed);
+                definitions.table.push(
+                    key,
+                    &[
+                        Value::Null,
+                        Value::Integer(start),
+                        Value::Text(&definition.name),
+                        Value::Integer(*kind_id),
+                        Value::Integer(end),
+                        Value::Integer(line),
+                        Value::Integer(hash),
+                        definition.priority.map_or(Value::Null, Value::Integer),
+                    ],
+                );
+            }
+            Ok(())
         }
 
         /// Return all words as rows of an FTS5 index, whose blocks of segments and totals are given.

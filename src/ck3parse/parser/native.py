@@ -17,6 +17,9 @@ from ck3parse.parser.outcome import ParseOutcome, recovered_outcome
 WordLists = _native.WordLists
 """Collects the words of many contents; see `rust/core/src/index/word_lists.rs`."""
 
+DefinitionRows = _native.DefinitionRows
+"""Collects the definitions of many contents; see `rust/core/src/index/table_file.rs`."""
+
 
 def parse_bytes(
     data: bytes,

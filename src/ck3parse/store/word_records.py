@@ -77,7 +77,8 @@ class WordRecords(IndexState):
         """Collect the words of the contents to come, if that can be done."""
         if self._lists or self._state("collecting"):
             return
-        if parser_in_use().name == "native":
+        # Python can be built with an SQLite that does not open a database in memory.
+        if parser_in_use().name == "native" and hasattr(self._db, "deserialize"):
             from ck3parse.parser.native import WordLists
 
             # SQLite can be set to let nobody but FTS5 write to the tables of FTS5.

@@ -7,6 +7,7 @@ mod definitions;
 mod finder;
 mod places;
 mod stored_rows;
+mod table_file;
 mod word_lists;
 mod words;
 
@@ -19,6 +20,7 @@ use words::Form;
 pub(crate) use finder::{Declared, Finder, Nested};
 pub use places::{Place, Role, places};
 pub use stored_rows::{Definition, Rows};
+pub use table_file::{TableFile, Value};
 pub use word_lists::{Segment, WordLists};
 
 /// How the rows of a file are made.

@@ -7,6 +7,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use crate::index::table_file::varint;
 use crate::index::words::fold;
 
 /// Bytes of a page: FTS5's default.
@@ -414,21 +415,6 @@ fn read_totals(mut block: &[u8]) -> Option<[u64; 2]> {
     }
     let totals = [read_varint(&mut block)?, read_varint(&mut block)?];
     block.is_empty().then_some(totals)
-}
-
-/// Appends a number as SQLite does: seven bits a byte, the highest first. A ninth byte has eight.
-fn varint(out: &mut Vec<u8>, number: u64) {
-    if number >> 56 != 0 {
-        let bytes = (1..9).map(|at| (number >> (8 + 7 * (8 - at))) as u8 | 0x80);
-        out.extend(bytes);
-        out.push(number as u8);
-        return;
-    }
-    let count = (64 - number.leading_zeros()).div_ceil(7).max(1);
-    for at in (1..count).rev() {
-        out.push((number >> (7 * at)) as u8 | 0x80);
-    }
-    out.push(number as u8 & 0x7f);
 }
 
 fn read_varint(block: &mut &[u8]) -> Option<u64> {

@@ -34,6 +34,7 @@ from ck3parse.extractors import is_known
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.messaging.app import TASK_NAME, TRANSIENT_HEADER, make_app
 from ck3parse.parser import parser_in_use
+from ck3parse.plurals import counted
 from ck3parse.worker import statistics
 from ck3parse.worker.handler import request_handler
 from ck3parse.worker.malloc import keep_freed_memory
@@ -181,7 +182,7 @@ def describe(result: Any) -> str | None:
     match result:
         case [{"origin": _}, *_]:
             failed = sum(not each.get("ok") for each in result)
-            files = f"{len(result):,} file{'s' * (len(result) != 1)}"
+            files = counted(len(result), "file")
             return f"{files}, {failed:,} failed" if failed else files
     return None
 

@@ -67,7 +67,7 @@ def test_the_table_says_what_was_measured(mod: Path) -> None:
     assert done.returncode == 0, done.stderr
     for words in ("files/s", "MB/s", "p99", "92,000 files", "medians of 1 rounds", "Python 3."):
         assert words in done.stdout
-    assert "1 files have the content of another" in done.stdout
+    assert "1 file has the content of another" in done.stdout
     assert "warming up: pipeline" in done.stderr
 
 

@@ -123,7 +123,7 @@ def test_what_is_not_translated_is_left_out(mod: Path, tmp_path: Path) -> None:
 
     result = run("import", mod, table)
 
-    assert "0 texts added, 0 were there already, 6 are not translated" in result.stderr
+    assert "0 texts added, 0 there already, 6 not translated" in result.stderr
     assert (mod / "localization/german/a_l_german.yml").read_bytes() == before
 
 

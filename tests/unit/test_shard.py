@@ -136,7 +136,7 @@ def refused(tmp_path: Path, *stores: Path, out: str = "out.sqlite") -> str:
 def test_stores_that_do_not_fit_together(tmp_path: Path) -> None:
     one = store_of(tmp_path / "1.sqlite", ["a", "b", "c"])
     other = store_of(tmp_path / "other.sqlite", ["a", "x"], content_hash="other")
-    assert "different contents of 1 files, such as /mod/a:" in refused(tmp_path, one, other)
+    assert "different contents of 1 file, such as /mod/a:" in refused(tmp_path, one, other)
     newer = store_of(tmp_path / "newer.sqlite", ["x"], version="test/2")
     assert "trees of different versions" in refused(tmp_path, one, newer)
     assert "named twice" in refused(tmp_path, one, one)

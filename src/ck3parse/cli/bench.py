@@ -19,6 +19,7 @@ from ck3parse.cli import streams
 from ck3parse.config import MOST_WORKERS, read_settings
 from ck3parse.errors import OutputError, UsageError
 from ck3parse.files.walk import Found, walk
+from ck3parse.plurals import counted
 
 PROJECTED = (25_000, 92_000)
 """Number of files in a large mod list, and in the game with a full playset."""
@@ -248,7 +249,7 @@ def _print(bench: Bench) -> None:
     console = streams.console()
     console.print(f"{bench.machine}\n", highlight=False, soft_wrap=True)
     table = Table()
-    table.add_column(f"{bench.files:,} files, {bench.megabytes:,.1f} MB")
+    table.add_column(f"{counted(bench.files, 'file')}, {bench.megabytes:,.1f} MB")
     for one in bench.ways:
         table.add_column(_TITLES[one.way], justify="right")
     for cells in zip(*map(_column, bench.ways), strict=True):
@@ -302,7 +303,10 @@ def _notes(bench: Bench) -> list[str]:
     if bench.files < FEW:
         notes.append(f"with fewer than {FEW:,} files, the pipeline's rates are mostly warm-up")
     if twins := bench.ways[-1].twins:
-        notes.append(f"{twins:,} files have the content of another, which the pipeline parses once")
+        notes.append(
+            f"{counted(twins, 'file has', 'files have')} the content of another, which the"
+            " pipeline parses once"
+        )
     if bench.machine.load > bench.machine.cores / 2:
         notes.append(f"this machine was busy (load {bench.machine.load:.1f}): measure again")
     return notes
@@ -343,5 +347,5 @@ def _plot(bench: Bench) -> str:
         projected(first),
         projected(second),
     ]
-    title = f"ck3parse bench: {bench.files:,} files, {bench.megabytes:,.1f} MB"
+    title = f"ck3parse bench: {counted(bench.files, 'file')}, {bench.megabytes:,.1f} MB"
     return bar_chart(title, panels, [bench.date, *str(bench.machine).splitlines(), *_notes(bench)])

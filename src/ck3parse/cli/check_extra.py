@@ -10,6 +10,7 @@ from ck3parse.lint.checker import Check, Checked
 from ck3parse.lint.excerpt import printable, relative_path
 from ck3parse.lint.tiger import read_report, with_reports
 from ck3parse.parser import parser_in_use
+from ck3parse.plurals import counted
 
 
 class Extra:
@@ -59,7 +60,7 @@ class Extra:
             OutputError: it cannot be written.
         """
         count = write_baseline(checked, path, max_bytes=self._max_bytes)
-        streams.note(f"{count:,} finding{'s' * (count != 1)} written to {path}")
+        streams.note(f"{counted(count, 'finding')} written to {path}")
 
     def print_diff(self, checked: Sequence[Checked]) -> bool:
         """Print what a fix would change.

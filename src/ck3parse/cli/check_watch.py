@@ -13,6 +13,7 @@ from ck3parse.files.watching import FEW, Watch
 from ck3parse.lint.checker import Checked
 from ck3parse.lint.excerpt import printable, relative_path
 from ck3parse.lint.formats import ContentOf, summary
+from ck3parse.plurals import counted
 
 _Format = Callable[[Sequence[Checked], ContentOf], str]
 
@@ -69,7 +70,7 @@ def _report(checked: Sequence[Checked], gone: Sequence[str], title: str, form: _
     if checked:
         streams.note(f"{now} {title}: {summary(checked)}")
     if len(gone) > FEW:
-        streams.note(f"{now} {len(gone):,} files are gone")
+        streams.note(f"{now} {counted(len(gone), 'file is', 'files are')} gone")
     else:
         for path in gone:
             streams.note(f"{now} {_shown(path)}: gone")

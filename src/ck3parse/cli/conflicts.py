@@ -20,6 +20,7 @@ from ck3parse.index.answers import OUTCOMES, TEXT_KIND, Conflict, Place, Wins
 from ck3parse.index.index import Index
 from ck3parse.lint.excerpt import printable, relative_path
 from ck3parse.lint.sarif import sarif_location, sarif_log
+from ck3parse.plurals import counted
 
 _COUNTED: dict[Wins, str] = {
     "last": "overridden",
@@ -171,7 +172,7 @@ def _summary(shown: Sequence[Conflict], equal_left_out: int) -> str:
         "error" if each.how == "priority" and not each.decided else each.how for each in shown
     )
     parts = ", ".join(f"{count:,} {_COUNTED[how]}" for how, count in hows.most_common())
-    return f"{len(shown):,} conflict{'s' * (len(shown) != 1)}: {parts}{more}"
+    return f"{counted(len(shown), 'conflict')}: {parts}{more}"
 
 
 def _sarif(conflicts: Sequence[Conflict]) -> str:
@@ -223,9 +224,9 @@ def _write_html(path: Path, conflicts: Sequence[Conflict], index: Index) -> None
     today = date.today()  # noqa: DTZ011  (the day where the user is)
     page = html_report(
         conflicts,
-        title=f"Conflicts of {len(sources):,} mod{'s' * (len(sources) != 1)}",
-        about=f"Made by ck3parse on {today.day} {today:%B %Y} from {index.file_count():,} files of"
-        f" {', '.join(sources)}.",
+        title=f"Conflicts of {counted(len(sources), 'mod')}",
+        about=f"Made by ck3parse on {today.day} {today:%B %Y} from"
+        f" {counted(index.file_count(), 'file')} of {', '.join(sources)}.",
         sources=sources,
         rules=[RuleText(rule.id, rule.certainty, rule.source, rule.note) for rule in ck3.rules()],
     )
@@ -265,7 +266,10 @@ def _compare_with_log(index: Index, log: Path, asked: Asked, *, as_json: bool) -
                         printable(f"    {each.name}: {_told(each.in_log, each.in_index)}")
                     )
     agreed = len(compared) - len(differences)
-    streams.note(f"{agreed:,} agree with the game's log, {len(differences):,} differ")
+    streams.note(
+        f"{counted(agreed, 'agrees', 'agree')} with the game's log,"
+        f" {counted(len(differences), 'differs', 'differ')}"
+    )
     if differences:
         sys.exit(ExitCode.SOME_FAILED)
 

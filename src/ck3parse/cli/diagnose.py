@@ -21,6 +21,7 @@ from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.errors import BrokerError, StoreError
 from ck3parse.lint.excerpt import printable
 from ck3parse.messages import ParseResult
+from ck3parse.plurals import counted
 from ck3parse.worker.identity import Identity, identity
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def _print(found: Diagnosis) -> None:
         for stop in found.route.stops:
             line(f"   {stop.who:8} {stop.what}: {stop.where}")
         for queue, waiting in found.route.waiting.items():
-            line(f"   {waiting:,} batches wait in {queue}")
+            line(f"   {counted(waiting, 'batch waits', 'batches wait')} in {queue}")
     line("")
     for finding in found.findings:
         colour = "red" if finding.severity == "error" else "yellow"

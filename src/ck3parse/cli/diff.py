@@ -18,6 +18,7 @@ from ck3parse.index.file_text import text_of
 from ck3parse.index.index import Index
 from ck3parse.index.tree_diff import Change, Difference, Row, Side, compare, rows
 from ck3parse.lint.excerpt import printable, relative_path
+from ck3parse.plurals import counted
 from ck3parse.tree import TreeError
 
 _MARKS: dict[Change, str] = {
@@ -101,7 +102,7 @@ def command(
     else:
         _show(left, right, rows(difference, context=context))
         count = sum(1 for _ in difference.changes())
-        streams.note("they are equal" if not count else f"{count:,} change{'s' * (count != 1)}")
+        streams.note("they are equal" if not count else counted(count, "change"))
     if difference.change != "equal":
         sys.exit(ExitCode.SOME_FAILED)
 
@@ -116,7 +117,7 @@ def _compare_texts(name: str, pairs: Sequence[Pair], asked: Asked, *, as_json: b
         asked.write_json({"key": name, "equal": not different, "texts": told})
     else:
         show(pairs)
-        languages = f"{len(pairs):,} language{'s' * (len(pairs) != 1)}"
+        languages = counted(len(pairs), "language")
         streams.note(f"{different:,} of {languages} differ")
     if different:
         sys.exit(ExitCode.SOME_FAILED)

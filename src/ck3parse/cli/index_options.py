@@ -18,6 +18,7 @@ from ck3parse.errors import StoreError, UsageError
 from ck3parse.index.index import Index
 from ck3parse.index.selection import Selection
 from ck3parse.jobs.paths import nothing_in
+from ck3parse.plurals import counted
 
 _COLLECTED_OBJECTS = 500_000
 """New objects after which garbage is collected."""
@@ -94,7 +95,8 @@ class Asked(msgspec.Struct, frozen=True):
         read = f"{done.read:,} read" if done.read else "nothing changed"
         failed = f", {done.failed:,} with errors" if done.failed else ""
         streams.note(
-            f"index up to date in {done.seconds:.2f} s: {_files(done.files)}, {read}{failed}"
+            f"index up to date in {done.seconds:.2f} s:"
+            f" {counted(done.files, 'file')}, {read}{failed}"
         )
 
     def _selection(self) -> Selection:
@@ -128,10 +130,6 @@ def known_selection(store: Path) -> Selection | None:
     with Index(store) as index:
         sources = [source.path for source in index.sources()]
         return index.selection() or (Selection(sources) if sources else None)
-
-
-def _files(count: int) -> str:
-    return f"{count:,} file{'s' * (count != 1)}"
 
 
 def playset_options(function: Callable[..., None]) -> Callable[..., None]:

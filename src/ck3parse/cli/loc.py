@@ -21,6 +21,7 @@ from ck3parse.localization.translation import (
     table_of,
     write_table,
 )
+from ck3parse.plurals import counted
 
 _MOD = click.argument("mod", type=click.Path(exists=True, file_okay=False))
 _LANGUAGE = click.option(
@@ -127,7 +128,7 @@ def missing_texts(mod: str, language: str, source: str, as_json: bool) -> None:
         for file, entry in lacking:
             place = f"{file.relpath}:{entry.line}"
             streams.write(f"{printable(place)}: {printable(entry.key)} {printable(entry.text)}")
-        streams.note(f"{len(lacking):,} texts are missing in {language}")
+        streams.note(f"{counted(len(lacking), 'text is', 'texts are')} missing in {language}")
     sys.exit(ExitCode.SOME_FAILED if lacking else ExitCode.OK)
 
 
@@ -156,7 +157,7 @@ def export_texts(mod: str, file: Path, language: str, source: str) -> None:
     check_language(source, found)
     table = table_of(found, language, source)
     write_table(table, file)
-    streams.note(f"{len(table.rows):,} texts to translate into {language} are in {file}")
+    streams.note(f"{counted(len(table.rows), 'text')} to translate into {language}: see {file}")
 
 
 @command.command(
@@ -182,11 +183,11 @@ def import_texts(mod: str, file: Path) -> None:
     check_language(table.language, found)
     added, already = add_texts(found, table)
     for target, count in sorted(added.items()):
-        streams.write(f"{printable(target)}: {count:,} texts added")
+        streams.write(f"{printable(target)}: {counted(count, 'text')} added")
     without = sum(not row.text for row in table.rows)
     streams.note(
-        f"{sum(added.values()):,} texts added, {already:,} were there already,"
-        f" {without:,} are not translated"
+        f"{counted(sum(added.values()), 'text')} added, {already:,} there already,"
+        f" {without:,} not translated"
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from ck3parse.cli import streams
 from ck3parse.errors import ExitCode
+from ck3parse.plurals import counted
 from ck3parse.store.merge import merge
 
 
@@ -50,8 +51,8 @@ def command(stores: Sequence[Path], out: Path, as_json: bool) -> None:
         streams.write_json(msgspec.to_builtins(report))
     else:
         streams.write(
-            f"{merged.files:,} files, {merged.asts:,} contents and {merged.definitions:,}"
-            f" definitions in {out}, merged in {seconds:.1f} s"
+            f"{counted(merged.files, 'file')}, {counted(merged.asts, 'content')} and"
+            f" {counted(merged.definitions, 'definition')} in {out}, merged in {seconds:.1f} s"
         )
     if merged.missing_shards:
         missing = ", ".join(merged.missing_shards)

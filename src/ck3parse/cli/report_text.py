@@ -8,6 +8,7 @@ from rich.text import Text
 
 from ck3parse.jobs.report import Failure, RunReport
 from ck3parse.lint.excerpt import printable, relative_path
+from ck3parse.plurals import counted
 
 MAX_FAILURES_SHOWN = 20
 
@@ -33,7 +34,7 @@ def print_report(report: RunReport, console: Console, *, verbose: bool) -> None:
         )
     console.print(_table(report))
     if count := report.faulty_localization_files:
-        files = "1 localization file has" if count == 1 else f"{count:,} localization files have"
+        files = counted(count, "localization file has", "localization files have")
         console.print(f"{files} faults: `ck3parse check` tells which", highlight=False)
 
 

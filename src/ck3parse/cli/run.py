@@ -20,6 +20,7 @@ from ck3parse.errors import Ck3parseError
 from ck3parse.jobs.paths import how_read
 from ck3parse.jobs.run import DEFAULT_STORE, Job, Owner
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, MIN_TIMEOUT_MS, DialectName
+from ck3parse.plurals import counted
 from ck3parse.worker.malloc import keep_freed_memory
 
 
@@ -226,7 +227,9 @@ def command(
         print_report(report, streams.console(), verbose=verbose)
         if ended.error:
             why = "interrupted" if report.interrupted else "ended early"
-            streams.say(f"{why}: {ended.left:,} files are left; run again to continue")
+            streams.say(
+                f"{why}: {counted(ended.left, 'file is', 'files are')} left; run again to continue"
+            )
     if shard:
         whole = report.files + ended.left + report.elsewhere
         streams.say(f"ck3parse: shard {shard}: {whole - report.elsewhere:,} of {whole:,} files")

@@ -15,6 +15,7 @@ from ck3parse.cli.broker_option import broker_option
 from ck3parse.config import QUEUE_BULK, QUEUE_INTERACTIVE, Settings
 from ck3parse.config.broker_url import masked, without_passwords
 from ck3parse.errors import BrokerError
+from ck3parse.plurals import counted
 
 if TYPE_CHECKING:
     from ck3parse.pipeline.mailbox import Mailbox
@@ -177,7 +178,10 @@ def _shown(status: Status) -> Group:
             f"{worker.tasks_in_hand:,}",
             f"{worker.tasks_per_second:,.1f}",
         )
-    lines = [f"{waiting:,} batches wait in {name}" for name, waiting in status.queues.items()]
+    lines = [
+        f"{counted(waiting, 'batch waits', 'batches wait')} in {name}"
+        for name, waiting in status.queues.items()
+    ]
     if status.broker_memory_mb is not None:
         lines.append(f"the broker uses {status.broker_memory_mb:,.1f} MB")
     return Group(table, *lines)

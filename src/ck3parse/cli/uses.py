@@ -8,6 +8,7 @@ from ck3parse.cli import streams
 from ck3parse.cli.index_options import Asked, playset_options
 from ck3parse.errors import ExitCode
 from ck3parse.lint.excerpt import printable, relative_path
+from ck3parse.plurals import counted
 
 
 @click.command(
@@ -49,6 +50,4 @@ def command(name: str, no_definitions: bool, as_json: bool, asked: Asked) -> Non
             streams.say(printable(f"nothing uses {name!r} in this playset{hint}"))
             sys.exit(ExitCode.SOME_FAILED)
     files = len({each.path for each in found})
-    streams.note(
-        f"{len(found):,} place{'s' * (len(found) != 1)} in {files:,} file{'s' * (files != 1)}"
-    )
+    streams.note(f"{counted(len(found), 'place')} in {counted(files, 'file')}")

@@ -20,6 +20,7 @@ from ck3parse.index.selection import Selection
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, ParseResult
 from ck3parse.parser import parser_in_use
 from ck3parse.pipeline.plan import Plan, make_plan
+from ck3parse.plurals import counted
 from ck3parse.store import FileRow, SourceRow, Store
 
 if TYPE_CHECKING:
@@ -317,7 +318,10 @@ def record_playset(
         store.texts.end_texts()
     count, error = store.index_errors()
     if count:
-        warnings.append(f"{count:,} files of the playset are not in its index: {error}")
+        warnings.append(
+            f"{counted(count, 'file of the playset is', 'files of the playset are')} not"
+            f" in its index: {error}"
+        )
     for one, other in case_twins(placed)[:_MAX_TWINS]:
         warnings.append(
             f"{one} and {other} differ in upper and lower case only: Windows has room for one of"

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from ck3parse.parser import parse_text
+from ck3parse.plurals import counted
 from ck3parse.tree import Element, List, Root, TreeError, Value
 
 Change = Literal["equal", "changed", "added", "removed", "moved"]
@@ -355,5 +356,5 @@ def _folded(found: list[Row], context: int) -> list[Row]:
 def _left_out(equal: list[Row]) -> list[Row]:
     if len(equal) < 2:
         return equal
-    text = f"… {len(equal):,} equal lines"
+    text = f"… {counted(len(equal), 'equal line')}"
     return [Row("equal", text, text, None, None)]

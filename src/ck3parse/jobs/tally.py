@@ -9,6 +9,7 @@ from ck3parse.files.walk import Found
 from ck3parse.jobs.report import Failure
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.plan import Plan
+from ck3parse.plurals import counted
 from ck3parse.store import Counts, StoredFile
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ class Tally:
         found = list(self.other_origins)
         if self.dropped:
             found.append(
-                f"{self.dropped:,} answers did not match their request and were dropped: look for"
-                " another program that uses this broker, or a worker that runs other code"
+                f"{counted(self.dropped, 'answer')} did not match a request: look for another"
+                " program that uses this broker, or a worker that runs other code"
             )
         return found
 

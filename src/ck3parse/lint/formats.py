@@ -15,6 +15,7 @@ from ck3parse.lint.fixable import is_fixable
 from ck3parse.lint.rules import rule_of
 from ck3parse.lint.sarif import Result, sarif
 from ck3parse.messages import Diagnostic
+from ck3parse.plurals import counted
 
 ContentOf = Callable[[str], bytes | str]
 """Returns the content of the file with a path, or a path to read it from."""
@@ -194,13 +195,10 @@ def statistics(checked: Sequence[Checked]) -> str:
 def summary(checked: Sequence[Checked]) -> str:
     """Return one sentence that sums up a check."""
     severities = Counter(diagnostic.severity for _, diagnostic in _each(checked))
-    files = f"{len(checked):,} file{'s' * (len(checked) != 1)}"
+    files = counted(len(checked), "file")
     if not severities:
         return f"nothing found in {files}"
-    found = " and ".join(
-        f"{count:,} {severity}{'s' * (count != 1)}"
-        for severity, count in sorted(severities.items())
-    )
+    found = " and ".join(counted(count, severity) for severity, count in sorted(severities.items()))
     affected = sum(bool(each.diagnostics) for each in checked)
     return f"{found} in {affected:,} of {files}"
 

@@ -6,6 +6,7 @@ from ck3parse.files.mod_root import ModRoots
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.plan import Plan
+from ck3parse.plurals import counted
 from ck3parse.store import ExtractionTarget, Store
 
 
@@ -40,13 +41,14 @@ class Extraction:
     def sentences(self) -> list[str]:
         """Return why rows are missing in the store, a sentence each."""
         found = [
-            f"{files:,} files in the store have no rows of {name}, the first because {error}"
+            f"{counted(files, 'file in the store has', 'files in the store have')} no rows of"
+            f" {name}, the first because {error}"
             for name, files, error in self._store.extraction_errors()
         ]
         if self._unread:
             path, error = self._unread[0].path, self._unread[0].error
             found.append(
-                f"{len(self._unread):,} files could not be read again for their rows, such as"
+                f"{counted(len(self._unread), 'file')} could not be read again for rows, such as"
                 f" {path}: {error}"
             )
         return found

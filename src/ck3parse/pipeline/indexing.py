@@ -9,6 +9,7 @@ from ck3parse.files.mod_root import ModRoots
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.plan import Plan
+from ck3parse.plurals import counted
 from ck3parse.store import IndexTarget, Store
 
 
@@ -86,9 +87,10 @@ class Indexing:
         ]
         if self._unread:
             path, error = self._unread[0]
-            count = len(self._unread)
-            files = "1 file" if count == 1 else f"{count:,} files"
-            found.append(f"{files} could not be read for the index, such as {path}: {error}")
+            found.append(
+                f"{counted(len(self._unread), 'file')} could not be read for the index,"
+                f" such as {path}: {error}"
+            )
         return found
 
     def begin(self, plan: Plan) -> None:

@@ -42,6 +42,7 @@ from ck3parse.pipeline.retries import (
 )
 from ck3parse.pipeline.task_lookup import Roster
 from ck3parse.pipeline.time_limit import task_limit_s
+from ck3parse.plurals import counted
 
 BATCHES_PER_WORKER = 4
 """Batches in flight for each worker process: one being parsed, the others keep it from idling."""
@@ -330,7 +331,7 @@ class Window:
                 serializer=SERIALIZER,
                 compression=None if first.content is None else COMPRESSION,
                 headers=headers(transient=not lease.keep, again=lease.was_sent),
-                argsrepr=f"({count} file{'s' * (count != 1)}, {first.path or first.name!r})",
+                argsrepr=f"({counted(count, 'file')}, {first.path or first.name!r})",
             )
         lease.replies.append(reply)
         self._await(lease, reply)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ck3parse.errors import StoreError, UsageError
+from ck3parse.plurals import counted
 from ck3parse.store.lock import LOCK_PATIENCE_S
 from ck3parse.store.reading import open_to_read
 from ck3parse.store.schema import SCHEMA_VERSION
@@ -267,8 +268,8 @@ class _MergedStore(Store):
             names = ", ".join(name for (name,) in different[:_MOST_EXAMPLES])
             raise UsageError(
                 f"{first} and {store} cannot be merged, as they have different contents of"
-                f" {len(different):,} files, such as {names}: run the shards again, on the same"
-                " files"
+                f" {counted(len(different), 'file')}, such as {names}: run the shards again, on the"
+                " same files"
             )
 
     def _add_rows(self, table: _Table) -> None:

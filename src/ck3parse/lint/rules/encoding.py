@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ck3parse.lint.rules.rule import BOM, Finding, Place, Rule, Source
 from ck3parse.parser.ck3.source import is_windows_1252
+from ck3parse.plurals import counted
 
 _BOM_FOLDERS = ("common/", "events/")
 _NO_BOM_FOLDERS = (
@@ -76,7 +77,7 @@ def _mixed_line_ends(source: Source) -> Iterator[Finding]:
 
 
 def _places(count: int) -> str:
-    return "1 place is" if count == 1 else f"{count:,} places are"
+    return counted(count, "place is", "places are")
 
 
 def _may_be_windows_1252(data: bytes) -> bool:

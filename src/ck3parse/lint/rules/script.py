@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ck3parse.lint.rules.rule import Finding, Places, Rule, Source
 from ck3parse.lint.rules.signs import HOLD_KEYS, ONCE, Sign
 from ck3parse.parser import ParseOutcome
+from ck3parse.plurals import counted
 
 _TOKENS = re.compile(
     r"\#[^\n]*+|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"?+|==(?=[ \t]*+(?:[\"{]|(?:yes|no)\b))", re.DOTALL
@@ -66,7 +67,7 @@ def _mixed_indentation(source: Source) -> Iterator[Finding]:
     first = _MIXED.search(source.text)
     if first:
         count = sum(1 for _ in _MIXED.finditer(source.text, first.start()))
-        lines = "1 line is" if count == 1 else f"{count:,} lines are"
+        lines = counted(count, "line is", "lines are")
         message = f"from here on, {lines} indented by both tabs and spaces"
         yield Finding(*Places(source.text).of(first.start()), len(first[0]), message)
 

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
@@ -293,11 +293,16 @@ def record_playset(
     """
     files = [*plan.files, *(plan.texts.files if plan.texts else ())]
     warnings: list[str] = []
-    sources, positions = _sources_of(playset, files, indexing, warnings)
-    placed = [
-        PlacedFile(positions[indexing.mod_of(found)], indexing.relpath_of(found)) for found in files
-    ]
-    signature = _signature(sources, files, placed, reading_order)
+    is_changed = plan.is_changed or indexing.found_unindexed
+    # SQLite sorts the names while this thread finds the places of the files, without the store.
+    with _in_thread(store.end_index) if is_changed else nullcontext():
+        sources, positions = _sources_of(playset, files, indexing, warnings)
+        placed = [
+            PlacedFile(positions[indexing.mod_of(found)], indexing.relpath_of(found))
+            for found in files
+        ]
+        signature = _signature(sources, files, placed, reading_order)
+        twins = case_twins(placed)[:_MAX_TWINS]
     # The store may have had another shard of the same files.
     is_new = bool(plan.elsewhere) or store.playset_signature(len(files)) != signature
     if is_new:
@@ -310,11 +315,12 @@ def record_playset(
                 f"the store had the index {what}, with {gone[-1]}{more}: it now has that of this"
                 " one; give each playset a store of its own with --out"
             )
-        # Not a list: `end_index` needs its memory.
         rows = _rows_of(files, placed, sources, reading_order)
         store.record_playset(sources, rows, signature)
-    if is_new or plan.is_changed or indexing.found_unindexed or store.is_stale():
+    is_stale = store.is_stale()
+    if is_stale or (is_new and not is_changed):
         store.end_index()
+    if is_stale or is_new or is_changed:
         store.texts.end_texts()
     count, error = store.index_errors()
     if count:
@@ -322,12 +328,23 @@ def record_playset(
             f"{counted(count, 'file of the playset is', 'files of the playset are')} not"
             f" in its index: {error}"
         )
-    for one, other in case_twins(placed)[:_MAX_TWINS]:
+    for one, other in twins:
         warnings.append(
             f"{one} and {other} differ in upper and lower case only: Windows has room for one of"
             " them, and the index takes the second"
         )
     return warnings
+
+
+@contextmanager
+def _in_thread(act: Callable[[], None]) -> Iterator[None]:
+    """Run a function in a thread of its own, and wait for it, also if the block fails."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, "index") as thread:
+        acting = thread.submit(act)
+        yield
+        acting.result()
 
 
 def _rows_of(

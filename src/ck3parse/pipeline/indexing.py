@@ -37,6 +37,8 @@ class Indexing:
         self._roots = ModRoots()
         self._rules: dict[tuple[str, str], str] = {}
         """The rules of folders, by root and name."""
+        self._prefixes: dict[tuple[str, str], str] = {}
+        """What the paths of their files begin with, relative to the mod."""
         self._rule_ids: dict[str, int] = {}
         self.target = IndexTarget(self.rule_of, [])
         self.found_unindexed = self.is_shared = False
@@ -50,7 +52,12 @@ class Indexing:
 
     def relpath_of(self, found: Found) -> str:
         """Return the path of a file relative to the root of its mod, with `/`."""
-        return self._roots.relative(found.path, found.root)
+        folder, _, name = found.name.rpartition("/")
+        prefix = self._prefixes.get((found.root, folder))
+        if prefix is None:
+            relpath = self._roots.relative(found.path, found.root)
+            prefix = self._prefixes[found.root, folder] = relpath.removesuffix(name)
+        return prefix + name
 
     def rule_of(self, found: Found) -> int:
         """Return the key of the rule under which a file is read. `begin` makes them known."""

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 Recorded = list[tuple[Found, ParseResult]]
 
 COMMIT_BYTES = 16 * 1024 * 1024
-"""Bytes of ASTs and rows in one transaction: a commit waits for the disk, one a batch is slow."""
+"""Bytes of results in one transaction: a commit waits for the disk, one a batch is slow."""
 COMMIT_INTERVAL_S = 0.25
 """Seconds between commits: the most work that a killed run loses, if the disk keeps up."""
+RESULT_BYTES = 1_000
+"""Bytes of memory that a result takes beside its AST and rows, roughly: most files are small."""
 MAX_WAITING_BYTES = 2 * COMMIT_BYTES
-"""Bytes of ASTs and rows that may wait for a slow disk; past that the run waits too."""
+"""Bytes of results that may wait for a slow disk; past that the run waits too."""
 
 
 class Recorder:
@@ -65,7 +67,8 @@ class Recorder:
         for outcome in outcomes:
             self._waiting.append(outcome)
             result = outcome[1]
-            self._waiting_bytes += len(result.ast or b"") + sum(map(len, result.rows.values()))
+            rows = sum(map(len, result.rows.values()))
+            self._waiting_bytes += RESULT_BYTES + len(result.ast or b"") + rows
 
     def add_known(self, outcomes: Iterable[tuple[Found, ParseResult]]) -> None:
         """Record results without ASTs, of contents that were added before or are in the store."""

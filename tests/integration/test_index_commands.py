@@ -489,3 +489,39 @@ def test_no_playset_is_known(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "give the folders of the playset" in done.stderr
     assert not (tmp_path / STORE).exists()
+
+
+def test_conflicts_are_those_of_the_files_as_they_are(tmp_path: Path) -> None:
+    """The question is asked while the files are looked at, and again if one has changed."""
+    parts = make_playset(tmp_path)
+    folders = [part.name for part in parts]
+    assert ck3parse("run", *folders, cwd=tmp_path).returncode == 0
+
+    def names() -> tuple[list[str], str]:
+        done = ck3parse("conflicts", *folders, "--kind", "trait", "--json", cwd=tmp_path)
+        assert done.returncode == 1, done.stderr
+        return [each["name"] for each in json.loads(done.stdout)["conflicts"]], done.stderr
+
+    unchanged, said = names()
+    assert "nothing changed" in said
+    assert unchanged == ["brave", "brave"]
+    (new,) = [part for part in parts if (part / "common/traits/zz_grand.txt").exists()]
+    new.joinpath("common/traits/zzz_new.txt").write_text("craven = { fresh = yes }\n")
+    changed, said = names()
+    assert "1 read" in said
+    assert sorted(set(changed)) == ["brave", "craven"]
+    unknown = ck3parse("conflicts", *folders, "--kind", "trayt", cwd=tmp_path)
+    assert unknown.returncode == 2
+    assert "trayt" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
+
+
+def test_an_index_notices_that_others_change_the_store(tmp_path: Path) -> None:
+    parts = make_playset(tmp_path)
+    store = tmp_path / STORE
+    assert ck3parse("run", parts[0].name, cwd=tmp_path).returncode == 0
+    with Index(store) as opened:
+        before = opened.changes()
+        assert opened.changes() == before
+        assert ck3parse("run", parts[1].name, cwd=tmp_path).returncode == 0
+        assert opened.changes() != before

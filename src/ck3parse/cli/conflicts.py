@@ -102,13 +102,14 @@ def command(
     output = chosen_format(output, json=as_json, sarif=as_sarif)
     if log_file and output == "sarif":
         raise click.UsageError("--sarif and --log: give one, or --log with --json")
-    with asked.opened() as index:
-        if log_file:
-            if mod or kind or everything or html_file:
-                raise click.UsageError("--log compares all winners: leave out the other options")
+    if log_file:
+        if mod or kind or everything or html_file:
+            raise click.UsageError("--log compares all winners: leave out the other options")
+        with asked.opened() as index:
             _compare_with_log(index, log_file, asked, as_json=output == "json")
-            return
-        found = index.conflicts(mod, kind, all=everything)
+        return
+    index, found = asked.answered(lambda index: index.conflicts(mod, kind, all=everything))
+    with index:
         shown = [each for each in found if everything or not each.equal]
         equal = sum(each.equal for each in found)
         if html_file:

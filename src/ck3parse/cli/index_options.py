@@ -5,8 +5,9 @@ import functools
 import gc
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import msgspec
@@ -14,12 +15,13 @@ import msgspec
 from ck3parse.cli import streams
 from ck3parse.cli.playset_options import mods_option, playset_option
 from ck3parse.config import read_settings
-from ck3parse.errors import StoreError, UsageError
+from ck3parse.errors import Ck3parseError, StoreError, UsageError
 from ck3parse.index.index import Index
 from ck3parse.index.selection import Selection
 from ck3parse.jobs.paths import nothing_in
 from ck3parse.plurals import counted
 
+_Answer = TypeVar("_Answer")
 _COLLECTED_OBJECTS = 500_000
 """New objects after which garbage is collected."""
 
@@ -64,6 +66,38 @@ class Asked(msgspec.Struct, frozen=True):
         if self.update:
             self._refresh()
         return Index(self.store)
+
+    def answered(self, ask: Callable[[Index], _Answer]) -> tuple[Index, _Answer]:
+        """Do what `opened` does, and ask the index a question that takes long.
+
+        It is asked while the files are looked at, and again if that changes the index.
+
+        Args:
+            ask: asks the question.
+
+        Returns:
+            The index, and the answer.
+
+        Raises:
+            UsageError: as for `opened`.
+            Ck3parseError: as for `opened`, and what `ask` raises.
+        """
+        early = None
+        if self.update:
+            with contextlib.suppress(Ck3parseError):  # it is made, or upgraded, first
+                early = Index(self.store)
+        if early is None:
+            return _asked(self.opened(), ask)
+        with contextlib.ExitStack() as stack:
+            stack.callback(early.close)
+            before = early.changes()
+            with ThreadPoolExecutor(1) as beside:
+                answering = beside.submit(ask, early)
+                self._refresh()
+            if answering.exception() is None and early.changes() == before:
+                stack.pop_all()
+                return early, answering.result()
+        return _asked(Index(self.store), ask)
 
     def _refresh(self) -> None:
         from ck3parse.index.watch_mark import is_up_to_date
@@ -121,6 +155,14 @@ class Asked(msgspec.Struct, frozen=True):
             include=list(self.include) or known.include,
             exclude=list(self.exclude) or known.exclude,
         )
+
+
+def _asked(index: Index, ask: Callable[[Index], _Answer]) -> tuple[Index, _Answer]:
+    try:
+        return index, ask(index)
+    except BaseException:
+        index.close()
+        raise
 
 
 def known_selection(store: Path) -> Selection | None:

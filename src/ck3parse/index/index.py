@@ -46,7 +46,7 @@ class Source(NamedTuple):
 class Index:
     """The index of the playset that a store has.
 
-    It is a context manager that closes the store.
+    It is a context manager that closes the store. Several threads can use it, one at a time.
 
     Args:
         store: the store, which `ck3parse run` wrote.
@@ -100,6 +100,15 @@ class Index:
     def close(self) -> None:
         """Close the store."""
         self._db.close()
+
+    def changes(self) -> int:
+        """Return a number that differs from an earlier one if others have changed the store since.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        ((version,),) = self._rows("PRAGMA data_version")
+        return int(version)
 
     def sources(self) -> list[Source]:
         """Return the game, mods and folders of the playset, in load order.

@@ -12,7 +12,7 @@ def open_to_read(path: Path, timeout_s: float) -> sqlite3.Connection:
         timeout_s: seconds to wait for a program that locks it.
 
     Returns:
-        The connection, which cannot write.
+        The connection, which cannot write. Several threads can use it, one at a time.
 
     Raises:
         sqlite3.Error: there is no such file, or it cannot be read.
@@ -39,4 +39,4 @@ def open_to_read(path: Path, timeout_s: float) -> sqlite3.Connection:
 
 def _opened(path: Path, mode: str, timeout_s: float) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, timeout=timeout_s)
+    return sqlite3.connect(uri, uri=True, timeout=timeout_s, check_same_thread=False)

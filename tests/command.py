@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 TESTS = Path(__file__).parent
-_ENV = {key: value for key, value in os.environ.items() if not key.startswith("CK3PARSE_")}
+ENV = {key: value for key, value in os.environ.items() if not key.startswith("CK3PARSE_")}
 FAULTY = {"CK3PARSE_PARSER": "faulty:parse", "PYTHONPATH": str(TESTS)}
 """Environment in which files can ask for faults, see `faulty.py`."""
 
@@ -21,7 +21,7 @@ def start(
     return subprocess.Popen(
         [sys.executable, "-m", "ck3parse", *map(str, args)],
         cwd=cwd,
-        env={**_ENV, **(env or {})},
+        env={**ENV, **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

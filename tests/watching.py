@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -17,10 +18,11 @@ class Watching:
     Args:
         folder: where it is started.
         command: its arguments.
+        env: environment variables.
     """
 
-    def __init__(self, folder: Path, *command: str) -> None:
-        env = {"XDG_CACHE_HOME": str(folder / "cache")}
+    def __init__(self, folder: Path, *command: str, env: Mapping[str, str] | None = None) -> None:
+        env = {"XDG_CACHE_HOME": str(folder / "cache"), **(env or {})}
         self.process = start(*command, cwd=folder, env=env)
         self.out: list[str] = []
         self.err: list[str] = []

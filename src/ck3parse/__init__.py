@@ -8,11 +8,11 @@ All of these are imported on first use, so that `ck3parse --version` need not im
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
-from ck3parse.messages import Diagnostic, ParseRequest, ParseResult
-
+TYPE_CHECKING = False  # importing `typing` takes longer than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from celery import Celery
 
     from ck3parse.index.index import Index as Index
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from ck3parse.jobs.report import Failure as Failure
     from ck3parse.jobs.report import RunReport as RunReport
     from ck3parse.jobs.run import run as run
+    from ck3parse.messages import Diagnostic as Diagnostic
+    from ck3parse.messages import ParseRequest as ParseRequest
+    from ck3parse.messages import ParseResult as ParseResult
 
     app: Celery
 
@@ -44,9 +47,12 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "CheckReport": "ck3parse.jobs.check",
+    "Diagnostic": "ck3parse.messages",
     "Failure": "ck3parse.jobs.report",
     "Finding": "ck3parse.jobs.check",
     "Index": "ck3parse.index.index",
+    "ParseRequest": "ck3parse.messages",
+    "ParseResult": "ck3parse.messages",
     "RunReport": "ck3parse.jobs.report",
     "app": "ck3parse.tasks",
     "check": "ck3parse.jobs.check",
@@ -55,7 +61,7 @@ _MODULES = {
 """What is imported on first use, and from where."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -26,6 +26,19 @@ _COLLECTED_OBJECTS = 500_000
 """New objects after which garbage is collected."""
 
 
+_only_if_watched = False
+
+
+class NotWatchedError(Exception):
+    """A command is not answered, as nobody keeps the index up to date."""
+
+
+def answer_only_if_watched() -> None:
+    """Have commands in this process raise `NotWatchedError` instead of looking at files."""
+    global _only_if_watched
+    _only_if_watched = True
+
+
 class Asked(msgspec.Struct, frozen=True):
     """Which playset a command is about, and where its index is.
 
@@ -107,6 +120,8 @@ class Asked(msgspec.Struct, frozen=True):
         if is_up_to_date(self.store, selection, settings):
             streams.note("index kept up to date by run --watch")
             return
+        if _only_if_watched:
+            raise NotWatchedError
         from ck3parse.index.refresh import refresh
 
         # Trees in another dialect answer as well, and those in this one may be there already.

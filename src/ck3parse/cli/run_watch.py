@@ -7,6 +7,7 @@ from time import strftime
 from typing import NoReturn
 
 from ck3parse.cli import streams
+from ck3parse.cli.answer_server import answering
 from ck3parse.config import Settings
 from ck3parse.errors import UsageError
 from ck3parse.files.walk import Found
@@ -73,7 +74,7 @@ def refresh_when_changed(
             counts = f"{done.read:,} read, {done.failed:,} with errors, {done.gone:,} gone"
             streams.note(f"{strftime('%H:%M:%S')} {counts}: up to date in {done.seconds:.2f} s")
 
-    with WatchMark(out) as mark:
+    with WatchMark(out) as mark, answering():
         # Another program may have written to the store since.
         bring_up_to_date(mark)
         streams.note("watching for changes: end with Ctrl-C")

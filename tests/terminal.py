@@ -9,7 +9,7 @@ import sys
 import termios
 from pathlib import Path
 
-from command import _ENV
+from command import ENV
 
 _OWN = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
 
@@ -18,7 +18,7 @@ def in_terminal(*args: str, columns: int, cwd: Path, rows: int = 50) -> tuple[in
     """Run the command, and return its exit code and what it writes to the terminal."""
     master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    env = {name: value for name, value in _ENV.items() if name not in _OWN}
+    env = {name: value for name, value in ENV.items() if name not in _OWN}
     with subprocess.Popen(
         [sys.executable, "-m", "ck3parse", *args],
         cwd=cwd,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ck3parse.cli.completion import SHELLS
-from command import _ENV, ck3parse
+from command import ENV, ck3parse
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def env(tmp_path: Path) -> dict[str, str]:
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m ck3parse "$@"\n')
     program.chmod(0o755)
-    return {**_ENV, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    return {**ENV, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def shell(name: str, script: str, env: dict[str, str], cwd: Path) -> list[str]:

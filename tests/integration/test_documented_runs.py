@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from command import _ENV
+from command import ENV
 from documented import REPOSITORY, Example, commands, examples, programs
 from index_playset import make_playset
 from qbuilder_database import Queued, make_database
@@ -101,7 +101,7 @@ def place(tmp_path: Path) -> Path:
 def environment(place: Path, page: str, broker: str) -> dict[str, str]:
     above = place.parent
     env = {
-        **_ENV,
+        **ENV,
         "HOME": str(above / "home"),
         "XDG_CACHE_HOME": str(above / "cache"),
         "PATH": f"{above / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -154,7 +154,7 @@ def run_example(example: Example, place: Path) -> None:
         return
     program = PRELUDE.get(example.page, "") + example.text
     done = subprocess.run(
-        [sys.executable, "-"], input=program, cwd=place, env=_ENV, capture_output=True, text=True,
+        [sys.executable, "-"], input=program, cwd=place, env=ENV, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{example.page}:{example.line}\n{done.stderr}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from command import _ENV, ck3parse, run_json
+from command import ENV, ck3parse, run_json
 from polling import wait_until
 from servers import Worker
 from services import free_port, running, server, valkey, worker
@@ -138,7 +138,7 @@ def test_who_holds_an_url_that_cannot_be_used_is_named_and_nothing_of_it(
         assert len(each.stderr.splitlines()) == 1
     command = [sys.executable, "-m", "celery", "-A", "ck3parse", "worker"]
     log = mod.parent / "output"
-    with running(command, cwd=mod.parent, env={**_ENV, **env}) as process:
+    with running(command, cwd=mod.parent, env={**ENV, **env}) as process:
         assert process.wait(60) != 0
     assert words in log.read_text()
     said = "".join(each.stdout + each.stderr for each in done) + log.read_text()
@@ -156,7 +156,7 @@ def test_a_password_is_not_in_what_a_lost_broker_is_told_as(mod: Path) -> None:
         "try: print(enqueue_parse_text('a = 1').result())\n"
         "except Exception as error: print(error)\n"
     )
-    env = {**_ENV, "CK3PARSE_BROKER_URL": url, "CK3PARSE_PATIENCE_S": "1"}
+    env = {**ENV, "CK3PARSE_BROKER_URL": url, "CK3PARSE_PATIENCE_S": "1"}
     bridge = subprocess.run(
         [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120
     )

@@ -14,7 +14,7 @@ import pytest
 
 from ck3parse.parser import parser_in_use
 from ck3parse.store import Store
-from command import _ENV, ck3parse
+from command import ENV, ck3parse
 from qbuilder_database import Queued, make_database
 from services import free_port, server, valkey, worker
 
@@ -98,7 +98,7 @@ def shell(
     return subprocess.run(
         ["bash", "-c", f'"$@" {redirection}', "bash", *command(name, url)],
         cwd=place,
-        env={**_ENV, **(env or {})},
+        env={**ENV, **(env or {})},
         capture_output=True,
         timeout=120,
     )
@@ -173,7 +173,7 @@ def test_a_reader_that_goes_away_ends_a_command_quietly(name: str, url: str, pla
     gone = subprocess.run(
         command(name, url),
         cwd=place,
-        env=_ENV,
+        env=ENV,
         stdout=write,
         stderr=subprocess.PIPE,
         timeout=120,
@@ -200,7 +200,7 @@ def test_serve_says_that_its_url_cannot_be_written(place: Path) -> None:
                 "serve",
             ],
             cwd=place,
-            env=_ENV,
+            env=ENV,
             capture_output=True,
             timeout=120,
         )
@@ -216,7 +216,7 @@ def test_an_embedded_run_with_a_log_that_cannot_be_written_completes(place: Path
         done = subprocess.run(
             ["bash", "-c", command, "bash", sys.executable, "-m", "ck3parse"],
             cwd=place,
-            env=_ENV,
+            env=ENV,
             capture_output=True,
             timeout=120,
         )
@@ -230,7 +230,7 @@ def test_standard_input_that_cannot_be_read_is_a_usage_error(place: Path) -> Non
         done = subprocess.run(
             ["bash", "-c", given, "bash", sys.executable, "-m", "ck3parse"],
             cwd=place,
-            env=_ENV,
+            env=ENV,
             capture_output=True,
             timeout=120,
         )

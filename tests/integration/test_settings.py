@@ -8,7 +8,7 @@ import pytest
 
 from bridging import program
 from ck3parse.config import Settings
-from command import _ENV, ck3parse
+from command import ENV, ck3parse
 from services import worker
 
 MANY = "99999999999999999999"
@@ -60,7 +60,7 @@ def test_an_option_that_makes_no_sense_is_a_usage_error(args: tuple[str, ...], m
 def test_a_worker_says_in_one_sentence_which_setting_is_wrong(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "ck3parse", "worker"],
-        env={**_ENV, "CK3PARSE_MAX_DEPTH": MANY},
+        env={**ENV, "CK3PARSE_MAX_DEPTH": MANY},
         cwd=tmp_path,
         capture_output=True,
         text=True,

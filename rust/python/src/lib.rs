@@ -153,7 +153,7 @@ mod _native {
                 .begin(content_id)
                 .map_err(PyValueError::new_err)?;
             while let Some(word) = rows.word().map_err(PyValueError::new_err)? {
-                self.lists.add(word.as_bytes());
+                self.lists.add(&word);
             }
             for (key, (definition, kind_id)) in (content_id.cast_signed() << 24..).zip(&found) {
                 let [start, end, line, hash] = definition.numbers.map(u64::cast_signed);

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from ck3parse.errors import UsageError
@@ -90,15 +91,21 @@ def index_rows(
     """
     # Neither is needed by requests for other rows, and both take milliseconds.
     if native:
-        from ck3parse.extractors.ck3 import encoding_name, rule_of
-        from ck3parse.parser.native import ck3_rows
-
-        rule = rule_of(relpath)
-        name = encoding_name(rule)
-        return ck3_rows(source, name, rule.find, rule.kind, max_depth=max_depth)
+        folder = relpath.replace("\\", "/").rpartition("/")[0]
+        return _native_rows(folder)(source, max_depth=max_depth)
     from ck3parse.extractors import ck3_tree
 
     return encoded(ck3_tree.rows_of(source, relpath, max_depth=max_depth))
+
+
+@lru_cache(maxsize=1 << 12)
+def _native_rows(folder: str) -> Callable[..., bytes]:
+    """Return the function that makes the rows of the files of a folder."""
+    from ck3parse.extractors.ck3 import encoding_name, rule_of
+    from ck3parse.parser.native import ck3_rows
+
+    rule = rule_of(f"{folder}/")
+    return partial(ck3_rows, name=encoding_name(rule), find=rule.find, kind=rule.kind)
 
 
 def fill_rows(

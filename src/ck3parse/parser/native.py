@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 
 import ck3parse.parser._native as _native  # "from" would hide which module is missing
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, DialectName, Mode
@@ -108,10 +109,16 @@ def ck3_rows(
         kind: the kind of definitions that have none of their own.
         max_depth: how deep braces may nest.
     """
+    escaped_kind, windows_1252 = _rows_options(name, kind)
+    return _native.ck3_rows(_utf_8(source), find, escaped_kind, max_depth, windows_1252)
+
+
+@lru_cache(maxsize=1 << 12)
+def _rows_options(name: str, kind: str) -> tuple[str, bool]:
+    """Return a kind as it is written in JSON, and whether a file is read as Windows-1252."""
     from ck3parse.parser.ck3.source import is_windows_1252
 
-    escaped_kind = kind if kind.isidentifier() and kind.isascii() else json.dumps(kind)[1:-1]
-    return _native.ck3_rows(_utf_8(source), find, escaped_kind, max_depth, is_windows_1252(name))
+    return json.dumps(kind)[1:-1], is_windows_1252(name)
 
 
 def ck3_places(

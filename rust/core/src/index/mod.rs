@@ -91,9 +91,17 @@ fn write(out: &mut Writer, text: &[u8], row: &Row, in_file: impl Fn(usize) -> us
         out.offset(number);
         out.byte(b',');
     }
-    let rest = match row.priority {
-        Some(priority) => format!("{},{priority}],", row.hash),
-        None => format!("{},null],", row.hash),
-    };
-    out.raw(rest.as_bytes());
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut number = row.hash;
+    while number > 0 || at == digits.len() {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    out.raw(&digits[at..]);
+    match row.priority {
+        Some(priority) => out.raw(format!(",{priority}],").as_bytes()),
+        None => out.raw(b",null],"),
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::chars::plain_run;
+
 /// A definition.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Definition<'j> {
@@ -38,7 +40,7 @@ impl<'j> Rows<'j> {
             first: true,
         };
         rows.expect(br#"{"definitions":["#)?;
-        Ok(rows)
+        json.is_ascii().then_some(rows).ok_or(CUT)
     }
 
     /// Returns the next definition; after the last one, `None` once.
@@ -77,14 +79,25 @@ impl<'j> Rows<'j> {
     }
 
     /// Returns the next word, when there are no more definitions; `None` at the end.
-    pub fn word(&mut self) -> Read<Option<Cow<'j, str>>> {
+    pub fn word(&mut self) -> Read<Option<Cow<'j, [u8]>>> {
         if !self.more(b"]}")? {
             return match self.rest {
                 [] => Ok(None),
                 _ => Err(CUT),
             };
         }
-        self.string().map(Some)
+        // Most are plain.
+        if let [b'"', rest @ ..] = self.rest {
+            let end = plain_run(rest, 0, b'"');
+            if rest.get(end) == Some(&b'"') {
+                self.rest = &rest[end + 1..];
+                return Ok(Some(Cow::Borrowed(&rest[..end])));
+            }
+        }
+        Ok(Some(match self.string()? {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        }))
     }
 
     /// Whether a list goes on.
@@ -110,22 +123,30 @@ impl<'j> Rows<'j> {
     }
 
     fn number(&mut self) -> Read<u64> {
-        let is_digit = |byte: &&u8| byte.is_ascii_digit();
-        let (digits, rest) = self
-            .rest
-            .split_at(self.rest.iter().take_while(is_digit).count());
+        let (mut number, mut length) = (0u64, 0);
+        while let Some(digit @ b'0'..=b'9') = self.rest.get(length) {
+            number = number.wrapping_mul(10).wrapping_add((digit - b'0').into());
+            length += 1;
+        }
+        let (digits, rest) = self.rest.split_at(length);
         self.rest = rest;
-        let digits = str::from_utf8(digits).map_err(|_| CUT)?;
-        // SQLite has no larger ones.
-        digits
-            .parse::<i64>()
-            .map(i64::cast_unsigned)
-            .map_err(|_| CUT)
+        match length {
+            1..=18 => Ok(number),
+            // SQLite has no larger ones than these.
+            _ => str::from_utf8(digits)
+                .ok()
+                .and_then(|digits| digits.parse::<i64>().ok())
+                .map(i64::cast_unsigned)
+                .ok_or(CUT),
+        }
     }
 
     fn string(&mut self) -> Read<Cow<'j, str>> {
         self.expect(b"\"")?;
-        let end = memchr::memchr2(b'"', b'\\', self.rest).ok_or(CUT)?;
+        let mut end = plain_run(self.rest, 0, b'"');
+        if !matches!(self.rest.get(end), Some(b'"' | b'\\')) {
+            end += memchr::memchr2(b'"', b'\\', &self.rest[end..]).ok_or(CUT)?;
+        }
         let (plain, rest) = self.rest.split_at(end);
         let plain = str::from_utf8(plain).map_err(|_| CUT)?;
         self.rest = &rest[usize::from(rest[0] == b'"')..];
@@ -185,14 +206,14 @@ impl<'j> Rows<'j> {
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> Read<(Vec<Definition<'_>>, Vec<Cow<'_, str>>)> {
+    fn read(json: &str) -> Read<(Vec<Definition<'_>>, Vec<String>)> {
         let mut rows = Rows::new(json.as_bytes())?;
         let (mut definitions, mut words) = (Vec::new(), Vec::new());
         while let Some(definition) = rows.definition()? {
             definitions.push(definition);
         }
         while let Some(word) = rows.word()? {
-            words.push(word);
+            words.push(String::from_utf8(word.into_owned()).unwrap());
         }
         Ok((definitions, words))
     }
@@ -214,6 +235,9 @@ mod tests {
             [None, Some(-5)]
         );
         assert_eq!(words, ["x", "😀", "\\"]);
+        let largest = r#"{"definitions":[["a","b",0,9,1,9223372036854775807,null]],"words":[]}"#;
+        let (definitions, _) = read(largest).unwrap();
+        assert_eq!(definitions[0].numbers[3], i64::MAX.cast_unsigned());
         assert!(read(r#"{"definitions":[],"words":[]}"#).is_ok());
     }
 
@@ -227,6 +251,8 @@ mod tests {
             r#"{"definitions":[["a","trait",0,9,1,9223372036854775808,null]],"words":[]}"#,
             r#"{"definitions":[],"words":["\ud83d"]}"#,
             r#"{"definitions":[],"words":[]} "#,
+            r#"{"definitions":[["a","trait",0,9,,77,null]],"words":[]}"#,
+            r#"{"definitions":[],"words":["é"]}"#,
         ] {
             assert!(read(json).is_err(), "{json}");
         }

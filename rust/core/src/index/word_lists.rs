@@ -107,7 +107,8 @@ impl WordLists {
     pub fn add(&mut self, word: &[u8]) {
         // Each word at its place in the text: it is cut off again if it is known.
         let start = self.text.len();
-        self.text.extend(word.iter().map(u8::to_ascii_lowercase));
+        self.text.extend_from_slice(word);
+        self.text[start..].make_ascii_lowercase();
         let hash = hash_of(&self.text[start..], self.seeds);
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;

@@ -1,12 +1,13 @@
 //! What a script file defines and uses: no panic, JSON within its length bound, definitions in order and
-//! inside the file, each name once, and the places of the names.
+//! inside the file, each name once, and the places of the names. The rows are read as a store reads them,
+//! and their words written as it writes them.
 
 #![no_main]
 
 use std::collections::BTreeSet;
 
 use ck3parse_core::Buffer;
-use ck3parse_core::index::{Options, Place, places, rows};
+use ck3parse_core::index::{Options, Place, Rows, WordLists, places, rows};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -73,12 +74,44 @@ fuzz_target!(|data: &[u8]| {
         check(&found, data, name);
     }
 
+    store(json, &found);
+    // The rows of a worker that made others.
+    if let Ok(mut read) = Rows::new(data) {
+        while let Ok(Some(_)) = read.definition() {}
+        while let Ok(Some(_)) = read.word() {}
+    }
+
     let mut other = Buffer::new();
     let without = Options { find: "nothing", ..options };
     let json = rows(data, without, &mut other).expect("there is such a table");
     let of_nothing: Value = serde_json::from_slice(json).expect("the rows are JSON");
     assert_eq!(of_nothing["words"], found["words"]);
 });
+
+/// Checks that rows are read as they are, and that their words can be written.
+fn store(json: &[u8], found: &Value) {
+    let mut read = Rows::new(json).expect("the rows of this version");
+    for definition in found["definitions"].as_array().expect("a list") {
+        let row = read.definition().expect("a row").expect("as many rows");
+        assert_eq!(row.name, definition[0].as_str().expect("a text"));
+        assert_eq!(row.kind, definition[1].as_str().expect("a text"));
+        for (at, number) in row.numbers.iter().enumerate() {
+            assert_eq!(Some(*number), definition[2 + at].as_u64());
+        }
+        assert_eq!(row.priority, definition[6].as_i64());
+    }
+    assert_eq!(read.definition(), Ok(None));
+    let mut lists = WordLists::default();
+    lists.begin(1).expect("the first document");
+    for word in found["words"].as_array().expect("a list") {
+        let name = read.word().expect("a word").expect("as many words");
+        assert_eq!(&name[..], word.as_str().expect("a text").as_bytes());
+        lists.add(&name);
+    }
+    assert_eq!(read.word(), Ok(None));
+    // The blocks of an empty index.
+    lists.segment(&[0; 7], &[]).expect("a segment");
+}
 
 /// Checks that places are in order, inside the file, and hold the name.
 fn check(places: &[Place], data: &[u8], name: &str) {

@@ -177,7 +177,7 @@ def test_diff_compares_texts_of_each_language(place: Path) -> None:
         f"  game: {os.path.join('game', 'localization', 'english', 'game_l_english.yml')}:2",
         '  + "Brave"',
     ]
-    assert "9 of 9 languages differ" in err
+    assert "differences in 9 of 9 languages" in err
     answer(place, "diff", "fair_key", code=2)
     out, _ = answer(place, "diff", "trait_brave", "--json", code=1)
     compared = fits("diff", out)

@@ -30,7 +30,7 @@ _COUNTED: dict[Wins, str] = {
     "error": "an error",
     "file": "not overridden",
     "replaced": "replaced as whole files",
-    "replace": "replaced by a text",
+    "replace": "replaced by a text in replace/",
 }
 
 

@@ -118,7 +118,7 @@ def _compare_texts(name: str, pairs: Sequence[Pair], asked: Asked, *, as_json: b
     else:
         show(pairs)
         languages = counted(len(pairs), "language")
-        streams.note(f"{different:,} of {languages} differ")
+        streams.note(f"differences in {different:,} of {languages}")
     if different:
         sys.exit(ExitCode.SOME_FAILED)
 

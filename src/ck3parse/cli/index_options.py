@@ -161,9 +161,14 @@ class Asked(msgspec.Struct, frozen=True):
                 exclude=self.exclude, dialect=known.dialect if known else None,
             )  # fmt: skip
         if known is None:
+            what = (
+                f"the store {self.store} has no playset"
+                if os.path.exists(self.store)
+                else f"there is no store {self.store}"
+            )
             raise UsageError(
-                f"the store {self.store} has no playset yet: give the folders of the playset in"
-                " load order, or --playset FILE, or name another store with --store"
+                f"{what} yet: give the folders of the playset in load order, or --playset FILE, or"
+                " name another store with --store"
             )
         return msgspec.structs.replace(
             known,

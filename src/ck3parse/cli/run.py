@@ -120,7 +120,7 @@ results are in the store and in the report. Run the command again to continue.""
     default=None,
     help="Whether to index what the files define and use, those of the interface (*.gui) and of"
     " localization too, for find, uses, conflicts and diff.  [default: --index, unless PATH... is"
-    " only a part of the playset in the store]",
+    " inside of a mod in the store's playset]",
 )
 @click.option(
     "--extract",

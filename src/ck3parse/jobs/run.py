@@ -83,8 +83,8 @@ def run(
         exclude: patterns of files to skip.
         playset: a file that names mods to parse after `paths`.
         mods: folders in which the mods of a playset may be.
-        index: whether to index what the files define and use; default: unless they are a part of
-            the playset that the store has an index of, which stays as it is.
+        index: whether to index what the files define and use; default: unless they are inside of
+            a mod of the playset that the store has an index of, which stays as it is.
         extract: extractors whose rows to keep, such as `qbuilder/1`.
         shard: which part of the files to parse: `2/4` is the second of four; default: all.
         on_progress: called with the number of files done and to do in all, after each batch.
@@ -179,7 +179,7 @@ class Job(msgspec.Struct, frozen=True):
         exclude: patterns of files to skip.
         selection: what the index will be of, if there is one, or `paths` came from a file.
         playset: its sources.
-        index: whether to index them; `None`: unless they are a part of what the store has.
+        index: whether to index them; `None`: unless they are inside of a mod of what the store has.
         extract: full names of the extractors whose rows to keep.
         shard: which part of the files to parse, or `None` for all.
         wait: whether to wait for a worker.
@@ -333,6 +333,7 @@ class Job(msgspec.Struct, frozen=True):
             run_id = store.begin_run([os.path.abspath(path) for path in self.paths], parser.name)
             tally = Tally(plan)
             text_files = plan.texts.file_count if plan.texts else 0
+            elsewhere = len(plan.elsewhere) + len(plan.texts.elsewhere if plan.texts else ())
             faulty_texts = 0
             error: Ck3parseError | KeyboardInterrupt | None = None
             try:
@@ -354,7 +355,7 @@ class Job(msgspec.Struct, frozen=True):
                 sentences += indexing.sentences()
             if extraction:
                 sentences += extraction.sentences()
-            if not plan.file_count + text_files and not plan.elsewhere:
+            if not plan.file_count + text_files + elsewhere:
                 sentences.append(nothing_in(self.paths))
             interrupted = isinstance(error, KeyboardInterrupt)
             report = RunReport(
@@ -370,7 +371,7 @@ class Job(msgspec.Struct, frozen=True):
                 store=os.path.abspath(self.out),
                 broker_url=settings.shown_broker_url,
                 answers_dropped=tally.dropped,
-                elsewhere=len(plan.elsewhere),
+                elsewhere=elsewhere,
                 warnings=(*tally.warnings(), *sentences),
                 interrupted=interrupted,
                 error=str(error) if error and not interrupted else None,

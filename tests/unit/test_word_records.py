@@ -193,6 +193,26 @@ def test_words_of_a_transaction_that_failed_are_not_written(tmp_path: Path) -> N
         assert store.indexed_rules() == {}
 
 
+def test_another_process_takes_the_keys_of_a_transaction_that_failed(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path, VERSION) as other:
+        other.drop_unwritten()
+        with Store(path, VERSION) as failing:
+            record(failing, [outcome(1, ["brave"])], MANY)
+            with closing(sqlite3.connect(path)) as db:
+                db.execute(
+                    "CREATE TRIGGER full AFTER INSERT ON indexed_files WHEN new.file_id = 2"
+                    " BEGIN SELECT raise(ABORT, 'disk full'); END"
+                )
+            with pytest.raises(Exception, match="disk full"):
+                record(failing, [outcome(2, ["craven"])], MANY)
+            with closing(sqlite3.connect(path)) as db:
+                db.execute("DROP TRIGGER full")
+            record(other, [outcome(3, ["calm"])], 1)
+        assert words_in(path) == [("calm", 2)]
+        assert other.lacks_words()
+
+
 def test_a_kind_of_no_rule_and_json_with_blanks(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     blanks = '{"definitions": [["é", "trait", 0, 9, 1, 77, -5]], "words": ["é", "a\\"b"]}'

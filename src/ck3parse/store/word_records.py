@@ -10,8 +10,8 @@ still runs, and writes those to come one content at a time.
 """
 
 import sqlite3
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ck3parse.errors import StoreError
@@ -89,15 +89,19 @@ class WordRecords(IndexState):
                 self._generation = self._state("generation")
 
     def _forget_lists(self) -> None:
-        """Forget the words in memory if a content of theirs was not committed, or removed since."""
-        if self._lists is None:
-            return
-        if self._state("generation") != self._generation:
+        """Forget the words in memory if another process has removed their contents."""
+        if self._lists and self._state("generation") != self._generation:
             self._lists = None
-        elif last := self._lists.last():
-            query = "SELECT 1 FROM index_contents WHERE content_id = ?"
-            if self._db.execute(query, [last]).fetchone() is None:
-                self._lists = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            with super()._transaction():
+                yield
+        except BaseException:
+            # They may be of contents that were not committed, whose keys another process takes.
+            self._lists = None
+            raise
 
     def _write_words(self, words: Iterable[tuple[int, str]]) -> None:
         """Write the words of contents.

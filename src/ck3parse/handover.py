@@ -12,6 +12,8 @@ This module imports next to nothing, as its imports are most of what a command t
 import os
 import sys
 
+from ck3parse import __version__
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socket import socket
@@ -24,6 +26,8 @@ YES, NO, GO, CODE = b"y", b"n", b"g", b"c"
 """What they say: it accepts the command or not; run it; its exit code is the next byte."""
 INTERRUPTED = 130
 _MOST_TRIED = 4
+_INSTALLED_NS = os.stat(__file__).st_mtime_ns if os.path.exists(__file__) else 0
+"""The code that this process has: the package may be installed again while it runs."""
 _LOST = b"ck3parse: the process that answered has ended: run the command again\n"
 
 
@@ -47,7 +51,19 @@ def identity() -> bytes:
     streams = [getattr(each, "encoding", "") for each in (sys.stdout, sys.stderr)]
     errors = [getattr(each, "errors", "") for each in (sys.stdout, sys.stderr)]
     package = os.path.dirname(os.path.abspath(__file__))
-    return repr([package, sys.version, sys.getfilesystemencoding(), streams, errors]).encode()
+    parts = [
+        package, __version__, _INSTALLED_NS, sys.version, sys.getfilesystemencoding(), streams,
+        errors, _mounts(),
+    ]  # fmt: skip
+    return repr(parts).encode()
+
+
+def _mounts() -> str:
+    """Return which folders this process sees: a container that shares this one sees others."""
+    try:
+        return os.readlink("/proc/self/ns/mnt")
+    except OSError:  # not Linux
+        return ""
 
 
 def packed(*parts: bytes) -> bytes:
@@ -66,7 +82,7 @@ def hand_over() -> int | None:
         names = sorted(os.listdir(folder())) if is_private(folder()) else []
     except OSError:
         return None
-    if not names:
+    if not names or not _has_streams():
         return None
     import socket
 
@@ -88,6 +104,16 @@ def hand_over() -> int | None:
         os.write(2, b"ck3parse: interrupted\n")
         return INTERRUPTED
     return None
+
+
+def _has_streams() -> bool:
+    """Return whether no standard stream is closed: a socket would take its number."""
+    try:
+        for number in range(3):
+            os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def _request() -> bytes:

@@ -194,6 +194,45 @@ def test_a_client_does_itself_what_the_other_does_not(
     assert done.stderr.count(b"CK3PARSE_NOTHING") == bool(env.get("CK3PARSE_NOTHING"))
 
 
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_closed_stream_is_not_replaced_by_the_socket(closed: int, place: Place) -> None:
+    done = subprocess.run(
+        [
+            "sh",
+            "-c",
+            f'exec "$0" "$@" {closed}>&-',
+            sys.executable,
+            "-c",
+            HANDED_OVER,
+            "find",
+            "shy",
+        ],
+        cwd=place.folder,
+        env={**ENV, **place.env},
+        capture_output=True,
+        check=False,
+    )
+    # It is not handed over, and this client cannot answer.
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert (b"import of click halted" in done.stderr) == (closed != 2)
+
+
+def test_other_code_or_other_folders_are_another_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = handover.identity()
+    assert own == handover.identity()
+    with monkeypatch.context() as patch:
+        patch.setattr(handover, "__version__", "9")
+        assert own != handover.identity()
+    with monkeypatch.context() as patch:
+        patch.setattr(handover, "_INSTALLED_NS", 1)
+        assert own != handover.identity()
+    if sys.platform == "linux":
+        assert b"mnt:[" in own
+
+
 @pytest.mark.parametrize("mode", [0o750, 0o701])
 def test_a_folder_that_is_open_to_others_is_not_used(mode: int, place: Place) -> None:
     place.sockets.chmod(mode)

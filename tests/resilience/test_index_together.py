@@ -115,10 +115,10 @@ def stop_between_commits(process: subprocess.Popen[bytes], store: Path) -> None:
                 time.sleep(PAUSE_S)
 
 
-def files_that_use(store: Path, mod: Path, *, is_shared: bool = False) -> int:
+def files_that_use(store: Path, mod: Path, *, is_shared: bool | None = False) -> int:
     done = ck3parse("uses", WORD, mod, "--store", store, "--json", cwd=store.parent)
     assert done.returncode == 0, done.stderr
-    assert ("another program writes this index" in done.stderr) is is_shared
+    assert is_shared in (None, "another program writes this index" in done.stderr)
     return len({use["path"] for use in json.loads(done.stdout)["uses"]})
 
 
@@ -157,7 +157,8 @@ def test_two_runs_begin_at_once(
         for run in runs[is_killed:]:
             _, err = run.communicate()
             assert run.returncode == 0, err
-    assert files_that_use(store, mod) == FILES
+    # The one that was killed may have been the one that kept words in memory.
+    assert files_that_use(store, mod, is_shared=None if is_killed else False) == FILES
     assert index_of(store) == right
 
 

@@ -32,6 +32,7 @@ _CHILD = (
 )
 _END_LIMIT_S = 5.0
 _REQUEST_LIMIT_S = 5.0
+_PAUSE_S = 1.0
 _CHUNK = 1 << 16
 _IMPORTED = (places, similar, source, text_places, watch_mark)
 """Modules that the commands would import when they need them."""
@@ -101,11 +102,14 @@ def _serve(listener: socket.socket) -> None:
         ready, _, _ = select.select([listener.fileno(), 0], [], [])
         if 0 in ready:
             return
-        client, _ = listener.accept()
-        with client:
-            if os.fork() == 0:
-                listener.close()
-                _answer(client)
+        try:
+            client, _ = listener.accept()
+            with client:
+                if os.fork() == 0:
+                    listener.close()
+                    _answer(client)
+        except OSError:  # there are too many processes or open files; clients answer themselves
+            select.select([0], [], [], _PAUSE_S)
 
 
 def _answer(client: socket.socket) -> None:

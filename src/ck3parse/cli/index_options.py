@@ -76,7 +76,7 @@ class Asked(msgspec.Struct, frozen=True):
             UsageError: no playset is known.
             Ck3parseError: it cannot be brought up to date.
         """
-        if self.update:
+        if self.update and not self._is_kept():
             self._refresh()
         return Index(self.store)
 
@@ -95,14 +95,15 @@ class Asked(msgspec.Struct, frozen=True):
             UsageError: as for `opened`.
             Ck3parseError: as for `opened`, and what `ask` raises.
         """
-        early = None
-        if self.update:
-            with contextlib.suppress(Ck3parseError):  # it is made, or upgraded, first
-                early = Index(self.store)
-        if early is None:
-            return _asked(self.opened(), ask)
+        # This is looked up first, as it needs the store closed.
+        if not self.update or self._is_kept():
+            return _asked(Index(self.store), ask)
         with contextlib.ExitStack() as stack:
-            stack.callback(early.close)
+            try:
+                early = stack.enter_context(Index(self.store))
+            except Ck3parseError:  # it is made, or upgraded, first
+                self._refresh()
+                return _asked(Index(self.store), ask)
             before = early.changes()
             with ThreadPoolExecutor(1) as beside:
                 answering = beside.submit(ask, early)
@@ -112,18 +113,22 @@ class Asked(msgspec.Struct, frozen=True):
                 return early, answering.result()
         return _asked(Index(self.store), ask)
 
-    def _refresh(self) -> None:
+    def _is_kept(self) -> bool:
+        """Return whether another process keeps the index up to date, and say so."""
         from ck3parse.index.watch_mark import is_up_to_date
+
+        if is_up_to_date(self.store, self._selection(), read_settings()):
+            streams.note("index kept up to date by run --watch")
+            return True
+        if _only_if_watched:
+            raise NotWatchedError
+        return False
+
+    def _refresh(self) -> None:
+        from ck3parse.index.refresh import refresh
 
         selection = self._selection()
         settings = read_settings()
-        if is_up_to_date(self.store, selection, settings):
-            streams.note("index kept up to date by run --watch")
-            return
-        if _only_if_watched:
-            raise NotWatchedError
-        from ck3parse.index.refresh import refresh
-
         # Trees in another dialect answer as well, and those in this one may be there already.
         dialect = selection.dialect or settings.dialect
         playset = selection.playset()

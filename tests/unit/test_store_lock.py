@@ -4,7 +4,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -81,3 +81,18 @@ def test_a_lock_during_a_question_is_an_error(tmp_path: Path) -> None:
             with pytest.raises(StoreError, match="cannot be read, as it is locked by"), store:
                 store.sizes()
             release(process)
+
+
+def test_a_store_that_is_being_read_is_opened_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To commit, even nothing, would wait for the reader, who may take seconds."""
+    monkeypatch.setattr(lock, "LOCK_PATIENCE_S", 0.1)
+    path = tmp_path / "store.sqlite"
+    with Store(path, VERSION) as store:
+        assert store.texts
+    with closing(sqlite3.connect(path)) as reader:
+        reading = reader.execute("SELECT name FROM sqlite_schema")
+        reading.fetchone()
+        with Store(path, VERSION) as store:
+            assert store.texts

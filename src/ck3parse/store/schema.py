@@ -118,17 +118,26 @@ class Database:
             self._create()
         elif version < SCHEMA_VERSION:
             self._upgrade(version)
-        self._db.execute(
-            "INSERT OR IGNORE INTO parser_versions (version) VALUES (?)", [parser_version]
-        )
+        elif version_id := self._version_id(parser_version):
+            # To commit would wait until nobody reads the store, even if nothing was changed.
+            self._db.execute("ROLLBACK")
+            return version_id
+        version_id = self._new_version_id(parser_version)
         self._db.execute("COMMIT")
-        return self._version_id(parser_version)
+        return version_id
 
-    def _version_id(self, parser_version: str) -> int:
-        row = self._db.execute(
-            "SELECT parser_version_id FROM parser_versions WHERE version = ?", [parser_version]
-        ).fetchone()
-        return int(row[0])
+    def _version_id(self, parser_version: str) -> int | None:
+        """Return the key of a parser's version, if the store has it."""
+        query = "SELECT parser_version_id FROM parser_versions WHERE version = ?"
+        row = self._db.execute(query, [parser_version]).fetchone()
+        return int(row[0]) if row else None
+
+    def _new_version_id(self, parser_version: str) -> int:
+        """Return the key of a parser's version, within a transaction."""
+        if version_id := self._version_id(parser_version):
+            return version_id
+        insert = "INSERT INTO parser_versions (version) VALUES (?)"
+        return int(self._db.execute(insert, [parser_version]).lastrowid or 0)
 
     @classmethod
     def beside(cls, other: "Database", parser_version: str) -> Self:
@@ -146,11 +155,11 @@ class Database:
         self = cls.__new__(cls)
         self.path, self._dialect = other.path, dialect_of(parser_version)
         self._db, self._waiting = other._db, other._waiting  # noqa: SLF001
-        with self._transaction():
-            self._db.execute(
-                "INSERT OR IGNORE INTO parser_versions (version) VALUES (?)", [parser_version]
-            )
-        self._parser_id = self._version_id(parser_version)
+        if version_id := self._version_id(parser_version):
+            self._parser_id = version_id
+        else:
+            with self._transaction():
+                self._parser_id = self._new_version_id(parser_version)
         return self
 
     def _create(self) -> None:

@@ -24,7 +24,6 @@ from ck3parse.extractors import places
 from ck3parse.index import similar, text_places, watch_mark
 from ck3parse.parser.ck3 import source
 
-COMMANDS = {"find": find, "uses": uses}
 # `-P`, and the search path after the child's own: the current folder may contain anything.
 _CHILD = (
     "import sys; sys.path += [folder for folder in sys.argv[1:] if folder not in sys.path];"
@@ -34,8 +33,8 @@ _END_LIMIT_S = 5.0
 _REQUEST_LIMIT_S = 5.0
 _PAUSE_S = 1.0
 _CHUNK = 1 << 16
-_IMPORTED = (places, similar, source, text_places, watch_mark)
-"""Modules that the commands would import when they need them."""
+_IMPORTED = (find, uses, places, similar, source, text_places, watch_mark)
+"""The commands, and modules that they would import when they need them."""
 
 
 @contextlib.contextmanager
@@ -151,7 +150,7 @@ def _accept(client: socket.socket) -> bool:
         os.environb[name] = value
     sys.argv[1:] = [os.fsdecode(each) for each in arguments.split(b"\0")]
     # A warning of these is printed before it is known whether the index is up to date.
-    return sys.argv[1] in COMMANDS and not list(unknown_variables(os.environ))
+    return sys.argv[1] in handover.COMMANDS and not list(unknown_variables(os.environ))
 
 
 def _take_streams(client: socket.socket) -> bool:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -114,7 +114,7 @@ class Records(IndexRecords, PlaysetRecords, ExtractionRecords):
 
     def _record_files_of(
         self, root_id: int, outcomes: list[tuple[Found, ParseResult]]
-    ) -> Iterator[Recorded]:
+    ) -> list[Recorded]:
         names = json.dumps([found.name for found, _ in outcomes])
         known = dict(
             self._db.execute(
@@ -124,30 +124,39 @@ class Records(IndexRecords, PlaysetRecords, ExtractionRecords):
             ).fetchall()
         )
         next_id = self._db.execute("SELECT coalesce(max(file_id), 0) + 1 FROM files").fetchone()[0]
-        file_ids = [
-            known.get(found.name, next_id + position)
-            for position, (found, _) in enumerate(outcomes)
+        recorded = [
+            Recorded(known.get(found.name, next_id + position), found, result)
+            for position, (found, result) in enumerate(outcomes)
         ]
-        # One statement for many rows: this is most of what a file costs the client.
+        # One statement for many rows: this is most of what a file costs the client. `ON CONFLICT DO
+        # UPDATE` would run triggers, for which SQLite copies each page before it changes it.
         self._db.executemany(
-            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file_id)"
-            " DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,"
-            " content_hash = excluded.content_hash, parser_version_id = excluded.parser_version_id,"
-            " state = excluded.state, error_type = excluded.error_type, error = excluded.error,"
-            " line = excluded.line, column = excluded.column",
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (
-                    file_id, root_id, found.name, found.size, found.mtime_ns, result.content_hash,
-                    self._parser_id, "parsed" if result.ok else "failed", result.error_type,
-                    result.error, result.line, result.column, self._dialect,
-                )
-                for file_id, (found, result) in zip(file_ids, outcomes, strict=True)
+                (each.file_id, root_id, each.found.name, *self._state_of(each), self._dialect)
+                for each in recorded
+                if each.found.name not in known
             ],
-        )  # fmt: skip
-        return (
-            Recorded(file_id, found, result)
-            for file_id, (found, result) in zip(file_ids, outcomes, strict=True)
         )
+        self._db.executemany(
+            "UPDATE files SET size = ?, mtime_ns = ?, content_hash = ?, parser_version_id = ?,"
+            " state = ?, error_type = ?, error = ?, line = ?, column = ? WHERE file_id = ?",
+            [
+                (*self._state_of(each), each.file_id)
+                for each in recorded
+                if each.found.name in known
+            ],
+        )
+        return recorded
+
+    def _state_of(self, recorded: Recorded) -> tuple[str | int | None, ...]:
+        """Return the columns of `files` that change with a file."""
+        _, found, result = recorded
+        return (
+            found.size, found.mtime_ns, result.content_hash, self._parser_id,
+            "parsed" if result.ok else "failed", result.error_type, result.error, result.line,
+            result.column,
+        )  # fmt: skip
 
     def _record_asts(self, recorded: list[Recorded]) -> None:
         """Write the outcomes of contents, each with the key of a file that has the content."""

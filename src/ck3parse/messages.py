@@ -37,6 +37,9 @@ more time than they save.
 ROWS_ZSTD_LEVEL = -5
 """For the rows of extractors, which nobody stores: half the time, and two thirds more room."""
 
+FILED_ROWS_ZSTD_LEVEL = -1000
+"""For rows in a file that the client reads and removes: as large, in a seventh of the time."""
+
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A number of bytes, nodes, lines or columns. Larger ones do not fit into SQLite."""
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]

@@ -18,7 +18,13 @@ from ck3parse.files.reading import (
     text_too_large,
     too_large,
 )
-from ck3parse.messages import DEFAULT_DIALECT, ROWS_ZSTD_LEVEL, ParseRequest, ParseResult
+from ck3parse.messages import (
+    DEFAULT_DIALECT,
+    FILED_ROWS_ZSTD_LEVEL,
+    ROWS_ZSTD_LEVEL,
+    ParseRequest,
+    ParseResult,
+)
 from ck3parse.messaging.acceptance import max_json_bytes
 from ck3parse.messaging.compression import compressor
 from ck3parse.parser.outcome import fill_result
@@ -36,7 +42,8 @@ def request_handler(settings: Settings) -> Callable[[ParseRequest], ParseResult]
     """
     in_use = parser.parser_in_use()
     roots = real_roots(settings.root_folders)
-    compress, compress_rows = compressor(), compressor(ROWS_ZSTD_LEVEL)
+    rows_level = FILED_ROWS_ZSTD_LEVEL if settings.spool_dir else ROWS_ZSTD_LEVEL
+    compress, compress_rows = compressor(), compressor(rows_level)
 
     def handle(request: ParseRequest) -> ParseResult:
         started = perf_counter()

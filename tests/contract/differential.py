@@ -29,7 +29,7 @@ from typing import Literal, NamedTuple
 from ck3parse.localization import reference as localization_reference
 from ck3parse.localization.scan import MAX_FAULTS, Scan
 from ck3parse.messages import Mode
-from ck3parse.parser import DEFAULT_MAX_DEPTH, ParseOutcome, reference
+from ck3parse.parser import DEFAULT_MAX_DEPTH, reference
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
@@ -139,9 +139,11 @@ class Case(NamedTuple):
         )
 
     def index_of(self, parser: str) -> Rows:
-        """Return the rows of `ck3/1` and places as an outcome."""
-        rows, places = index_of(parser, self.source, self.relpath, self.max_depth)
-        return ParseOutcome(True, repr(places).encode()), rows
+        """Return the outcome, and the rows of `ck3/1` and places as rows."""
+        outcome, rows, places = index_of(
+            parser, self.source, self.name, self.relpath, self.max_depth
+        )
+        return outcome, b"\n".join([*rows, repr(places).encode()])
 
     def scans(self) -> tuple[Scan, Scan]:
         """Return what the parsers of localization files find, without parts for a shallow case."""

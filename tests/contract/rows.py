@@ -5,7 +5,7 @@ import lzma
 from collections.abc import Iterator
 from pathlib import Path
 
-from ck3parse.extractors import QBUILDER
+from ck3parse.extractors import CK3, QBUILDER
 from ck3parse.extractors.ck3 import Place, decode
 from ck3parse.extractors.places import places
 from ck3parse.extractors.stage import index_rows, parse_and_extract
@@ -35,21 +35,34 @@ def rows_of(
 
 
 def index_of(
-    parser: str, source: bytes | str, relpath: str, max_depth: int = DEFAULT_MAX_DEPTH
-) -> tuple[bytes, list[Place]]:
-    """Return the rows of `ck3/1`, and the places of one of the words.
+    parser: str,
+    source: bytes | str,
+    name: str,
+    relpath: str,
+    max_depth: int = DEFAULT_MAX_DEPTH,
+) -> tuple[ParseOutcome, list[bytes], list[Place]]:
+    """Return what is made of a source for the index.
 
     Args:
-        parser: `native` or `python`, whose body makes them.
+        parser: `native` or `python`, whose body makes it.
         source: the content of a file, or a text.
+        name: the `filename` of the root node.
         relpath: the path of the file relative to its mod.
         max_depth: how deep braces may nest.
+
+    Returns:
+        The outcome, the rows of `ck3/1` made with it and those made alone, and the places of one of
+        the words.
     """
-    rows = index_rows(source, relpath, native=parser == "native", max_depth=max_depth)
-    words = decode(rows).words
+    request = ParseRequest("", name=name, extract=[CK3], relpath=relpath)
+    outcome, made = parse_and_extract(_parser(parser), source, request, max_depth)
+    native = parser == "native"
+    alone = index_rows(source, relpath or name, native=native, max_depth=max_depth)
+    words = decode(alone).words
     data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
-    name = words[len(data) % len(words)] if words else "a"
-    return rows, places(data, name, relpath, native=parser == "native", max_depth=max_depth)
+    word = words[len(data) % len(words)] if words else "a"
+    found = places(data, word, relpath, native=native, max_depth=max_depth)
+    return outcome, [made.rows[CK3], alone], found
 
 
 def compare(folder: Path, parser: str) -> Iterator[str]:

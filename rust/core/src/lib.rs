@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+mod agreement;
 mod braces;
 mod chars;
 pub mod ck3;

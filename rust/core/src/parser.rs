@@ -128,35 +128,35 @@ impl<V: Visitor> Parser<'_, '_, V> {
     }
 
     fn elements(&mut self) -> Result<(), Failure> {
+        let mut start = self.scan.skip();
         loop {
             self.out
                 .reserve_element(self.scan.place.at, self.scan.place.text.len());
-            let start = self.scan.skip();
             if start == Some(Start::Name) {
                 let key = self.scan.name();
-                self.keyed(key)?;
+                start = self.keyed(key)?;
                 continue;
             }
             let mut token = self.scan.token_at(start)?;
             let mut owed = false;
             while token.kind == TokenKind::Semicolon {
                 owed = true;
+                self.visitor.own();
                 token = self.scan.token()?;
             }
-            match token.kind {
+            start = match token.kind {
                 TokenKind::Identifier
                 | TokenKind::Bool
                 | TokenKind::Number
                 | TokenKind::String
-                | TokenKind::Param => {
-                    self.keyed(token)?;
-                }
+                | TokenKind::Param => self.keyed(token)?,
                 TokenKind::OpenBrace => {
                     self.enter(token)?;
                     self.out.piece(&LIST);
                     self.out.place(token.line, token.column);
                     self.out.piece(&LIST_ITEMS);
                     self.visitor.list();
+                    self.scan.skip()
                 }
                 TokenKind::CloseBrace => {
                     if self.open.is_empty() {
@@ -168,10 +168,14 @@ impl<V: Visitor> Parser<'_, '_, V> {
                     self.open.pop();
                     self.out.drop_comma();
                     self.out.piece(&CLOSE);
-                    self.visitor.close();
+                    self.visitor.close(token.end);
+                    self.scan.skip()
                 }
                 TokenKind::At => self.scripted(token)?,
-                TokenKind::Comma if !owed && !self.open.is_empty() => {}
+                TokenKind::Comma if !owed && !self.open.is_empty() => {
+                    self.visitor.own();
+                    self.scan.skip()
+                }
                 TokenKind::End => {
                     return match self.open.last() {
                         None => Ok(()),
@@ -183,7 +187,7 @@ impl<V: Visitor> Parser<'_, '_, V> {
                     };
                 }
                 _ => return Err(token.fails(ErrorKind::ExpectedElement)),
-            }
+            };
         }
     }
 
@@ -198,23 +202,27 @@ impl<V: Visitor> Parser<'_, '_, V> {
         Ok(())
     }
 
-    /// Writes an element that starts with a key: a block, an assignment or a value.
+    /// Writes an element that starts with a key: a block, an assignment or a value. Returns what the
+    /// next token can start with, as all of these do.
     #[inline(always)]
-    fn keyed(&mut self, key: Token) -> Result<(), Failure> {
-        let Some(operator) = self.operator()? else {
+    fn keyed(&mut self, key: Token) -> Result<Option<Start>, Failure> {
+        let line = self.scan.place.line;
+        let start = self.scan.skip();
+        let Some(operator) = self.operator(start)? else {
             self.node_count += 1;
             self.out.piece(&VALUE);
             self.text(key);
             self.out.piece(value_type(key.kind));
             self.out.place(key.line, key.column);
             self.out.piece(&VALUE_END);
-            return Ok(());
+            self.visitor.bare_token(&key, line, &self.scan.place);
+            return Ok(start);
         };
         let start = self.scan.skip();
         if start == Some(Start::Name) {
             let value = self.scan.name();
             self.assignment(key, operator);
-            return self.assigned(value);
+            return self.assigned(key, operator, value);
         }
         let value = self.scan.token_at(start)?;
         if value.kind == TokenKind::OpenBrace {
@@ -222,36 +230,37 @@ impl<V: Visitor> Parser<'_, '_, V> {
             self.out.piece(&BLOCK);
             let start = self.out.length();
             self.text(key);
-            if V::ACTIVE {
+            if V::TEXTS {
                 let name = self.out.since(start);
                 self.visitor.block(name, key.line, key.column);
             }
-            self.out.piece(operator);
+            self.visitor.block_token(&key, operator, &self.scan.place);
+            self.out.piece(written(operator));
             self.out.place(key.line, key.column);
             self.out.piece(&BLOCK_CHILDREN);
-            return Ok(());
+            return Ok(self.scan.skip());
         }
         self.assignment(key, operator);
-        self.assigned(value)
+        self.assigned(key, operator, value)
     }
 
     /// Writes an assignment up to its value.
     #[inline(always)]
-    fn assignment(&mut self, key: Token, operator: &Fragment) {
+    fn assignment(&mut self, key: Token, operator: TokenKind) {
         self.out.piece(&ASSIGNMENT);
         let start = self.out.length();
         self.text(key);
-        if V::ACTIVE {
+        if V::TEXTS {
             let text = self.out.since(start);
             self.visitor.key(text, key.line, key.column);
         }
-        self.out.piece(operator);
+        self.out.piece(written(operator));
         self.out.place(key.line, key.column);
     }
 
     /// Writes an element that starts with `@`: an inline expression, an assignment or a value.
     #[inline(never)]
-    fn scripted(&mut self, at: Token) -> Result<(), Failure> {
+    fn scripted(&mut self, at: Token) -> Result<Option<Start>, Failure> {
         let name = self.scan.token()?;
         match name.kind {
             TokenKind::Identifier => {}
@@ -261,11 +270,17 @@ impl<V: Visitor> Parser<'_, '_, V> {
                 self.inline(at)?;
                 self.out.place(at.line, at.column);
                 self.out.piece(&VALUE_END);
-                return Ok(());
+                let (whole, line) = (self.up_to_here(at), self.scan.place.line);
+                let start = self.scan.skip();
+                self.visitor.bare_token(&whole, line, &self.scan.place);
+                return Ok(start);
             }
             _ => return Err(name.fails(ErrorKind::ExpectedName)),
         }
-        let Some(operator) = self.operator()? else {
+        let whole = self.up_to_here(at);
+        let line = self.scan.place.line;
+        let start = self.scan.skip();
+        let Some(operator) = self.operator(start)? else {
             self.node_count += 1;
             self.out.piece(&VALUE);
             self.out.byte(b'@');
@@ -273,40 +288,48 @@ impl<V: Visitor> Parser<'_, '_, V> {
             self.out.piece(&SCRIPTED);
             self.out.place(at.line, at.column);
             self.out.piece(&VALUE_END);
-            return Ok(());
+            self.visitor.bare_token(&whole, line, &self.scan.place);
+            return Ok(start);
         };
         self.out.piece(&ASSIGNMENT);
         self.out.byte(b'@');
         self.text(name);
-        self.out.piece(operator);
+        self.out.piece(written(operator));
         self.out.place(at.line, at.column);
         let value = self.scan.token()?;
-        self.assigned(value)
+        self.assigned(whole, operator, value)
     }
 
-    /// Reads the next token if it is an operator.
+    /// Returns a token with all that was read since it.
+    fn up_to_here(&self, token: Token) -> Token {
+        Token {
+            end: self.scan.place.at,
+            plain: false,
+            ..token
+        }
+    }
+
+    /// Reads the token that starts with `start`, if it is an operator.
     #[inline(always)]
-    fn operator(&mut self) -> Result<Option<&'static Fragment>, Failure> {
-        if self.scan.skip() != Some(Start::Operator) {
+    fn operator(&mut self, start: Option<Start>) -> Result<Option<TokenKind>, Failure> {
+        if start != Some(Start::Operator) {
             return Ok(None);
         }
         let token = self.scan.token_of(Start::Operator)?;
-        Ok(Some(match token.kind {
-            TokenKind::Equal => &EQUAL,
-            TokenKind::Less => &LESS,
-            TokenKind::Greater => &GREATER,
-            TokenKind::LessEqual => &LESS_EQUAL,
-            TokenKind::GreaterEqual => &GREATER_EQUAL,
-            TokenKind::NotEqual => &NOT_EQUAL,
-            TokenKind::EqualEqual => &EQUAL_EQUAL,
-            TokenKind::MaybeEqual => &MAYBE_EQUAL,
-            _ => return Err(token.fails(ErrorKind::ExpectedElement)),
-        }))
+        match token.kind {
+            TokenKind::Sign => Err(token.fails(ErrorKind::ExpectedElement)),
+            operator => Ok(Some(operator)),
+        }
     }
 
     /// Writes the rest of an assignment, whose value starts with a token.
     #[inline(always)]
-    fn assigned(&mut self, value: Token) -> Result<(), Failure> {
+    fn assigned(
+        &mut self,
+        key: Token,
+        operator: TokenKind,
+        value: Token,
+    ) -> Result<Option<Start>, Failure> {
         self.node_count += 2;
         self.out.piece(&ASSIGNED);
         let start = self.out.length();
@@ -321,13 +344,21 @@ impl<V: Visitor> Parser<'_, '_, V> {
             }
             _ => self.odd_value(value)?,
         }
-        if V::ACTIVE {
+        if V::TEXTS {
             let text = self.out.since(start);
             self.visitor.value(text, value.line, value.column);
         }
         self.out.place(value.line, value.column);
         self.out.piece(&ASSIGNED_END);
-        Ok(())
+        let line = self.scan.place.line;
+        let value = match value.kind {
+            TokenKind::At => self.up_to_here(value),
+            _ => value,
+        };
+        let start = self.scan.skip();
+        let next = &self.scan.place;
+        self.visitor.tokens(&key, operator, &value, line, next);
+        Ok(start)
     }
 
     /// Writes the text and type of a value that cannot be a key or has several tokens.
@@ -346,13 +377,17 @@ impl<V: Visitor> Parser<'_, '_, V> {
                     _ => return Err(name.fails(ErrorKind::ExpectedName)),
                 }
             }
-            TokenKind::Minus => self.negated()?,
+            TokenKind::Minus => {
+                self.visitor.own();
+                self.negated()?;
+            }
             TokenKind::Less
             | TokenKind::Greater
             | TokenKind::LessEqual
             | TokenKind::GreaterEqual
             | TokenKind::NotEqual
             | TokenKind::EqualEqual => {
+                self.visitor.own();
                 self.text(value);
                 self.out.piece(&OPERATOR);
             }
@@ -442,6 +477,21 @@ impl<V: Visitor> Parser<'_, '_, V> {
         self.out.byte(b'$');
         self.out.escaped(inner);
         self.out.byte(b'$');
+    }
+}
+
+/// Returns what follows the text of a key: its operator.
+#[inline(always)]
+fn written(operator: TokenKind) -> &'static Fragment {
+    match operator {
+        TokenKind::Less => &LESS,
+        TokenKind::Greater => &GREATER,
+        TokenKind::LessEqual => &LESS_EQUAL,
+        TokenKind::GreaterEqual => &GREATER_EQUAL,
+        TokenKind::NotEqual => &NOT_EQUAL,
+        TokenKind::EqualEqual => &EQUAL_EQUAL,
+        TokenKind::MaybeEqual => &MAYBE_EQUAL,
+        _ => &EQUAL,
     }
 }
 

@@ -121,7 +121,7 @@ impl<'a> Qbuilder<'a> {
 }
 
 impl Visitor for &mut Qbuilder<'_> {
-    const ACTIVE: bool = true;
+    const TEXTS: bool = true;
 
     #[inline]
     fn block(&mut self, name: &[u8], line: usize, column: usize) {
@@ -150,7 +150,7 @@ impl Visitor for &mut Qbuilder<'_> {
     }
 
     #[inline]
-    fn close(&mut self) {
+    fn close(&mut self, _: usize) {
         self.depth -= 1;
         self.live = self.live.min(self.depth);
     }

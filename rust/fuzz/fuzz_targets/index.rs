@@ -6,8 +6,8 @@
 
 use std::collections::BTreeSet;
 
-use ck3parse_core::Buffer;
-use ck3parse_core::index::{Options, Place, Rows, WordLists, places, rows};
+use ck3parse_core::index::{Options, Place, Rows, WordLists, parse_bytes, places, rows};
+use ck3parse_core::{Buffer, Dialect};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -49,6 +49,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(json.is_ascii());
     assert!(json.len() <= 2048 * data.len() + 64);
     let found: Value = serde_json::from_slice(json).expect("the rows are JSON");
+    is_made_with_the_tree(data, options, json);
 
     let mut at = 0;
     for definition in found["definitions"].as_array().expect("a list") {
@@ -63,7 +64,10 @@ fuzz_target!(|data: &[u8]| {
         at = start;
     }
     let words = found["words"].as_array().expect("a list");
-    let names: BTreeSet<&str> = words.iter().map(|word| word.as_str().expect("a text")).collect();
+    let names: BTreeSet<&str> = words
+        .iter()
+        .map(|word| word.as_str().expect("a text"))
+        .collect();
     assert_eq!(names.len(), words.len());
     for name in &names {
         assert!(!name.is_empty() && name.len() <= MAX_NAME);
@@ -82,7 +86,10 @@ fuzz_target!(|data: &[u8]| {
     }
 
     let mut other = Buffer::new();
-    let without = Options { find: "nothing", ..options };
+    let without = Options {
+        find: "nothing",
+        ..options
+    };
     let json = rows(data, without, &mut other).expect("there is such a table");
     let of_nothing: Value = serde_json::from_slice(json).expect("the rows are JSON");
     assert_eq!(of_nothing["words"], found["words"]);
@@ -129,4 +136,25 @@ fn check(places: &[Place], data: &[u8], name: &str) {
 
 fn number(value: &Value) -> usize {
     value.as_u64().expect("a number") as usize
+}
+
+/// Checks that one pass makes the same rows and tree as two do.
+fn is_made_with_the_tree(data: &[u8], options: Options, rows: &[u8]) {
+    let parsed = ck3parse_core::Options {
+        dialect: Dialect::Ck3Raven,
+        max_depth: MAX_DEPTH,
+    };
+    let (mut tree_buffer, mut rows_buffer, mut buffer) =
+        (Buffer::new(), Buffer::new(), Buffer::new());
+    let made = parse_bytes(
+        data,
+        b"a",
+        parsed,
+        options,
+        &mut tree_buffer,
+        &mut rows_buffer,
+    );
+    let (tree, made) = made.expect("there is such a table");
+    assert!(made == rows);
+    assert!(tree == ck3parse_core::parse_bytes(data, b"a", parsed, &mut buffer));
 }

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread::LocalKey;
 
 use ck3parse_core::index::Value;
 use ck3parse_core::{
@@ -19,8 +20,12 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 /// How much of its buffer each thread keeps between calls, in bytes.
 const KEPT: usize = 16 << 20;
 
+type KeptBuffer = LocalKey<RefCell<Buffer>>;
+
 thread_local! {
     static BUFFER: RefCell<Buffer> = const { RefCell::new(Buffer::new()) };
+    /// For rows that are made with an AST.
+    static ROWS_BUFFER: RefCell<Buffer> = const { RefCell::new(Buffer::new()) };
 }
 
 /// The AST's JSON or `None`, its number of nodes, then the error's kind, token, line and column.
@@ -304,16 +309,48 @@ mod _native {
             max_depth,
             windows_1252,
         };
-        with_buffer(|buffer| {
+        with_buffer(&BUFFER, |buffer| {
             let made = catch_unwind(AssertUnwindSafe(move || {
                 py.detach(move || index::rows(data, options, buffer))
             }));
             match made.map_err(out_of_memory)? {
                 Some(rows) => bytes(py, rows),
-                None => Err(PyValueError::new_err(format!(
-                    "no definitions are found by {find:?}"
-                ))),
+                None => Err(unknown_finder(find)),
             }
+        })
+    }
+
+    /// Parse the content of a file, and return the rows of `ck3/1` with the outcome.
+    #[pyfunction]
+    fn parse_with_ck3_rows<'py>(
+        py: Python<'py>,
+        data: &[u8],
+        name: &Bound<'py, PyString>,
+        max_depth: usize,
+        find: &str,
+        kind: &str,
+        windows_1252: bool,
+    ) -> PyResult<(Outcome<'py>, Bound<'py, PyBytes>)> {
+        let name = &*wtf8(name)?;
+        let rows_options = index::Options {
+            find,
+            kind,
+            max_depth,
+            windows_1252,
+        };
+        with_buffer(&ROWS_BUFFER, |rows_buffer| {
+            with_buffer(&BUFFER, |buffer| {
+                let made = catch_unwind(AssertUnwindSafe(move || {
+                    py.detach(move || {
+                        let options = options(max_depth);
+                        index::parse_bytes(data, name, options, rows_options, buffer, rows_buffer)
+                    })
+                }));
+                let Some((parsed, rows)) = made.map_err(out_of_memory)? else {
+                    return Err(unknown_finder(find));
+                };
+                Ok((outcome(py, parsed)?, bytes(py, rows)?))
+            })
         })
     }
 
@@ -386,7 +423,7 @@ mod _native {
         parts: bool,
         max_faults: usize,
     ) -> PyResult<Localization<'py>> {
-        with_buffer(|buffer| {
+        with_buffer(&BUFFER, |buffer| {
             let scan = || py.detach(move || localization::scan(data, parts, max_faults, buffer));
             let scanned = catch_unwind(AssertUnwindSafe(scan)).map_err(out_of_memory)?;
             let faults = scanned.faults.into_iter().map(|fault| {
@@ -414,16 +451,24 @@ fn parse<'py>(
     py: Python<'py>,
     core: impl for<'b> Fn(&'b mut Buffer) -> Result<Ast<'b>, Error> + Send,
 ) -> PyResult<Outcome<'py>> {
-    with_buffer(|buffer| {
+    with_buffer(&BUFFER, |buffer| {
         let parsed = catch_unwind(AssertUnwindSafe(move || py.detach(move || core(buffer))));
-        Ok(match parsed.map_err(out_of_memory)? {
-            Ok(ast) => {
-                let json = bytes(py, ast.json)?;
-                (Some(json), ast.node_count, 0, PyString::new(py, ""), 0, 0)
-            }
-            Err(error) => failure(py, &error)?,
-        })
+        outcome(py, parsed.map_err(out_of_memory)?)
     })
+}
+
+fn outcome<'py>(py: Python<'py>, parsed: Result<Ast, Error>) -> PyResult<Outcome<'py>> {
+    match parsed {
+        Ok(ast) => {
+            let json = bytes(py, ast.json)?;
+            Ok((Some(json), ast.node_count, 0, PyString::new(py, ""), 0, 0))
+        }
+        Err(error) => failure(py, &error),
+    }
+}
+
+fn unknown_finder(find: &str) -> PyErr {
+    PyValueError::new_err(format!("no definitions are found by {find:?}"))
 }
 
 /// Runs the strict parser with an extractor, and converts its result to Python objects.
@@ -432,7 +477,7 @@ fn extract<'py>(
     want_ast: bool,
     core: impl for<'b> Fn(&'b mut Buffer) -> Result<(Ast<'b>, Vec<u8>), Error> + Send,
 ) -> PyResult<Extracted<'py>> {
-    with_buffer(|buffer| {
+    with_buffer(&BUFFER, |buffer| {
         let parsed = catch_unwind(AssertUnwindSafe(move || py.detach(move || core(buffer))));
         Ok(match parsed.map_err(out_of_memory)? {
             Ok((ast, rows)) => {
@@ -456,7 +501,7 @@ fn recover<'py>(
     py: Python<'py>,
     core: impl for<'b> Fn(&'b mut Buffer) -> Recovered<'b> + Send,
 ) -> PyResult<Recovery<'py>> {
-    with_buffer(|buffer| {
+    with_buffer(&BUFFER, |buffer| {
         let parsed = catch_unwind(AssertUnwindSafe(move || py.detach(move || core(buffer))));
         let recovered = parsed.map_err(out_of_memory)?;
         let faults = recovered.faults.iter().map(|reported| fault(py, reported));
@@ -486,13 +531,16 @@ fn fault<'py>(py: Python<'py>, reported: &ReportedFault) -> PyResult<Fault<'py>>
     ))
 }
 
-/// Calls a function with the buffer of this thread.
-fn with_buffer<T>(run: impl FnOnce(&mut Buffer) -> PyResult<T>) -> PyResult<T> {
+/// Calls a function with a buffer of this thread.
+fn with_buffer<T>(
+    kept: &'static KeptBuffer,
+    run: impl FnOnce(&mut Buffer) -> PyResult<T>,
+) -> PyResult<T> {
     // A signal handler that parses meanwhile must not find this buffer.
-    let mut buffer = BUFFER.take();
+    let mut buffer = kept.take();
     let outcome = run(&mut buffer)?;
     buffer.shrink(KEPT);
-    BUFFER.set(buffer);
+    kept.set(buffer);
     Ok(outcome)
 }
 

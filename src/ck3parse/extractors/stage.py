@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
 
 from ck3parse.errors import UsageError
 from ck3parse.extractors import CK3, QBUILDER, extractor
 from ck3parse.extractors.ast_decoding import tree_of
-from ck3parse.messages import DEFAULT_MAX_DEPTH, ParseRequest, ParseResult
+from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, ParseRequest, ParseResult
 from ck3parse.parser import ParseOutcome, Parser
 
 _MAX_ERROR = 1000
@@ -43,14 +43,28 @@ def parse_and_extract(
     """
     names, relpath = request.extract, request.relpath or request.name
     made = Extraction({}, {})
+    native = parser.name == "native"
+    in_one_pass = (
+        native and request.dialect == DEFAULT_DIALECT and CK3 in names and QBUILDER not in names
+    )
     if CK3 in names:
         names = [name for name in names if name != CK3]
-        try:
-            native = parser.name == "native"
-            made.rows[CK3] = index_rows(source, relpath, native=native, max_depth=max_depth)
-        except Exception as error:  # noqa: BLE001 - a bug must not cost the tree
-            made.errors[CK3] = _failure(CK3, error)
-    if parser.name == "native" and QBUILDER in names:
+        if not in_one_pass or isinstance(source, str):
+            try:
+                made.rows[CK3] = index_rows(source, relpath, native=native, max_depth=max_depth)
+            except Exception as error:  # noqa: BLE001 - a bug must not cost the tree
+                made.errors[CK3] = _failure(CK3, error)
+    if in_one_pass and isinstance(source, bytes):
+        from ck3parse.parser.native import parse_with_ck3_rows
+
+        outcome, made.rows[CK3] = parse_with_ck3_rows(
+            source,
+            request.name,
+            *_reading_of(_folder_of(relpath)),
+            mode=request.mode,
+            max_depth=max_depth,
+        )
+    elif native and QBUILDER in names:
         from ck3parse.extractors import qbuilder  # its tables take milliseconds
 
         names = [name for name in names if name != QBUILDER]
@@ -73,7 +87,7 @@ def parse_and_extract(
             max_depth=max_depth,
             dialect=request.dialect,
         )
-    if outcome.success and outcome.ast_json is not None:
+    if names and outcome.success and outcome.ast_json is not None:
         extract(names, outcome.ast_json, relpath, made)
     return outcome, made
 
@@ -91,21 +105,25 @@ def index_rows(
     """
     # Neither is needed by requests for other rows, and both take milliseconds.
     if native:
-        folder = relpath.replace("\\", "/").rpartition("/")[0]
-        return _native_rows(folder)(source, max_depth=max_depth)
+        from ck3parse.parser.native import ck3_rows
+
+        return ck3_rows(source, *_reading_of(_folder_of(relpath)), max_depth=max_depth)
     from ck3parse.extractors import ck3_tree
 
     return encoded(ck3_tree.rows_of(source, relpath, max_depth=max_depth))
 
 
+def _folder_of(relpath: str) -> str:
+    return relpath.replace("\\", "/").rpartition("/")[0]
+
+
 @lru_cache(maxsize=1 << 12)
-def _native_rows(folder: str) -> Callable[..., bytes]:
-    """Return the function that makes the rows of the files of a folder."""
+def _reading_of(folder: str) -> tuple[str, str, str]:
+    """Return how the files of a folder are read: the encoding's name, and `find` and `kind`."""
     from ck3parse.extractors.ck3 import encoding_name, rule_of
-    from ck3parse.parser.native import ck3_rows
 
     rule = rule_of(f"{folder}/")
-    return partial(ck3_rows, name=encoding_name(rule), find=rule.find, kind=rule.kind)
+    return encoding_name(rule), rule.find, rule.kind
 
 
 def fill_rows(

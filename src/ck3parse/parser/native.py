@@ -113,6 +113,35 @@ def ck3_rows(
     return _native.ck3_rows(_utf_8(source), find, escaped_kind, max_depth, windows_1252)
 
 
+def parse_with_ck3_rows(
+    data: bytes,
+    name: str,
+    encoding_name: str,
+    find: str,
+    kind: str,
+    *,
+    mode: Mode = "strict",
+    max_depth: int = DEFAULT_MAX_DEPTH,
+) -> tuple[ParseOutcome, bytes]:
+    """Parse the content of a file, and return the rows of `ck3/1` too, in one pass for most files.
+
+    Args:
+        data: the content.
+        name: the `filename` of the root node.
+        encoding_name: the `name` of `ck3_rows`.
+        find: as in `ck3_rows`.
+        kind: as in `ck3_rows`.
+        mode: what is done with a file with errors.
+        max_depth: how deep braces may nest.
+    """
+    escaped_kind, windows_1252 = _rows_options(encoding_name, kind)
+    made = _native.parse_with_ck3_rows(data, name, max_depth, find, escaped_kind, windows_1252)
+    outcome, rows = _outcome(*made[0]), made[1]
+    if mode == "recover" and not outcome.success:
+        outcome = _recovered(*_native.recover_bytes(data, name, max_depth, MAX_FAULTS), max_depth)
+    return outcome, rows
+
+
 @lru_cache(maxsize=1 << 12)
 def _rows_options(name: str, kind: str) -> tuple[str, bool]:
     """Return a kind as it is written in JSON, and whether a file is read as Windows-1252."""

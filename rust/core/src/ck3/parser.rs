@@ -420,24 +420,8 @@ impl Parser<'_> {
 
     #[cold]
     fn expression(&mut self) -> Result<Form, Odd> {
-        let mut depth = 0usize;
-        let rest = &self.place.text[self.place.at..];
-        for (length, &byte) in rest.iter().enumerate() {
-            match byte {
-                b'[' => depth += 1,
-                b']' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        return Ok(
-                            self.ending_wide(TokenKind::Expression, self.place.at + length + 1)
-                        );
-                    }
-                }
-                b'{' | b'}' | b'\n' | b'\r' => break,
-                _ => {}
-            }
-        }
-        Err(Odd)
+        let end = expression_end(self.place.text, self.place.at).ok_or(Odd)?;
+        Ok(self.ending_wide(TokenKind::Expression, end))
     }
 
     #[inline(always)]
@@ -489,6 +473,25 @@ impl Parser<'_> {
     fn is_tag(&self, start: usize, end: usize) -> bool {
         is_tag(&self.place.text[start..end])
     }
+}
+
+/// Returns the end of the expression that starts at an offset, if it has one in its line.
+pub(crate) fn expression_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut depth = 0usize;
+    for (length, &byte) in text[start..].iter().enumerate() {
+        match byte {
+            b'[' => depth += 1,
+            b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(start + length + 1);
+                }
+            }
+            b'{' | b'}' | b'\n' | b'\r' => break,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Whether a word is the tag of a block on another line, too.

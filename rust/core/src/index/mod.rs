@@ -11,9 +11,14 @@ mod table_file;
 mod word_lists;
 mod words;
 
+use std::borrow::Cow;
+
+use crate::agreement::Agreement;
 use crate::ck3::{self, recovery};
 use crate::index_tables::FINDERS;
+use crate::text::{self, LineEnds};
 use crate::writer::{Buffer, Writer};
+use crate::{Ast, Error, parser};
 use definitions::{Definitions, Row};
 use words::Form;
 
@@ -55,10 +60,54 @@ pub fn rows<'b>(data: &[u8], options: Options, buffer: &'b mut Buffer) -> Option
         recovery::tell(&source, options.max_depth, &mut found);
     }
     let in_file = |at: usize| source.offsets.as_ref().map_or(at, |offsets| offsets[at]);
+    Some(write_all(&found, text, in_file, buffer))
+}
+
+/// Parses the content of a file as [`crate::parse_bytes`] does, and returns its rows too, as [`rows`]
+/// does.
+///
+/// One pass makes both if contract 1 and dialect `ck3` read the file alike.
+///
+/// # Panics
+///
+/// Like [`rows`].
+pub fn parse_bytes<'b, 'r>(
+    data: &[u8],
+    name: &[u8],
+    parsed: crate::Options,
+    options: Options,
+    buffer: &'b mut Buffer,
+    rows_buffer: &'r mut Buffer,
+) -> Option<(Result<Ast<'b>, Error>, &'r [u8])> {
+    let (_, finder) = FINDERS.iter().find(|(name, _)| *name == options.find)?;
+    let text = text::decode(data);
+    let mut found = Definitions::new(&text, finder, options.kind);
+    let mut agreement = Agreement::new(&text, &mut found);
+    let ends = LineEnds::Folded;
+    let ast = parser::parse(&text, ends, name, parsed, buffer, &mut agreement);
+    let holds = ast.is_ok()
+        && agreement.holds()
+        && matches!(text, Cow::Borrowed(_))
+        && parsed.max_depth == options.max_depth;
+    let rows = if holds {
+        let mark = data.len() - text.len();
+        write_all(&found, &text, |at| at + mark, rows_buffer)
+    } else {
+        rows(data, options, rows_buffer)?
+    };
+    Some((ast, rows))
+}
+
+fn write_all<'b>(
+    found: &Definitions,
+    text: &[u8],
+    in_file: impl Fn(usize) -> usize,
+    buffer: &'b mut Buffer,
+) -> &'b [u8] {
     let mut out = Writer::new(buffer, text.len() / 4);
     out.raw(br#"{"definitions":["#);
     for row in found.rows() {
-        write(&mut out, text, row, in_file);
+        write(&mut out, text, row, &in_file);
     }
     out.drop_comma();
     out.raw(br#"],"words":["#);
@@ -73,7 +122,7 @@ pub fn rows<'b>(data: &[u8], options: Options, buffer: &'b mut Buffer) -> Option
     }
     out.drop_comma();
     out.raw(b"]}");
-    Some(out.finish())
+    out.finish()
 }
 
 fn write(out: &mut Writer, text: &[u8], row: &Row, in_file: impl Fn(usize) -> usize) {

@@ -3,14 +3,32 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+import msgspec
+
 from ck3parse.extractors import CK3, LOCALIZATION
 from ck3parse.extractors.ck3 import rule_of
-from ck3parse.files.mod_root import ModRoots
+from ck3parse.files.mod_root import ModRoots, relative_to
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.plan import Plan
 from ck3parse.plurals import counted
 from ck3parse.store import IndexTarget, Store
+
+
+class _Folder(msgspec.Struct, frozen=True):
+    """What the files of a folder have in common.
+
+    Attributes:
+        mod: the absolute path of the root of their mod.
+        above: what their paths relative to the mod have before their names.
+        cut: how many characters at the start of their names those paths do not have.
+        rule: the name of their rule.
+    """
+
+    mod: str
+    above: str
+    cut: int
+    rule: str
 
 
 class Indexing:
@@ -35,10 +53,8 @@ class Indexing:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._roots = ModRoots()
-        self._rules: dict[tuple[str, str], str] = {}
-        """The rules of folders, by root and name."""
-        self._prefixes: dict[tuple[str, str], str] = {}
-        """What the paths of their files begin with, relative to the mod."""
+        self._folders: dict[tuple[str, str], _Folder] = {}
+        """By root and name: a run has far fewer folders than files."""
         self._rule_ids: dict[str, int] = {}
         self.target = IndexTarget(self.rule_of, [])
         self.found_unindexed = self.is_shared = False
@@ -48,27 +64,28 @@ class Indexing:
 
     def mod_of(self, found: Found) -> str:
         """Return the absolute path of the root of a file's mod."""
-        return self._roots.of(found.path, found.root)
+        return self._folder_of(found).mod
 
     def relpath_of(self, found: Found) -> str:
         """Return the path of a file relative to the root of its mod, with `/`."""
-        folder, _, name = found.name.rpartition("/")
-        prefix = self._prefixes.get((found.root, folder))
-        if prefix is None:
-            relpath = self._roots.relative(found.path, found.root)
-            prefix = self._prefixes[found.root, folder] = relpath.removesuffix(name)
-        return prefix + name
+        folder = self._folder_of(found)
+        return folder.above + found.name[folder.cut :]
 
     def rule_of(self, found: Found) -> int:
         """Return the key of the rule under which a file is read. `begin` makes them known."""
-        return self._rule_ids[self._rule_name(found)]
+        return self._rule_ids[self._folder_of(found).rule]
 
-    def _rule_name(self, found: Found) -> str:
-        folder = found.root, found.name.rpartition("/")[0]
-        rule = self._rules.get(folder)
-        if rule is None:
-            rule = self._rules[folder] = rule_of(self.relpath_of(found)).id
-        return rule
+    def _folder_of(self, found: Found) -> _Folder:
+        key = found.root, found.name.rpartition("/")[0]
+        folder = self._folders.get(key)
+        if folder is None:
+            mod = self._roots.of(found.path, found.root)
+            relpath = relative_to(mod, found.path)
+            more = len(relpath) - len(found.name)  # one of the two ends in the other
+            folder = self._folders[key] = _Folder(
+                mod, relpath[: max(more, 0)], max(-more, 0), rule_of(relpath).id
+            )
+        return folder
 
     def note(self, results: Sequence[ParseResult], *, is_known: bool) -> None:
         """Note why files of an answer are not in the index, for `sentences`.
@@ -114,7 +131,7 @@ class Indexing:
         known = [found for found, _ in plan.known]
         # Before a thread records results.
         self._rule_ids = self._store.rule_ids(
-            {self._rule_name(found) for found in (*unchanged, *known, *plan.to_parse)}
+            {self._folder_of(found).rule for found in (*unchanged, *known, *plan.to_parse)}
         )
         indexed = self._store.indexed_rules()
         missing = [

@@ -254,6 +254,7 @@ class Run:
             found: the file.
             missing: the extractors whose rows alone are wanted, as its outcome is known.
         """
+        relpath = self._relpath_of(found)
         request = ParseRequest(
             str(next(self._ids)),
             found.path,
@@ -262,7 +263,7 @@ class Run:
             dialect=self._dialect,
             want_ast=missing is None and self._want_ast,
             extract=self._extract if missing is None else missing,
-            relpath=self._relpath_of(found),
+            relpath="" if relpath == found.name else relpath,  # a worker takes the name then
         )
         try:
             request = self._give(request)

@@ -152,11 +152,11 @@ class Acceptance(msgspec.Struct, frozen=True):
             return frozenset()
         asked = {name for request in requests for name in request.extract}
         missing = asked.difference(theirs.extractors)
+        if not missing:
+            return frozenset()
         if missing <= self.dispensable and all(request.want_ast for request in requests):
             return frozenset(missing)
-        if missing:
-            raise OtherOriginError(lacks_extractors(theirs.worker, missing, "results"))
-        return frozenset()
+        raise OtherOriginError(lacks_extractors(theirs.worker, missing, "results"))
 
     def _check_dialect(self, dialect: str, result: ParseResult) -> None:
         """Refuse a result whose tree is of another dialect than the one asked for."""
@@ -252,13 +252,14 @@ def _limit_size(result: ParseResult, theirs: Origin, limit: int) -> None:
         )
 
 
-def _extractors_of(
-    request: ParseRequest, result: ParseResult, lacking: frozenset[str]
-) -> list[str]:
+def _has_rows(request: ParseRequest, result: ParseResult, lacking: frozenset[str]) -> bool:
+    """Return whether a result has rows, or an error, of each extractor that makes some for it."""
+    if result.ok and not (result.extract_errors or lacking) and [*result.rows] == request.extract:
+        return True  # as nearly all have
     asked = set(request.extract) - lacking
-    if result.ok:
-        return sorted(asked)
-    return [CK3] if CK3 in asked and result.of_the_content else []
+    if not result.ok:
+        asked &= {CK3} if result.of_the_content else set()
+    return sorted([*result.rows, *result.extract_errors]) == sorted(asked)
 
 
 def _mismatch(request: ParseRequest, result: ParseResult, lacking: frozenset[str]) -> str | None:
@@ -273,8 +274,7 @@ def _mismatch(request: ParseRequest, result: ParseResult, lacking: frozenset[str
         return "a result is for another file"
     if result.ok and (result.ast is None) is request.want_ast:
         return _NO_AST if request.want_ast else "a result has an AST that was not requested"
-    made = [*result.rows, *result.extract_errors]
-    if (made or request.extract) and sorted(made) != _extractors_of(request, result, lacking):
+    if not _has_rows(request, result, lacking):
         return "a result does not have the rows that were requested"
     if request.text is not None:
         return None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from msgspec.structs import replace
 
 from ck3parse.errors import StoreError
 from ck3parse.files.walk import Found
@@ -110,9 +111,9 @@ def test_what_is_known_no_more_is_not_recorded(path: Path) -> None:
     (first, known), (second, other) = outcomes("a.txt", "b.txt")
     with Store(path, VERSION) as store, closing(Recorder(store)) as recorder:
         recorder.add([(first, known)])
-        recorder.add_known([(second, known), (second._replace(name="c.txt"), other)])
+        recorder.add_known([(second, known), (replace(second, name="c.txt"), other)])
         assert names_of(recorder.flush()) == ["a.txt", "b.txt"]
         assert [found.name for found in recorder.gone] == ["c.txt"]
-        recorder.add_known([(second._replace(name="d.txt"), known)])
+        recorder.add_known([(replace(second, name="d.txt"), known)])
         assert names_of(recorder.flush()) == ["d.txt"]
     assert stored(path) == {"a.txt", "b.txt", "d.txt"}

@@ -45,8 +45,10 @@ def problems(*paths: Path) -> list[Problem]:
 def walk_without_rights(path: Path) -> subprocess.CompletedProcess[str]:
     """Walk as a user who is not root, so that file permissions apply."""
     return without_rights(
-        "import json, sys\nfrom ck3parse.files.walk import walk",
-        "print(json.dumps([[type(entry).__name__, *entry] for entry in walk(sys.argv[1:])]))",
+        "import json, sys\nfrom ck3parse.files.walk import Found, walk",
+        "print(json.dumps([[type(entry).__name__, entry.root, entry.name, *entry[2:]]"
+        " if not isinstance(entry, Found) else ['Found', entry.root, entry.name]"
+        " for entry in walk(sys.argv[1:])]))",
         path,
     )
 

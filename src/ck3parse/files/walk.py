@@ -26,6 +26,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
+
 from ck3parse.errors import ErrorType, UsageError
 from ck3parse.files.mod_root import GAME_FOLDERS, is_mod_root
 from ck3parse.files.names import NOT_UTF8, is_utf8, printable_name
@@ -43,7 +45,7 @@ from ck3parse.files.reading import failure_of
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
 
 
-class Found(NamedTuple):
+class Found(msgspec.Struct, frozen=True, gc=False):
     """A script file, or a localization file.
 
     Attributes:

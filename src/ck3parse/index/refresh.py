@@ -358,7 +358,7 @@ def _rows_of(
         by = effect.replaced_by
         yield FileRow(
             found.root, found.name, place.position, place.relpath, effect.read_order,
-            None if by is None else files[by][:2], effect.dropped_by,
+            None if by is None else (files[by].root, files[by].name), effect.dropped_by,
         )  # fmt: skip
 
 

@@ -522,7 +522,9 @@ def _faulty_texts(plan: Plan, store: Store) -> int:
     if not plan.texts or not plan.texts.file_count:
         return 0
     faulty = store.texts.faulty()
-    return sum(found[:2] in faulty for found in plan.texts.files) if faulty else 0
+    if not faulty:
+        return 0
+    return sum((found.root, found.name) in faulty for found in plan.texts.files)
 
 
 def _with_last_restart(error: Ck3parseError, embedded: "EmbeddedBroker | None") -> Ck3parseError:

@@ -8,13 +8,15 @@
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 ReadingOrder = Literal["paths", "files-first"]
 """`paths`: by the whole path, as text. `files-first`: those of a folder, then its subfolders."""
 
 
-class PlacedFile(NamedTuple):
+class PlacedFile(msgspec.Struct, frozen=True, gc=False):
     """A file of a playset.
 
     Attributes:
@@ -26,7 +28,7 @@ class PlacedFile(NamedTuple):
     relpath: str
 
 
-class Effect(NamedTuple):
+class Effect(msgspec.Struct, frozen=True, gc=False):
     """What becomes of a file.
 
     Attributes:
@@ -59,27 +61,31 @@ def files_in_effect(
     keys = [file.relpath.lower() for file in files]
     last: dict[str, int] = {}
     effects = [Effect()] * len(files)
+    unread: list[int] = []
     for at, (file, key) in enumerate(zip(files, keys, strict=True)):
         dropper = droppers.get(key.rpartition("/")[0], -1) if droppers else -1
         if dropper > file.position:
             effects[at] = Effect(dropped_by=dropper)
+            unread.append(at)
             continue
-        other = last.get(key)
-        if other is None:
+        other = last.setdefault(key, at)
+        if other == at:
+            continue
+        if (files[other].position, files[other].relpath) < (file.position, file.relpath):
             last[key] = at
-        elif (files[other].position, files[other].relpath) < (file.position, file.relpath):
             effects[other] = Effect(replaced_by=at)
-            last[key] = at
+            unread.append(other)
         else:
             effects[at] = Effect(replaced_by=other)
+            unread.append(at)
     # A chain of files in one place ends in the one that is read.
-    for at, (effect, key) in enumerate(zip(effects, keys, strict=True)):
-        winner = last.get(key, at)
-        if effect != Effect() and files[winner].position >= files[at].position and winner != at:
+    for at in unread:
+        winner = last.get(keys[at], at)
+        if files[winner].position >= files[at].position and winner != at:
             effects[at] = Effect(replaced_by=winner)
     sort_key = str if reading_order == "paths" else _files_first
     for read_order, key in enumerate(sorted(last, key=sort_key)):
-        effects[last[key]] = Effect(read_order=read_order)
+        effects[last[key]] = Effect(read_order)
     return effects
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ck3parse.errors import StoreError
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
-from ck3parse.pipeline.recorder import MAX_WAITING_BYTES, Recorded, Recorder
+from ck3parse.pipeline.recorder import COMMIT_BYTES, Recorded, Recorder
 from ck3parse.store import Store
 
 VERSION = "test/1"
@@ -90,7 +90,7 @@ def test_more_can_come_while_the_store_is_held(path: Path) -> None:
 def test_too_much_that_waits_is_waited_for(path: Path) -> None:
     with Store(path, VERSION) as store, closing(Recorder(store)) as recorder:
         begun(recorder, outcomes("a.txt"))
-        recorder.add(outcomes("b.txt", ast_bytes=MAX_WAITING_BYTES))
+        recorder.add(outcomes("b.txt", ast_bytes=COMMIT_BYTES))
         assert names_of(recorder.recorded()) == ["a.txt"]
         assert recorder.is_recording
         assert names_of(recorder.flush()) == ["b.txt"]

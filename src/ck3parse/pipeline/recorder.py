@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 Recorded = list[tuple[Found, ParseResult]]
 
 COMMIT_BYTES = 16 * 1024 * 1024
-"""Bytes of results in one transaction: a commit waits for the disk, one a batch is slow."""
+"""Bytes of results in one transaction: a commit waits for the disk, one a batch is slow.
+
+As many may wait for a slow disk while a transaction runs; past that the run waits, too.
+"""
 COMMIT_INTERVAL_S = 0.25
 """Seconds between commits: the most work that a killed run loses, if the disk keeps up."""
 RESULT_BYTES = 1_000
 """Bytes of memory that a result takes beside its AST and rows, roughly: most files are small."""
-MAX_WAITING_BYTES = 2 * COMMIT_BYTES
-"""Bytes of results that may wait for a slow disk; past that the run waits too."""
 
 
 class Recorder:
@@ -81,10 +82,10 @@ class Recorder:
             StoreError: the store cannot be written.
         """
         done: Recorded = []
-        if self._written and (self._written.done() or self._waiting_bytes >= MAX_WAITING_BYTES):
+        many = self._waiting_bytes >= COMMIT_BYTES
+        if self._written and (many or self._written.done()):
             done = self._end()
-        due = self._waiting_bytes >= COMMIT_BYTES or monotonic() - self._began >= COMMIT_INTERVAL_S
-        if due and not self.is_recording:
+        if not self.is_recording and (many or monotonic() - self._began >= COMMIT_INTERVAL_S):
             self._begin()
         return done
 

@@ -188,10 +188,11 @@ mod _native {
         ) -> PyResult<Segment<'py>> {
             let made = py.detach(|| self.lists.segment(structure, totals));
             let made = made.map_err(PyValueError::new_err)?;
-            let data = made.data.iter();
-            let data = data.map(|(id, block)| (*id, PyBytes::new(py, block)));
-            let idx = made.idx.iter();
-            let idx = idx.map(|(id, term, page)| (*id, PyBytes::new(py, term), *page));
+            // Each block is freed once it was copied.
+            let data = made.data.into_iter();
+            let data = data.map(|(id, block)| (id, PyBytes::new(py, &block)));
+            let idx = made.idx.into_iter();
+            let idx = idx.map(|(id, term, page)| (id, PyBytes::new(py, &term), page));
             Ok((data.collect(), idx.collect()))
         }
     }

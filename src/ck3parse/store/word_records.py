@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ck3parse.errors import StoreError
 from ck3parse.parser import parser_in_use
+from ck3parse.store.freed_memory import return_freed_memory
 from ck3parse.store.index_state import IndexState
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ class WordRecords(IndexState):
         self._db.executemany("INSERT OR REPLACE INTO words_data VALUES (?, ?)", data)
         self._db.executemany("INSERT INTO words_idx VALUES (?, ?, ?)", idx)
         self._set_state("unwritten", "")
+        del data, idx
+        return_freed_memory()
 
     def _count_stale_words(self, stale: int) -> None:
         """Write all words again if most of them are of contents that are gone.

@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 _REPLACEMENT_SLOTS = 8
 """Parts of `max_files_per_child`: processes are replaced in its second half, each in another."""
 
+_GARBAGE_THRESHOLD = 20_000
+"""Objects after which a process looks for garbage: a batch has hundreds, which need no search."""
+
 
 def _settings_of_worker() -> Settings:
     """Return the settings, with the options of the `celery` command before the environment.
@@ -137,6 +140,7 @@ def _start_process(**_: Any) -> None:
     global _state, _result_store
     settings = read_settings()
     keep_freed_memory()
+    gc.set_threshold(_GARBAGE_THRESHOLD)
     _limit_memory(settings.max_address_space_mb * 1024 * 1024)
     _state = ProcessState(settings)
     statistics.counters.start(process_index())

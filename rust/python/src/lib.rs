@@ -301,8 +301,8 @@ mod _native {
         data: &[u8],
         find: &str,
         kind: &str,
-        max_depth: usize,
         windows_1252: bool,
+        max_depth: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let options = index::Options {
             find,
@@ -327,10 +327,10 @@ mod _native {
         py: Python<'py>,
         data: &[u8],
         name: &Bound<'py, PyString>,
-        max_depth: usize,
         find: &str,
         kind: &str,
         windows_1252: bool,
+        max_depth: usize,
     ) -> PyResult<(Outcome<'py>, Bound<'py, PyBytes>)> {
         let name = &*wtf8(name)?;
         let rows_options = index::Options {

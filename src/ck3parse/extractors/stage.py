@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from ck3parse.errors import UsageError
 from ck3parse.extractors import CK3, QBUILDER, extractor
 from ck3parse.extractors.ast_decoding import tree_of
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, ParseRequest, ParseResult
 from ck3parse.parser import ParseOutcome, Parser
+
+if TYPE_CHECKING:
+    from ck3parse.parser.native import RowsOptions
 
 _MAX_ERROR = 1000
 """Characters of an extractor's error that are kept."""
@@ -42,29 +45,24 @@ def parse_and_extract(
         The outcome, and the rows of a file that parses. Of others there are those of `ck3/1` only.
     """
     names, relpath = request.extract, request.relpath or request.name
-    made = Extraction({}, {})
     native = parser.name == "native"
-    in_one_pass = (
-        native and request.dialect == DEFAULT_DIALECT and CK3 in names and QBUILDER not in names
-    )
+    if (
+        native
+        and names == [CK3]
+        and isinstance(source, bytes)
+        and request.dialect == DEFAULT_DIALECT
+    ):
+        parse = _with_index_rows(_folder_of(relpath))
+        outcome, index = parse(source, request.name, mode=request.mode, max_depth=max_depth)
+        return outcome, Extraction({CK3: index}, {})
+    made = Extraction({}, {})
     if CK3 in names:
         names = [name for name in names if name != CK3]
-        if not in_one_pass or isinstance(source, str):
-            try:
-                made.rows[CK3] = index_rows(source, relpath, native=native, max_depth=max_depth)
-            except Exception as error:  # noqa: BLE001 - a bug must not cost the tree
-                made.errors[CK3] = _failure(CK3, error)
-    if in_one_pass and isinstance(source, bytes):
-        from ck3parse.parser.native import parse_with_ck3_rows
-
-        outcome, made.rows[CK3] = parse_with_ck3_rows(
-            source,
-            request.name,
-            *_reading_of(_folder_of(relpath)),
-            mode=request.mode,
-            max_depth=max_depth,
-        )
-    elif native and QBUILDER in names:
+        try:
+            made.rows[CK3] = index_rows(source, relpath, native=native, max_depth=max_depth)
+        except Exception as error:  # noqa: BLE001 - a bug must not cost the tree
+            made.errors[CK3] = _failure(CK3, error)
+    if native and QBUILDER in names:
         from ck3parse.extractors import qbuilder  # its tables take milliseconds
 
         names = [name for name in names if name != QBUILDER]
@@ -87,7 +85,7 @@ def parse_and_extract(
             max_depth=max_depth,
             dialect=request.dialect,
         )
-    if names and outcome.success and outcome.ast_json is not None:
+    if outcome.success and outcome.ast_json is not None:
         extract(names, outcome.ast_json, relpath, made)
     return outcome, made
 
@@ -107,7 +105,7 @@ def index_rows(
     if native:
         from ck3parse.parser.native import ck3_rows
 
-        return ck3_rows(source, *_reading_of(_folder_of(relpath)), max_depth=max_depth)
+        return ck3_rows(source, _options_of(_folder_of(relpath)), max_depth=max_depth)
     from ck3parse.extractors import ck3_tree
 
     return encoded(ck3_tree.rows_of(source, relpath, max_depth=max_depth))
@@ -118,12 +116,21 @@ def _folder_of(relpath: str) -> str:
 
 
 @lru_cache(maxsize=1 << 12)
-def _reading_of(folder: str) -> tuple[str, str, str]:
-    """Return how the files of a folder are read: the encoding's name, and `find` and `kind`."""
+def _with_index_rows(folder: str) -> Callable[..., tuple[ParseOutcome, bytes]]:
+    """Return the function that parses the files of a folder and makes the rows of `ck3/1`."""
+    from ck3parse.parser.native import parse_with_ck3_rows
+
+    return partial(parse_with_ck3_rows, _options_of(folder))
+
+
+@lru_cache(maxsize=1 << 12)
+def _options_of(folder: str) -> "RowsOptions":
+    """Return how the rows of the files of a folder are made."""
     from ck3parse.extractors.ck3 import encoding_name, rule_of
+    from ck3parse.parser.native import rows_options
 
     rule = rule_of(f"{folder}/")
-    return encoding_name(rule), rule.find, rule.kind
+    return rows_options(encoding_name(rule), rule.find, rule.kind)
 
 
 def fill_rows(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache
+from typing import NamedTuple
 
 import ck3parse.parser._native as _native  # "from" would hide which module is missing
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_MAX_DEPTH, DialectName, Mode
@@ -92,33 +92,50 @@ def qbuilder_rows(
     return ParseOutcome(True, ast_json, node_count), rows
 
 
+class RowsOptions(NamedTuple):
+    """How the rows of `ck3/1` are made.
+
+    Attributes:
+        find: the name of the table of `ck3.toml` that says how definitions are found.
+        kind: the kind of definitions that have none of their own, as it is written in JSON.
+        windows_1252: whether the game reads a file that is not UTF-8 as Windows-1252.
+    """
+
+    find: str
+    kind: str
+    windows_1252: bool
+
+
+def rows_options(name: str, find: str, kind: str) -> RowsOptions:
+    """Return how the rows of a file are made.
+
+    Args:
+        name: the path of the file, which says whether the game reads it as Windows-1252.
+        find: as in `RowsOptions`.
+        kind: the kind of definitions that have none of their own.
+    """
+    from ck3parse.parser.ck3.source import is_windows_1252
+
+    return RowsOptions(find, json.dumps(kind)[1:-1], is_windows_1252(name))
+
+
 def ck3_rows(
-    source: bytes | str,
-    name: str,
-    find: str,
-    kind: str,
-    *,
-    max_depth: int = DEFAULT_MAX_DEPTH,
+    source: bytes | str, options: RowsOptions, *, max_depth: int = DEFAULT_MAX_DEPTH
 ) -> bytes:
     """Return the rows of the extractor `ck3/1` of a file, as compact ASCII JSON.
 
     Args:
         source: the content of a file (`bytes`) or a text (`str`).
-        name: its path, which says whether the game reads it as Windows-1252.
-        find: the name of the table of `ck3.toml` that says how its definitions are found.
-        kind: the kind of definitions that have none of their own.
+        options: how they are made.
         max_depth: how deep braces may nest.
     """
-    escaped_kind, windows_1252 = _rows_options(name, kind)
-    return _native.ck3_rows(_utf_8(source), find, escaped_kind, max_depth, windows_1252)
+    return _native.ck3_rows(_utf_8(source), *options, max_depth)
 
 
 def parse_with_ck3_rows(
+    options: RowsOptions,
     data: bytes,
     name: str,
-    encoding_name: str,
-    find: str,
-    kind: str,
     *,
     mode: Mode = "strict",
     max_depth: int = DEFAULT_MAX_DEPTH,
@@ -126,28 +143,17 @@ def parse_with_ck3_rows(
     """Parse the content of a file, and return the rows of `ck3/1` too, in one pass for most files.
 
     Args:
+        options: how the rows are made.
         data: the content.
         name: the `filename` of the root node.
-        encoding_name: the `name` of `ck3_rows`.
-        find: as in `ck3_rows`.
-        kind: as in `ck3_rows`.
         mode: what is done with a file with errors.
         max_depth: how deep braces may nest.
     """
-    escaped_kind, windows_1252 = _rows_options(encoding_name, kind)
-    made = _native.parse_with_ck3_rows(data, name, max_depth, find, escaped_kind, windows_1252)
-    outcome, rows = _outcome(*made[0]), made[1]
+    fields, rows = _native.parse_with_ck3_rows(data, name, *options, max_depth)
+    outcome = _outcome(*fields)
     if mode == "recover" and not outcome.success:
         outcome = _recovered(*_native.recover_bytes(data, name, max_depth, MAX_FAULTS), max_depth)
     return outcome, rows
-
-
-@lru_cache(maxsize=1 << 12)
-def _rows_options(name: str, kind: str) -> tuple[str, bool]:
-    """Return a kind as it is written in JSON, and whether a file is read as Windows-1252."""
-    from ck3parse.parser.ck3.source import is_windows_1252
-
-    return json.dumps(kind)[1:-1], is_windows_1252(name)
 
 
 def ck3_places(

@@ -82,7 +82,7 @@ fuzz_target!(|data: &[u8]| {
     // The rows of a worker that made others.
     if let Ok(mut read) = Rows::new(data) {
         while let Ok(Some(_)) = read.definition() {}
-        while let Ok(Some(_)) = read.word() {}
+        let _ = read.words_in_lower_case(&mut Vec::new());
     }
 
     let mut other = Buffer::new();
@@ -108,14 +108,17 @@ fn store(json: &[u8], found: &Value) {
         assert_eq!(row.priority, definition[6].as_i64());
     }
     assert_eq!(read.definition(), Ok(None));
+    let mut text = Vec::new();
+    let words = read.words_in_lower_case(&mut text).expect("words");
+    let expected = found["words"].as_array().expect("a list");
+    assert_eq!(words.len(), expected.len());
+    for (word, expected) in words.iter().zip(expected) {
+        let expected = expected.as_str().expect("a text").to_ascii_lowercase();
+        assert_eq!(word[..], *expected.as_bytes());
+    }
     let mut lists = WordLists::default();
     lists.begin(1).expect("the first document");
-    for word in found["words"].as_array().expect("a list") {
-        let name = read.word().expect("a word").expect("as many words");
-        assert_eq!(&name[..], word.as_str().expect("a text").as_bytes());
-        lists.add(&name);
-    }
-    assert_eq!(read.word(), Ok(None));
+    lists.add(&words);
     // The blocks of an empty index.
     lists.segment(&[0; 7], &[]).expect("a segment");
 }

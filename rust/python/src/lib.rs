@@ -5,6 +5,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::LocalKey;
 
@@ -13,9 +14,9 @@ use ck3parse_core::{
     Ast, Buffer, Dialect, Error, Options, OutOfMemory, Recovered, ReportedFault, ck3, index,
     localization,
 };
-use pyo3::exceptions::{PyKeyError, PyMemoryError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyString};
 
 /// How much of its buffer each thread keeps between calls, in bytes.
 const KEPT: usize = 16 << 20;
@@ -129,54 +130,29 @@ mod _native {
             self.lists.last()
         }
 
-        /// Take the words of a content from its rows, and add its definitions to others.
+        /// Take the words of contents from their rows, add their definitions to others, and return how
+        /// many contents were taken before one with an unknown kind or with rows in another form. If
+        /// that is the first one, it is an error.
         fn add(
             &mut self,
-            content_id: u64,
-            rows: &[u8],
-            kind_ids: &Bound<'_, PyDict>,
+            py: Python<'_>,
+            contents: Vec<(u64, Bound<'_, PyBytes>)>,
+            kind_ids: HashMap<String, i64>,
             definitions: &mut DefinitionRows,
-        ) -> PyResult<()> {
-            let mut rows = index::Rows::new(rows).map_err(PyValueError::new_err)?;
-            let mut found = Vec::new();
-            let mut known: Option<(Cow<str>, i64)> = None;
-            while let Some(definition) = rows.definition().map_err(PyValueError::new_err)? {
-                let kind_id = match &known {
-                    Some((kind, id)) if *kind == definition.kind => *id,
-                    _ => {
-                        let Some(id) = kind_ids.get_item(&*definition.kind)? else {
-                            return Err(PyKeyError::new_err(definition.kind.into_owned()));
-                        };
-                        let id = id.extract()?;
-                        known = Some((definition.kind.clone(), id));
-                        id
+        ) -> PyResult<usize> {
+            let contents = contents.iter();
+            let contents: Vec<_> = contents.map(|(id, rows)| (*id, rows.as_bytes())).collect();
+            let (lists, table) = (&mut self.lists, &mut definitions.table);
+            py.detach(|| {
+                let mut text = Vec::new();
+                for (taken, (content_id, rows)) in contents.iter().enumerate() {
+                    match collect(*content_id, rows, &kind_ids, lists, table, &mut text) {
+                        Err(_) if taken > 0 => return Ok(taken),
+                        collected => collected.map_err(PyValueError::new_err)?,
                     }
-                };
-                found.push((definition, kind_id));
-            }
-            self.lists
-                .begin(content_id)
-                .map_err(PyValueError::new_err)?;
-            while let Some(word) = rows.word().map_err(PyValueError::new_err)? {
-                self.lists.add(&word);
-            }
-            for (key, (definition, kind_id)) in (content_id.cast_signed() << 24..).zip(&found) {
-                let [start, end, line, hash] = definition.numbers.map(u64::cast_signed);
-                definitions.table.push(
-                    key,
-                    &[
-                        Value::Null,
-                        Value::Integer(start),
-                        Value::Text(&definition.name),
-                        Value::Integer(*kind_id),
-                        Value::Integer(end),
-                        Value::Integer(line),
-                        Value::Integer(hash),
-                        definition.priority.map_or(Value::Null, Value::Integer),
-                    ],
-                );
-            }
-            Ok(())
+                }
+                Ok(contents.len())
+            })
         }
 
         /// Return all words as rows of an FTS5 index, whose blocks of segments and totals are given.
@@ -440,6 +416,51 @@ mod _native {
             ))
         })
     }
+}
+
+/// Adds the words and the definitions of a content, or nothing if they cannot be read.
+fn collect(
+    content_id: u64,
+    rows: &[u8],
+    kind_ids: &HashMap<String, i64>,
+    lists: &mut index::WordLists,
+    table: &mut index::TableFile,
+    text: &mut Vec<u8>,
+) -> Result<(), &'static str> {
+    let mut rows = index::Rows::new(rows)?;
+    let mut found = Vec::new();
+    let mut known: Option<(Cow<str>, i64)> = None;
+    while let Some(definition) = rows.definition()? {
+        let kind_id = match &known {
+            Some((kind, id)) if *kind == definition.kind => *id,
+            _ => {
+                let id = *kind_ids.get(&*definition.kind).ok_or("an unknown kind")?;
+                known = Some((definition.kind.clone(), id));
+                id
+            }
+        };
+        found.push((definition, kind_id));
+    }
+    let words = rows.words_in_lower_case(text)?;
+    lists.begin(content_id)?;
+    lists.add(&words);
+    for (key, (definition, kind_id)) in (content_id.cast_signed() << 24..).zip(&found) {
+        let [start, end, line, hash] = definition.numbers.map(u64::cast_signed);
+        table.push(
+            key,
+            &[
+                Value::Null,
+                Value::Integer(start),
+                Value::Text(&definition.name),
+                Value::Integer(*kind_id),
+                Value::Integer(end),
+                Value::Integer(line),
+                Value::Integer(hash),
+                definition.priority.map_or(Value::Null, Value::Integer),
+            ],
+        );
+    }
+    Ok(())
 }
 
 fn options(max_depth: usize) -> Options {

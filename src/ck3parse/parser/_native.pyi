@@ -37,11 +37,10 @@ class WordLists:
     def last(self) -> int: ...
     def add(
         self,
-        content_id: int,
-        rows: bytes,
+        contents: Sequence[tuple[int, bytes]],
         kind_ids: dict[str, int],
         definitions: DefinitionRows,
-    ) -> None: ...
+    ) -> int: ...
     def segment(
         self, structure: bytes, totals: bytes
     ) -> tuple[list[tuple[int, bytes]], list[tuple[int, bytes, int]]]: ...

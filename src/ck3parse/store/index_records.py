@@ -223,21 +223,23 @@ class IndexRecords(WordRecords, RecordedFiles):
             )
 
     def _collect(
-        self, contents: Iterable[Rows], lists: "WordLists", definitions: "DefinitionRows"
+        self, contents: Sequence[Rows], lists: "WordLists", definitions: "DefinitionRows"
     ) -> None:
         """Collect the words and the definitions of contents."""
         from ck3parse.extractors.ck3 import decode
         from ck3parse.extractors.stage import encoded
 
         kind_ids = self._kind_ids(set())
-        for content_id, rows in contents:
+        while contents:
             try:
-                lists.add(content_id, rows, kind_ids, definitions)
-            except (KeyError, ValueError):  # an unknown kind, or JSON in another form
+                taken = lists.add(contents, kind_ids, definitions)
+            except ValueError:  # an unknown kind, or JSON in another form
+                content_id, rows = contents[0]
                 decoded = decode(rows)
                 kind_ids = self._kind_ids({each.kind for each in decoded.definitions})
-                rows_again = encoded(msgspec.to_builtins(decoded))
-                lists.add(content_id, rows_again, kind_ids, definitions)
+                again = content_id, encoded(msgspec.to_builtins(decoded))
+                taken = lists.add([again], kind_ids, definitions)
+            contents = contents[taken:]
 
     def _new_definitions(self) -> "DefinitionRows | None":
         """Return what collects definitions, if words are collected, too."""
@@ -352,9 +354,11 @@ class IndexRecords(WordRecords, RecordedFiles):
     def _find_repeated_names(self) -> None:
         self._db.execute(
             "INSERT OR IGNORE INTO repeated_names"
-            " SELECT name FROM definition_rows"
-            " WHERE kind_id NOT IN (SELECT kind_id FROM definition_kinds WHERE wins = 'local')"
-            " GROUP BY name HAVING count(*) > 1"
+            # Kinds are looked up for the few names that are left.
+            " SELECT name FROM"
+            " (SELECT name FROM definition_rows GROUP BY name HAVING count(*) > 1) AS several"
+            " WHERE 1 < (SELECT count(*) FROM definition_rows WHERE name = several.name"
+            " AND kind_id NOT IN (SELECT kind_id FROM definition_kinds WHERE wins = 'local'))"
             " UNION"
             " SELECT name FROM"
             " (SELECT content_id FROM indexed_files GROUP BY content_id HAVING count(*) > 1)"

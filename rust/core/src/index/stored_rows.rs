@@ -78,8 +78,31 @@ impl<'j> Rows<'j> {
         }))
     }
 
+    /// Returns all words, when there are no more definitions, with letters of ASCII in lower case.
+    ///
+    /// # Arguments
+    ///
+    /// * `text` - takes the text of the words
+    pub fn words_in_lower_case<'t>(&self, text: &'t mut Vec<u8>) -> Read<Vec<Cow<'t, [u8]>>> {
+        text.clear();
+        text.extend_from_slice(self.rest);
+        text.make_ascii_lowercase();
+        let mut rows = Rows {
+            rest: text,
+            first: true,
+        };
+        let mut words = Vec::with_capacity(rows.rest.len() / 8);
+        while let Some(mut word) = rows.word()? {
+            if let Cow::Owned(unescaped) = &mut word {
+                unescaped.make_ascii_lowercase();
+            }
+            words.push(word);
+        }
+        Ok(words)
+    }
+
     /// Returns the next word, when there are no more definitions; `None` at the end.
-    pub fn word(&mut self) -> Read<Option<Cow<'j, [u8]>>> {
+    fn word(&mut self) -> Read<Option<Cow<'j, [u8]>>> {
         if !self.more(b"]}")? {
             return match self.rest {
                 [] => Ok(None),
@@ -235,6 +258,11 @@ mod tests {
             [None, Some(-5)]
         );
         assert_eq!(words, ["x", "😀", "\\"]);
+        let mut text = Vec::new();
+        let mut rows = Rows::new(br#"{"definitions":[],"words":["Ab","\u00c9\"C"]}"#).unwrap();
+        assert_eq!(rows.definition(), Ok(None));
+        let words = rows.words_in_lower_case(&mut text).unwrap();
+        assert_eq!(words, ["ab".as_bytes(), "É\"c".as_bytes()]);
         let largest = r#"{"definitions":[["a","b",0,9,1,9223372036854775807,null]],"words":[]}"#;
         let (definitions, _) = read(largest).unwrap();
         assert_eq!(definitions[0].numbers[3], i64::MAX.cast_unsigned());

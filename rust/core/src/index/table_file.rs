@@ -3,6 +3,8 @@
 //! SQLite copies the rows of such a table into one of the same columns in a fifth of the time that it
 //! takes to bind and insert their values.
 
+use std::mem::{replace, take};
+
 /// Bytes of a page.
 const PAGE: usize = 4096;
 
@@ -35,6 +37,8 @@ pub struct TableFile {
     /// Pages that are full. The first two are the schema's and the root's.
     pages: Vec<u8>,
     leaf: Page,
+    record: Record,
+    cell: Vec<u8>,
     /// The number of each full leaf, and its last key.
     leaves: Vec<(u32, i64)>,
     last: i64,
@@ -45,6 +49,8 @@ impl Default for TableFile {
         TableFile {
             pages: vec![0; 2 * PAGE],
             leaf: Page::new(LEAF, 0),
+            record: Record::default(),
+            cell: Vec::new(),
             leaves: Vec::new(),
             last: 0,
         }
@@ -60,14 +66,16 @@ impl TableFile {
     /// Adds a row, whose key is larger than those before it.
     pub fn push(&mut self, key: i64, values: &[Value]) {
         debug_assert!(self.is_empty() || key > self.last);
-        let record = record_of(values);
-        let mut cell = Vec::with_capacity(record.len() + 18);
-        varint(&mut cell, record.len() as u64);
+        // They are filled anew for each row, and not allocated.
+        let (mut record, mut cell) = (take(&mut self.record), take(&mut self.cell));
+        let record_bytes = record.fill(values);
+        cell.clear();
+        varint(&mut cell, record_bytes.len() as u64);
         varint(&mut cell, key.cast_unsigned());
-        let local = local_bytes(record.len());
-        cell.extend(&record[..local]);
-        if local < record.len() {
-            let first = self.add_overflow(&record[local..]);
+        let local = local_bytes(record_bytes.len());
+        cell.extend(&record_bytes[..local]);
+        if local < record_bytes.len() {
+            let first = self.add_overflow(&record_bytes[local..]);
             cell.extend(first.to_be_bytes());
         }
         if !self.leaf.has_room(cell.len()) {
@@ -75,12 +83,14 @@ impl TableFile {
         }
         self.leaf.push(&cell);
         self.last = key;
+        (self.record, self.cell) = (record, cell);
     }
 
     /// Returns the database, with the table's name and the statement that creates it.
     pub fn finish(mut self, name: &str, sql: &str) -> Vec<u8> {
         let mut schema = Page::new(LEAF, SCHEMA_HEADER);
-        let row = record_of(&[
+        let mut record = Record::default();
+        let row = record.fill(&[
             Value::Text("table"),
             Value::Text(name),
             Value::Text(name),
@@ -93,7 +103,7 @@ impl TableFile {
         cell.extend(row);
         schema.push(&cell);
         let root = match self.leaves.is_empty() {
-            true => std::mem::replace(&mut self.leaf, Page::new(LEAF, 0)),
+            true => replace(&mut self.leaf, Page::new(LEAF, 0)),
             false => {
                 self.end_leaf();
                 self.root()
@@ -109,7 +119,7 @@ impl TableFile {
 
     /// Writes interior pages until one is enough for all others.
     fn root(&mut self) -> Page {
-        let mut level = std::mem::take(&mut self.leaves);
+        let mut level = take(&mut self.leaves);
         loop {
             let (count, pages) = (level.len(), level.len().div_ceil(MAX_CHILDREN));
             if pages == 1 {
@@ -127,7 +137,7 @@ impl TableFile {
     }
 
     fn end_leaf(&mut self) {
-        let full = std::mem::replace(&mut self.leaf, Page::new(LEAF, 0));
+        let full = replace(&mut self.leaf, Page::new(LEAF, 0));
         let number = self.add_page(&full.written());
         self.leaves.push((number, self.last));
     }
@@ -240,37 +250,49 @@ fn local_bytes(length: usize) -> usize {
     if local <= MAX_LOCAL { local } else { MIN_LOCAL }
 }
 
-fn record_of(values: &[Value]) -> Vec<u8> {
-    let mut types = Vec::with_capacity(16);
-    let mut body = Vec::with_capacity(64);
-    for value in values {
-        match *value {
-            Value::Null => types.push(0),
-            Value::Integer(number @ 0..=1) => types.push(8 + number as u8),
-            Value::Integer(number) => {
-                let bits = 65 - (number ^ (number >> 63)).leading_zeros();
-                let (kind, length) = match bits.div_ceil(8) {
-                    bytes @ 0..=4 => (bytes as u8, bytes as usize),
-                    5..=6 => (5, 6),
-                    _ => (6, 8),
-                };
-                types.push(kind);
-                body.extend(&number.to_be_bytes()[8 - length..]);
-            }
-            Value::Text(text) => {
-                varint(&mut types, 13 + 2 * text.len() as u64);
-                body.extend(text.as_bytes());
+/// A record of SQLite.
+#[derive(Debug, Default)]
+struct Record {
+    types: Vec<u8>,
+    body: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Record {
+    /// Returns the record of some values.
+    fn fill(&mut self, values: &[Value]) -> &[u8] {
+        let Record { types, body, bytes } = self;
+        types.clear();
+        body.clear();
+        bytes.clear();
+        for value in values {
+            match *value {
+                Value::Null => types.push(0),
+                Value::Integer(number @ 0..=1) => types.push(8 + number as u8),
+                Value::Integer(number) => {
+                    let bits = 65 - (number ^ (number >> 63)).leading_zeros();
+                    let (kind, length) = match bits.div_ceil(8) {
+                        bytes @ 0..=4 => (bytes as u8, bytes as usize),
+                        5..=6 => (5, 6),
+                        _ => (6, 8),
+                    };
+                    types.push(kind);
+                    body.extend(&number.to_be_bytes()[8 - length..]);
+                }
+                Value::Text(text) => {
+                    varint(types, 13 + 2 * text.len() as u64);
+                    body.extend(text.as_bytes());
+                }
             }
         }
+        // The length of the header counts itself.
+        let size = types.len() + 1;
+        let size = if size < 0x80 { size } else { size + 1 };
+        varint(bytes, size as u64);
+        bytes.extend(&*types);
+        bytes.extend(&*body);
+        bytes
     }
-    // The length of the header counts itself.
-    let size = types.len() + 1;
-    let size = if size < 0x80 { size } else { size + 1 };
-    let mut record = Vec::with_capacity(size + body.len());
-    varint(&mut record, size as u64);
-    record.append(&mut types);
-    record.append(&mut body);
-    record
 }
 
 fn write_header(page: &mut [u8], page_count: u32) {
@@ -327,7 +349,11 @@ mod tests {
             (1 << 47, 6),
             (i64::MIN, 6),
         ] {
-            assert_eq!(record_of(&[Value::Integer(number)])[1], kind, "{number}");
+            assert_eq!(
+                Record::default().fill(&[Value::Integer(number)])[1],
+                kind,
+                "{number}"
+            );
         }
     }
 

@@ -22,6 +22,9 @@ const LEVEL: usize = 3;
 /// FTS5's largest number of segments.
 const MAX_SEGMENTS: u64 = 2000;
 
+/// Words that are looked up at once.
+const AT_ONCE: usize = 64;
+
 struct Word {
     start: u32,
     length: u32,
@@ -103,45 +106,65 @@ impl WordLists {
         Ok(())
     }
 
-    /// Adds a word to the document that was begun last. Letters of ASCII are taken as lower case.
-    pub fn add(&mut self, word: &[u8]) {
-        // Each word at its place in the text: it is cut off again if it is known.
-        let start = self.text.len();
-        self.text.extend_from_slice(word);
-        self.text[start..].make_ascii_lowercase();
-        let hash = hash_of(&self.text[start..], self.seeds);
+    /// Adds words to the document that was begun last. Letters of ASCII are in lower case.
+    pub fn add(&mut self, words: &[impl AsRef<[u8]>]) {
+        for words in words.chunks(AT_ONCE) {
+            let words = || words.iter().map(AsRef::as_ref);
+            // The processor waits for memory at each step: it does so for many words at once.
+            let mut hashes = [0; AT_ONCE];
+            for (hash, word) in hashes.iter_mut().zip(words()) {
+                *hash = hash_of(word, self.seeds);
+            }
+            let mask = self.slots.len() - 1;
+            let slots = hashes.map(|hash| self.slots[hash as usize & mask]);
+            let mut places = [(0, 0); AT_ONCE];
+            for (place, (slot, hash)) in places.iter_mut().zip(slots.iter().zip(hashes)) {
+                if *slot != 0 && (slot ^ hash) >> 32 == 0 {
+                    let known = &self.words[*slot as u32 as usize - 1];
+                    *place = (known.start as usize, known.length as usize);
+                }
+            }
+            for (at, word) in words().enumerate() {
+                let (start, length) = places[at];
+                let number = match length != 0 && is_same(&self.text[start..start + length], word) {
+                    true => slots[at] as u32 as usize - 1,
+                    false => self.number_of(word, hashes[at]),
+                };
+                if self.words[number].last != self.last {
+                    self.words[number].last = self.last;
+                    self.postings
+                        .push(((self.last - self.first) as u32, number as u32));
+                }
+            }
+        }
+    }
+
+    /// Returns the number of a word, which is added if it is new.
+    fn number_of(&mut self, word: &[u8], hash: u64) -> usize {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
-        let number = loop {
-            let slot = self.slots[at];
-            if slot == 0 {
-                self.words.push(Word {
-                    start: start as u32,
-                    length: word.len() as u32,
-                    last: 0,
-                });
-                self.slots[at] = hash >> 32 << 32 | self.words.len() as u64;
-                break self.words.len() - 1;
-            }
-            if (slot ^ hash) >> 32 == 0 {
-                let number = slot as u32 as usize - 1;
+        while self.slots[at] != 0 {
+            if (self.slots[at] ^ hash) >> 32 == 0 {
+                let number = self.slots[at] as u32 as usize - 1;
                 let known = &self.words[number];
-                let from = known.start as usize;
-                if self.text[from..from + known.length as usize] == self.text[start..] {
-                    self.text.truncate(start);
-                    break number;
+                let start = known.start as usize;
+                if is_same(&self.text[start..start + known.length as usize], word) {
+                    return number;
                 }
             }
             at = (at + 1) & mask;
-        };
-        if self.words[number].last != self.last {
-            self.words[number].last = self.last;
-            self.postings
-                .push(((self.last - self.first) as u32, number as u32));
         }
+        self.words.push(Word {
+            start: self.text.len() as u32,
+            length: word.len() as u32,
+            last: 0,
+        });
+        self.text.extend_from_slice(word);
+        self.slots[at] = hash >> 32 << 32 | self.words.len() as u64;
         if self.words.len() * 2 > self.slots.len() {
             self.grow();
         }
+        self.words.len() - 1
     }
 
     #[cold]
@@ -243,13 +266,30 @@ impl WordLists {
 
 fn hash_of(word: &[u8], seeds: [u64; 2]) -> u64 {
     let mut hash = word.len() as u64 ^ seeds[0];
-    let (blocks, rest) = word.as_chunks::<8>();
-    for &block in blocks {
+    for &block in word.as_chunks::<8>().0 {
         hash = fold(hash ^ u64::from_le_bytes(block), seeds[1] | 1);
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    fold(hash ^ u64::from_le_bytes(last), seeds[1] | 1)
+    fold(hash ^ last_bytes(word), seeds[1] | 1)
+}
+
+/// Returns the last eight bytes, or all of a shorter word. Words of one length differ in it or before.
+fn last_bytes(word: &[u8]) -> u64 {
+    if let Some(&last) = word.last_chunk::<8>() {
+        return u64::from_le_bytes(last);
+    }
+    if let (Some(&first), Some(&last)) = (word.first_chunk::<4>(), word.last_chunk::<4>()) {
+        return u64::from(u32::from_le_bytes(first)) << 32 | u64::from(u32::from_le_bytes(last));
+    }
+    let bytes = word.iter();
+    bytes.fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+/// Whether two words are the same: faster than a call of `memcmp`, as most words are short.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let blocks = one.as_chunks::<8>().0.iter();
+    one.len() == other.len()
+        && blocks.eq(other.as_chunks::<8>().0)
+        && last_bytes(one) == last_bytes(other)
 }
 
 /// Writes the pages of a segment.
@@ -459,12 +499,49 @@ mod tests {
     }
 
     #[test]
+    fn a_word_has_one_number() {
+        let mut lists = WordLists::default();
+        let words: Vec<String> = (0..9_000)
+            .map(|number| "ab".repeat(number % 13) + &number.to_string())
+            .collect();
+        for document in 1..=2 {
+            lists.begin(document).unwrap();
+            lists.add(&words);
+            lists.add(&words[..100]);
+        }
+        assert_eq!(lists.words.len(), words.len());
+        assert_eq!(lists.postings.len(), 2 * words.len());
+        for (number, word) in words.iter().enumerate() {
+            assert_eq!(
+                lists.number_of(word.as_bytes(), hash_of(word.as_bytes(), lists.seeds)),
+                number
+            );
+        }
+    }
+
+    #[test]
+    fn words_are_the_same_if_all_their_bytes_are() {
+        let seeds = WordLists::default().seeds;
+        for length in 0..40 {
+            let word = vec![b'a'; length];
+            assert!(is_same(&word, &word.clone()));
+            assert!(!is_same(&word, &vec![b'a'; length + 1]));
+            for at in 0..length {
+                let mut other = word.clone();
+                other[at] = b'b';
+                assert!(!is_same(&word, &other), "{length} {at}");
+                assert_ne!(hash_of(&word, seeds), hash_of(&other, seeds));
+            }
+        }
+    }
+
+    #[test]
     fn unknown_blocks_are_an_error() {
         let empty = [0; 7];
         let lists = || {
             let mut lists = WordLists::default();
             lists.begin(1).unwrap();
-            lists.add(b"Brave");
+            lists.add(&[b"brave"]);
             lists
         };
         assert!(lists().segment(&empty, &[]).is_ok());

@@ -343,7 +343,6 @@ class IndexRecords(WordRecords, RecordedFiles):
         self._write_lists()
         with self._transaction():
             self._remove_stale()
-            self._db.execute("PRAGMA threads = 2")  # to sort on the other cores
             self._db.execute(
                 "CREATE INDEX IF NOT EXISTS definition_names ON definition_rows (name, kind_id)"
             )

@@ -270,7 +270,7 @@ class _Terminal(Owner):
     def opened(self) -> None:
         gc.freeze()
         # A batch makes thousands of objects that are freed without the collector.
-        gc.set_threshold(20_000)
+        gc.set_threshold(100_000)
         gc.enable()
         keep_freed_memory()
 

@@ -26,7 +26,7 @@ def made_up(files: int) -> list[Outcomes]:
     source = random.Random(867)
     outcomes = [
         (
-            Found("/mods", f"common/f{number:06}.txt", f"/mods/common/f{number:06}.txt", 18_700, 1),
+            Found("/mods", f"common/f{number:06}.txt", 18_700, 1),
             ParseResult(
                 str(number), f"/mods/common/f{number:06}.txt", True, source.randbytes(BLOB_BYTES),
                 700, content_hash=source.randbytes(32).hex(), size=18_700,

@@ -20,7 +20,7 @@ def outcomes(*names: str, ast_bytes: int = 0) -> Recorded:
     frame = zstandard.compress(b'{"_type":"root"}') + bytes(ast_bytes)
     return [
         (
-            Found("/mod", name, f"/mod/{name}", 3, 1),
+            Found("/mod", name, 3, 1),
             ParseResult(name, f"/mod/{name}", True, frame, 1, content_hash=name, size=3),
         )
         for name in names

@@ -76,9 +76,7 @@ def result(path: str, content_hash: str | None = None, **fields: Any) -> ParseRe
 
 def store_of(path: Path, names: Sequence[str], *, version: str = VERSION, **fields: Any) -> Path:
     with Store(path, version) as store:
-        store.record(
-            [(Found("/mod", name, f"/mod/{name}", 1, 1), result(name, **fields)) for name in names]
-        )
+        store.record([(Found("/mod", name, 1, 1), result(name, **fields)) for name in names])
     return path
 
 

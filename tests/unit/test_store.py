@@ -18,7 +18,7 @@ OLD_SCHEMAS = Path(__file__).parents[1] / "fixtures" / "stores"
 
 
 def found(name: str, size: int = 3, mtime_ns: int = 1, root: str = "/mod") -> Found:
-    return Found(root, name, f"{root}/{name}", size, mtime_ns)
+    return Found(root, name, size, mtime_ns)
 
 
 def ast_of(name: str) -> bytes:

@@ -35,9 +35,11 @@ def test_a_file_is_told_with_root_name_path_size_and_time(tmp_path: Path) -> Non
     path.write_bytes(b"x" * 1234)
     os.utime(path, ns=(1, 1_700_000_000_123_456_700))
     root = str(tmp_path / "mod")
-    assert list(walk([root + "/../mod/"])) == [
-        Found(root, "common/traits/a.txt", str(path), 1234, 1_700_000_000_123_456_700)
-    ]
+    [told] = walk([root + "/../mod/"])
+    assert told == Found(root, "common/traits/a.txt", 1234, 1_700_000_000_123_456_700)
+    assert isinstance(told, Found)
+    assert told.path == str(path)
+    assert Found("/", "a.txt", 1, 1).path == "/a.txt"
 
 
 def test_order_is_files_by_name_then_folders_by_name(tmp_path: Path) -> None:

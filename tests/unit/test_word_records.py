@@ -35,7 +35,7 @@ def outcome(number: int, words: list[str], kind: str = "trait", rows: str = "") 
     result = ParseResult("1", f"/mod/{name}", True, zstandard.compress(b"{}"), 1, size=3)
     result.content_hash = hashlib.sha256(name.encode()).hexdigest()
     result.rows = {CK3: zstandard.compress(rows.encode())}
-    return Found("/mod", name, result.path, 3, 1), result
+    return Found("/mod", name, 3, 1), result
 
 
 def record(store: Store, outcomes: list[Outcome], files: int) -> None:

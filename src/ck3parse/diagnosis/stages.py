@@ -207,7 +207,7 @@ def store_times(results: Sequence[tuple[Stages, ParseResult]]) -> None:
         Store(Path(folder, "s.sqlite"), parser_in_use().version) as store,
     ):
         for number, (stages, result) in enumerate(results):
-            found = Found("/", f"{number}.txt", f"/{number}.txt", stages.size, 0)
+            found = Found("/", f"{number}.txt", stages.size, 0)
             began = perf_counter()
             store.record([(found, result)])
             stages.store_ms = _ms_since(began)

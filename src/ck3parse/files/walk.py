@@ -51,16 +51,20 @@ class Found(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         root: absolute path of the given folder, or of the folder of a given file.
         name: path relative to the root, with `/`.
-        path: absolute path.
         size: length in bytes.
         mtime_ns: time of the last change, in nanoseconds since 1970.
     """
 
     root: str
     name: str
-    path: str
     size: int
     mtime_ns: int
+
+    @property
+    def path(self) -> str:
+        """Absolute path, made at each use: a run has many files, and needs few paths at once."""
+        name = self.name if os.sep == "/" else self.name.replace("/", os.sep)
+        return f"{self.root}{name}" if self.root.endswith(os.sep) else f"{self.root}{os.sep}{name}"
 
 
 class Skipped(NamedTuple):
@@ -333,7 +337,7 @@ def _looked_at(
         return Problem(root, name, path, *failure_of(error))
     if not stat.S_ISREG(status.st_mode):
         return Skipped(root, name, _kind_of(status.st_mode))
-    return Found(root, name, path, status.st_size, status.st_mtime_ns)
+    return Found(root, name, status.st_size, status.st_mtime_ns)
 
 
 def _kind_of(mode: int) -> str:

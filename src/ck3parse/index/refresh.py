@@ -14,7 +14,7 @@ import msgspec
 from ck3parse.config import Settings
 from ck3parse.extractors import CK3
 from ck3parse.files.mod_root import DESCRIPTOR
-from ck3parse.index.in_effect import PlacedFile, ReadingOrder, case_twins, files_in_effect
+from ck3parse.index.in_effect import Effect, PlacedFile, ReadingOrder, case_twins, files_in_effect
 from ck3parse.index.playset import Playset, source_of, with_own_names
 from ck3parse.index.selection import Selection
 from ck3parse.messages import DEFAULT_DIALECT, DEFAULT_TIMEOUT_MS, ParseResult
@@ -294,17 +294,21 @@ def record_playset(
     files = [*plan.files, *(plan.texts.files if plan.texts else ())]
     warnings: list[str] = []
     is_changed = plan.is_changed or indexing.found_unindexed
+    stored_signature = store.playset_signature(len(files))
     # SQLite sorts the names while this thread finds the places of the files, without the store.
     with _in_thread(store.end_index) if is_changed else nullcontext():
-        sources, positions = _sources_of(playset, files, indexing, warnings)
-        placed = [
-            PlacedFile(positions[indexing.mod_of(found)], indexing.relpath_of(found))
-            for found in files
-        ]
+        places = [indexing.place_of(found) for found in files]
+        sources, positions = _sources_of(playset, files, [mod for mod, _ in places], warnings)
+        placed = [PlacedFile(positions[mod], relpath) for mod, relpath in places]
+        del places
         signature = _signature(sources, files, placed, reading_order)
         twins = case_twins(placed)[:_MAX_TWINS]
-    # The store may have had another shard of the same files.
-    is_new = bool(plan.elsewhere) or store.playset_signature(len(files)) != signature
+        # The store may have had another shard of the same files.
+        is_new = bool(plan.elsewhere) or stored_signature != signature
+        effects = []
+        if is_new:
+            replaced = [source.replaced for source in sources]
+            effects = files_in_effect(placed, replaced, reading_order)
     if is_new:
         before = store.playset_paths()
         gone = [path for path in before if path not in {source.path for source in sources}]
@@ -315,8 +319,7 @@ def record_playset(
                 f"the store had the index {what}, with {gone[-1]}{more}: it now has that of this"
                 " one; give each playset a store of its own with --out"
             )
-        rows = _rows_of(files, placed, sources, reading_order)
-        store.record_playset(sources, rows, signature)
+        store.record_playset(sources, _rows_of(files, placed, effects), signature)
     is_stale = store.is_stale()
     if is_stale or (is_new and not is_changed):
         store.end_index()
@@ -350,10 +353,8 @@ def _in_thread(act: Callable[[], None]) -> Iterator[None]:
 def _rows_of(
     files: "Sequence[Found]",
     placed: Sequence[PlacedFile],
-    sources: Sequence[SourceRow],
-    reading_order: ReadingOrder,
+    effects: Sequence[Effect],
 ) -> Iterator[FileRow]:
-    effects = files_in_effect(placed, [source.replaced for source in sources], reading_order)
     for found, place, effect in zip(files, placed, effects, strict=True):
         by = effect.replaced_by
         yield FileRow(
@@ -367,17 +368,16 @@ _MAX_TWINS = 20
 
 
 def _sources_of(
-    playset: Playset, files: "Sequence[Found]", indexing: "Indexing", warnings: list[str]
+    playset: Playset, files: "Sequence[Found]", mods: Sequence[str], warnings: list[str]
 ) -> tuple[list[SourceRow], dict[str, int]]:
-    """Return the sources of files, and the position of each by the root of its mod.
+    """Return the sources of files with their mods, and the position of each by the root of its mod.
 
     A folder that was given may hold several mods, which are loaded by path, or be a part of one.
     """
     given = {source.path: at for at, source in enumerate(playset.sources)}
     keys: dict[str, tuple[int, str]] = {}
     holders: set[str] = set()
-    for found in files:
-        mod = indexing.mod_of(found)
+    for found, mod in zip(files, mods, strict=True):
         if mod not in keys:
             at = _around(mod, given, found.root)
             keys[mod] = at, mod
@@ -387,14 +387,14 @@ def _sources_of(
     for path, at in given.items():
         if path not in holders:
             keys.setdefault(path, (at, path))
-    mods = sorted(keys, key=keys.__getitem__)
+    in_order = sorted(keys, key=keys.__getitem__)
     sources = [
         playset.sources[given[mod]] if mod in given else source_of(Path(mod), warnings)
-        for mod in mods
+        for mod in in_order
     ]
     named, _ = with_own_names(sources)
     rows = [SourceRow(each.name, each.kind, each.path, each.replace_paths) for each in named]
-    return rows, {mod: at for at, mod in enumerate(mods)}
+    return rows, {mod: at for at, mod in enumerate(in_order)}
 
 
 def _around(mod: str, given: dict[str, int], root: str) -> int:

@@ -62,14 +62,21 @@ class Indexing:
         """Names of workers without the extractor."""
         self._unread: list[tuple[str, str]] = []
 
-    def mod_of(self, found: Found) -> str:
-        """Return the absolute path of the root of a file's mod."""
-        return self._folder_of(found).mod
+    def place_of(self, found: Found) -> tuple[str, str]:
+        """Return where a file is.
+
+        Args:
+            found: the file.
+
+        Returns:
+            The absolute path of the root of its mod, and its path relative to that, with `/`.
+        """
+        folder = self._folder_of(found)
+        return folder.mod, folder.above + found.name[folder.cut :]
 
     def relpath_of(self, found: Found) -> str:
         """Return the path of a file relative to the root of its mod, with `/`."""
-        folder = self._folder_of(found)
-        return folder.above + found.name[folder.cut :]
+        return self.place_of(found)[1]
 
     def rule_of(self, found: Found) -> int:
         """Return the key of the rule under which a file is read. `begin` makes them known."""

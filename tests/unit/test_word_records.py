@@ -253,3 +253,49 @@ def test_definitions_that_are_copied_are_those_that_are_inserted(tmp_path: Path)
     assert copied == definitions_in(tmp_path / "inserted")
     with closing(sqlite3.connect(tmp_path / "copied")) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def defining(number: int, *names: str, kind: str = "trait") -> Outcome:
+    definitions = [[name, kind, at, at + 9, 1, 77, None] for at, name in enumerate(names)]
+    rows = json.dumps({"definitions": definitions, "words": []}, separators=(",", ":"))
+    return outcome(number, [], rows=rows)
+
+
+def repeated_in(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as db:
+        return {name for (name,) in db.execute("SELECT name FROM repeated_names")}
+
+
+def test_names_that_were_seen_twice_are_repeated(tmp_path: Path) -> None:
+    outcomes = [
+        *(defining(number, f"name_{number % 250}", f"one_{number}") for number in range(300)),
+        defining(300, "calm", "calm", "\0", "a\0b", "é"),
+        defining(301, "a\0b", "é"),
+        *(defining(number, "it", kind="local_scripted_effect") for number in range(302, 304)),
+    ]
+    for name, files in (("one", 1), ("together", MANY)):
+        with Store(tmp_path / name, VERSION) as store:
+            record(store, outcomes, files)
+            store.end_index()
+    repeated = {f"name_{number}" for number in range(50)} | {"calm", "a\0b", "é"}
+    assert repeated_in(tmp_path / "together") == repeated_in(tmp_path / "one") == repeated
+
+
+def test_names_that_another_process_has_written_are_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with Store(path, VERSION) as store, Store(path, VERSION) as other:
+        record(store, [defining(1, "brave", "calm")], MANY)
+        record(other, [defining(2, "brave", "craven")], 1)
+        record(store, [defining(3, "calm")], MANY)
+        store.end_index()
+    assert repeated_in(path) == {"brave", "calm"}
+
+
+def test_names_of_a_store_that_had_an_index_are_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    for number in range(2):
+        with Store(path, VERSION) as store:
+            store.drop_unwritten()
+            record(store, [defining(number, "brave", f"one_{number}")], MANY)
+            store.end_index()
+    assert repeated_in(path) == {"brave"}

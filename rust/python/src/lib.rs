@@ -81,8 +81,9 @@ mod _native {
     /// The definitions of contents, to be written at once.
     #[pyclass]
     #[derive(Default)]
-    struct DefinitionRows {
-        table: index::TableFile,
+    pub(super) struct DefinitionRows {
+        pub(super) table: index::TableFile,
+        pub(super) names: index::RepeatedNames,
     }
 
     #[pymethods]
@@ -90,6 +91,11 @@ mod _native {
         #[new]
         fn new() -> Self {
             Self::default()
+        }
+
+        /// Return the names that came more than once since this was made, and a few others.
+        fn repeated_names(&self) -> Vec<&str> {
+            self.names.found().collect()
         }
 
         /// Return them as an SQLite database with one table, or `None` if there are none, and begin
@@ -142,11 +148,11 @@ mod _native {
         ) -> PyResult<usize> {
             let contents = contents.iter();
             let contents: Vec<_> = contents.map(|(id, rows)| (*id, rows.as_bytes())).collect();
-            let (lists, table) = (&mut self.lists, &mut definitions.table);
+            let lists = &mut self.lists;
             py.detach(|| {
                 let mut text = Vec::new();
                 for (taken, (content_id, rows)) in contents.iter().enumerate() {
-                    match collect(*content_id, rows, &kind_ids, lists, table, &mut text) {
+                    match collect(*content_id, rows, &kind_ids, lists, definitions, &mut text) {
                         Err(_) if taken > 0 => return Ok(taken),
                         collected => collected.map_err(PyValueError::new_err)?,
                     }
@@ -424,7 +430,7 @@ fn collect(
     rows: &[u8],
     kind_ids: &HashMap<String, i64>,
     lists: &mut index::WordLists,
-    table: &mut index::TableFile,
+    definitions: &mut _native::DefinitionRows,
     text: &mut Vec<u8>,
 ) -> Result<(), &'static str> {
     let mut rows = index::Rows::new(rows)?;
@@ -446,7 +452,8 @@ fn collect(
     lists.add(&words);
     for (key, (definition, kind_id)) in (content_id.cast_signed() << 24..).zip(&found) {
         let [start, end, line, hash] = definition.numbers.map(u64::cast_signed);
-        table.push(
+        definitions.names.add(&definition.name);
+        definitions.table.push(
             key,
             &[
                 Value::Null,

@@ -53,6 +53,10 @@ class IndexRecords(WordRecords, RecordedFiles):
 
     _has_attached = False
     """Whether definitions were copied in this transaction from a database in memory."""
+    _definitions: "DefinitionRows | None" = None
+    """Collects definitions while words are collected."""
+    _last_seen: int | None = None
+    """The last content, if the definitions of all contents went through `_definitions`."""
 
     def begin_index(self, files: int) -> None:
         """Prepare for new rows: write the rules down.
@@ -70,8 +74,11 @@ class IndexRecords(WordRecords, RecordedFiles):
             self._write_kinds([_kind_row(rule) for rule in rules()])
             if files > MANY_CONTENTS:
                 self._collect_words()
+                self._definitions = self._new_definitions()
+                self._last_seen = None
                 if not self._any("definition_rows"):
                     self._db.execute("DROP INDEX IF EXISTS definition_names")
+                    self._last_seen = self._last_content()
 
     def rule_ids(self, rules: Iterable[str]) -> dict[str, int]:
         """Return the keys of rules of `ck3/1` for files.
@@ -164,9 +171,7 @@ class IndexRecords(WordRecords, RecordedFiles):
             )
         }
         self._forget_lists()
-        last = self._db.execute(
-            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'index_contents'"
-        ).fetchone()[0]
+        last = self._last_content()
         new: list[tuple[int, Recorded, int]] = []
         links: list[tuple[int, int]] = []
         for each, rule_id in made:
@@ -183,11 +188,14 @@ class IndexRecords(WordRecords, RecordedFiles):
                 for content_id, each, rule_id in new
             ],
         )
-        made_rows = self._new_definitions()
+        definitions = self._definitions if self._lists else None
+        is_seen = bool(definitions) and self._last_seen == last
+        self._last_seen = last + len(new) if is_seen else None
+        kind_ids = self._kind_ids(set()) if definitions else {}
         for start in range(0, len(new), _CHUNK):
-            self._write_rows(new[start : start + _CHUNK], made_rows)
-        if made_rows:
-            self._write_definitions(made_rows)
+            self._write_rows(new[start : start + _CHUNK], definitions, kind_ids)
+        if definitions:
+            self._write_definitions(definitions)
         # REPLACE takes ten times as long.
         self._db.executemany(
             "INSERT INTO indexed_files VALUES (?, ?)"
@@ -195,6 +203,11 @@ class IndexRecords(WordRecords, RecordedFiles):
             links,
         )
         self._set_state("repeated_names", "stale")
+
+    def _last_content(self) -> int:
+        """Return the key of the content that was written last by any process."""
+        query = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'index_contents'"
+        return int(self._db.execute(query).fetchone()[0])
 
     def _write_kinds(self, rows: Iterable[tuple[str, ...]]) -> None:
         self._db.executemany(
@@ -206,15 +219,18 @@ class IndexRecords(WordRecords, RecordedFiles):
         )
 
     def _write_rows(
-        self, new: Sequence[tuple[int, Recorded, int]], collected: "DefinitionRows | None"
+        self,
+        new: Sequence[tuple[int, Recorded, int]],
+        definitions: "DefinitionRows | None",
+        kind_ids: dict[str, int],
     ) -> None:
         decompress = zstandard.ZstdDecompressor().decompress
         frames = ((content_id, each.result.rows.get(CK3)) for content_id, each, _ in new)
         contents = [(content_id, decompress(frame)) for content_id, frame in frames if frame]
         if not contents:
             return
-        if self._lists and collected is not None:
-            self._collect(contents, self._lists, collected)
+        if self._lists and definitions:
+            self._collect(contents, self._lists, definitions, kind_ids)
             self._note_unwritten(contents[0][0])
         else:
             self._db.executemany(
@@ -223,20 +239,23 @@ class IndexRecords(WordRecords, RecordedFiles):
             )
 
     def _collect(
-        self, contents: Sequence[Rows], lists: "WordLists", definitions: "DefinitionRows"
+        self,
+        contents: Sequence[Rows],
+        lists: "WordLists",
+        definitions: "DefinitionRows",
+        kind_ids: dict[str, int],
     ) -> None:
         """Collect the words and the definitions of contents."""
         from ck3parse.extractors.ck3 import decode
         from ck3parse.extractors.stage import encoded
 
-        kind_ids = self._kind_ids(set())
         while contents:
             try:
                 taken = lists.add(contents, kind_ids, definitions)
             except ValueError:  # an unknown kind, or JSON in another form
                 content_id, rows = contents[0]
                 decoded = decode(rows)
-                kind_ids = self._kind_ids({each.kind for each in decoded.definitions})
+                kind_ids.update(self._kind_ids({each.kind for each in decoded.definitions}))
                 again = content_id, encoded(msgspec.to_builtins(decoded))
                 taken = lists.add([again], kind_ids, definitions)
             contents = contents[taken:]
@@ -268,6 +287,9 @@ class IndexRecords(WordRecords, RecordedFiles):
         try:
             with super()._transaction():
                 yield
+        except BaseException:
+            self._last_seen = None
+            raise
         finally:
             if self._has_attached:
                 self._has_attached = False
@@ -351,15 +373,22 @@ class IndexRecords(WordRecords, RecordedFiles):
                 self._set_state("repeated_names", "")
 
     def _find_repeated_names(self) -> None:
+        if self._definitions and self._last_seen == self._last_content():
+            # In the order of the index: it is larger than the cache.
+            repeated = [(name,) for name in sorted(self._definitions.repeated_names())]
+        else:
+            repeated = self._db.execute(
+                "SELECT name FROM definition_rows GROUP BY name HAVING count(*) > 1"
+            ).fetchall()
+        self._definitions = None
+        self._db.executemany(
+            "INSERT OR IGNORE INTO repeated_names SELECT name FROM (SELECT ? AS name) AS repeated"
+            " WHERE 1 < (SELECT count(*) FROM definition_rows JOIN definition_kinds USING (kind_id)"
+            " WHERE name = repeated.name AND wins <> 'local')",
+            repeated,
+        )
         self._db.execute(
-            "INSERT OR IGNORE INTO repeated_names"
-            # Kinds are looked up for the few names that are left.
-            " SELECT name FROM"
-            " (SELECT name FROM definition_rows GROUP BY name HAVING count(*) > 1) AS several"
-            " WHERE 1 < (SELECT count(*) FROM definition_rows WHERE name = several.name"
-            " AND kind_id NOT IN (SELECT kind_id FROM definition_kinds WHERE wins = 'local'))"
-            " UNION"
-            " SELECT name FROM"
+            "INSERT OR IGNORE INTO repeated_names SELECT name FROM"
             " (SELECT content_id FROM indexed_files GROUP BY content_id HAVING count(*) > 1)"
             " CROSS JOIN definition_rows"
             " ON definition_id BETWEEN content_id << 24 AND (content_id + 1 << 24) - 1"

@@ -6,6 +6,7 @@
 mod definitions;
 mod finder;
 mod places;
+mod repeated_names;
 mod stored_rows;
 mod table_file;
 mod word_lists;
@@ -24,6 +25,7 @@ use words::Form;
 
 pub(crate) use finder::{Declared, Finder, Nested};
 pub use places::{Place, Role, places};
+pub use repeated_names::RepeatedNames;
 pub use stored_rows::{Definition, Rows};
 pub use table_file::{TableFile, Value};
 pub use word_lists::{Segment, WordLists};

@@ -67,8 +67,7 @@ impl Default for WordLists {
             first: 0,
             last: 0,
             documents: 0,
-            // Names of one hash would make the search slow, so that nobody can know it.
-            seeds: [1, 2].map(|number| RandomState::new().hash_one(number)),
+            seeds: seeds(),
         }
     }
 }
@@ -264,7 +263,12 @@ impl WordLists {
     }
 }
 
-fn hash_of(word: &[u8], seeds: [u64; 2]) -> u64 {
+/// Returns seeds of a hash: names of one hash make a search slow, so that nobody can know them.
+pub(super) fn seeds() -> [u64; 2] {
+    [1, 2].map(|number| RandomState::new().hash_one(number))
+}
+
+pub(super) fn hash_of(word: &[u8], seeds: [u64; 2]) -> u64 {
     let mut hash = word.len() as u64 ^ seeds[0];
     for &block in word.as_chunks::<8>().0 {
         hash = fold(hash ^ u64::from_le_bytes(block), seeds[1] | 1);

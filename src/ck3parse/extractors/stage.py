@@ -3,7 +3,9 @@
 import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from ck3parse.errors import UsageError
 from ck3parse.extractors import CK3, QBUILDER, extractor
@@ -18,7 +20,7 @@ _MAX_ERROR = 1000
 """Characters of an extractor's error that are kept."""
 
 
-class Extraction(NamedTuple):
+class Extraction(msgspec.Struct, frozen=True, gc=False):
     """What the extractors made of a file.
 
     Attributes:
@@ -147,11 +149,11 @@ def fill_rows(
         max_bytes: bytes of the JSON of an extractor above which its rows are an error.
         compress: makes a zstd frame.
     """
+    made = result.rows
     result.extract_errors = extraction.errors
-    result.rows = {}
     for name, rows in extraction.rows.items():
         if len(rows) <= max_bytes:
-            result.rows[name] = compress(rows)
+            made[name] = compress(rows)
         else:
             result.extract_errors[name] = (
                 f"the rows of the extractor {name} are {len(rows):,} bytes of JSON: a file of this"

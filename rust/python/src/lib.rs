@@ -16,7 +16,7 @@ use ck3parse_core::{
 };
 use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PySequence, PyString, PyTuple};
 
 /// How much of its buffer each thread keeps between calls, in bytes.
 const KEPT: usize = 16 << 20;
@@ -337,6 +337,26 @@ mod _native {
         })
     }
 
+    /// Return rows, whose first values are their keys in rising order, as an SQLite database with one
+    /// table.
+    #[pyfunction]
+    fn table_database<'py>(
+        py: Python<'py>,
+        name: &str,
+        sql: &str,
+        rows: &Bound<'py, PySequence>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let mut table = index::TableFile::default();
+        for row in rows.try_iter()? {
+            let row = row?.cast_into::<PyTuple>()?;
+            let key = row.get_item(0)?.extract()?;
+            let rest = row.iter().skip(1).collect::<Vec<_>>();
+            let values = rest.iter().map(value).collect::<PyResult<Vec<_>>>()?;
+            table.push(key, &[&[Value::Null], &values[..]].concat());
+        }
+        Ok(PyBytes::new(py, &table.finish(name, sql)))
+    }
+
     /// Return the places where a file uses a name: start, end, line, column and the number of the role.
     #[pyfunction]
     fn ck3_places(
@@ -468,6 +488,17 @@ fn collect(
         );
     }
     Ok(())
+}
+
+/// Returns what SQLite stores of an object: `None`, a text or a number.
+fn value<'v>(object: &'v Bound<'_, PyAny>) -> PyResult<Value<'v>> {
+    if object.is_none() {
+        return Ok(Value::Null);
+    }
+    match object.cast::<PyString>() {
+        Ok(text) => text.to_str().map(Value::Text),
+        Err(_) => object.extract().map(Value::Integer),
+    }
 }
 
 fn options(max_depth: usize) -> Options {

@@ -295,6 +295,7 @@ def record_playset(
     warnings: list[str] = []
     is_changed = plan.is_changed or indexing.found_unindexed
     stored_signature = store.playset_signature(len(files))
+    file_ids = None if stored_signature else store.file_ids()
     # SQLite sorts the names while this thread finds the places of the files, without the store.
     with _in_thread(store.end_index) if is_changed else nullcontext():
         places = [indexing.place_of(found) for found in files]
@@ -305,11 +306,16 @@ def record_playset(
         twins = case_twins(placed)[:_MAX_TWINS]
         # The store may have had another shard of the same files.
         is_new = bool(plan.elsewhere) or stored_signature != signature
-        effects = []
+        effects: list[Effect] = []
+        rows: list[FileRow] = []
         if is_new:
             replaced = [source.replaced for source in sources]
             effects = files_in_effect(placed, replaced, reading_order)
+            if file_ids is not None:
+                rows = _rows_of(files, placed, effects, file_ids)
     if is_new:
+        if file_ids is None:
+            rows = _rows_of(files, placed, effects, store.file_ids())
         before = store.playset_paths()
         gone = [path for path in before if path not in {source.path for source in sources}]
         if gone:
@@ -319,7 +325,7 @@ def record_playset(
                 f"the store had the index {what}, with {gone[-1]}{more}: it now has that of this"
                 " one; give each playset a store of its own with --out"
             )
-        store.record_playset(sources, _rows_of(files, placed, effects), signature)
+        store.record_playset(sources, rows, signature)
     is_stale = store.is_stale()
     if is_stale or (is_new and not is_changed):
         store.end_index()
@@ -354,13 +360,24 @@ def _rows_of(
     files: "Sequence[Found]",
     placed: Sequence[PlacedFile],
     effects: Sequence[Effect],
-) -> Iterator[FileRow]:
+    file_ids: dict[str, dict[str, int]],
+) -> list[FileRow]:
+    """Return the rows of the files that the store has, in order of their keys."""
+    rows: list[FileRow] = []
     for found, place, effect in zip(files, placed, effects, strict=True):
-        by = effect.replaced_by
-        yield FileRow(
-            found.root, found.name, place.position, place.relpath, effect.read_order,
-            None if by is None else (files[by].root, files[by].name), effect.dropped_by,
-        )  # fmt: skip
+        file_id = file_ids.get(found.root, {}).get(found.name)
+        if file_id is not None:
+            by = None
+            if effect.replaced_by is not None:
+                winner = files[effect.replaced_by]
+                by = file_ids.get(winner.root, {}).get(winner.name)
+            rows.append(
+                FileRow(
+                    file_id, place.position, place.relpath, effect.read_order, by, effect.dropped_by
+                )
+            )
+    rows.sort()
+    return rows
 
 
 _MAX_TWINS = 20

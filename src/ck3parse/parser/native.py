@@ -21,6 +21,9 @@ WordLists = _native.WordLists
 DefinitionRows = _native.DefinitionRows
 """Collects the definitions of many contents; see `rust/core/src/index/table_file.rs`."""
 
+table_database = _native.table_database
+"""Writes rows as an SQLite database with one table; see there, too."""
+
 
 def parse_bytes(
     data: bytes,

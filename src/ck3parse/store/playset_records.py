@@ -1,8 +1,10 @@
 """What can be written of the playset of a store: its sources, and which of their files count."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from ck3parse.parser import parser_in_use
+from ck3parse.store.copied_tables import CopiedTables
 from ck3parse.store.index_state import IndexState
 from ck3parse.store.schema import TEXT_DIALECT
 
@@ -27,25 +29,23 @@ class FileRow(NamedTuple):
     """A file of a playset.
 
     Attributes:
-        root: as in `Found`.
-        name: as in `Found`.
+        file_id: its key in the store.
         position: the position of its source.
         relpath: its path relative to its mod.
         read_order: when the game reads it, from 0; `None` if it does not.
-        replaced_by: root and name of the file that replaces it, or `None`.
+        replaced_by: the key of the file that replaces it, or `None`.
         dropped_by: the position of the source whose `replace_path` drops it, or `None`.
     """
 
-    root: str
-    name: str
+    file_id: int
     position: int
     relpath: str
     read_order: int | None
-    replaced_by: tuple[str, str] | None
+    replaced_by: int | None
     dropped_by: int | None
 
 
-class PlaysetRecords(IndexState):
+class PlaysetRecords(CopiedTables, IndexState):
     """Writes the playset, and whether the index of its files is complete."""
 
     def playset_signature(self, files: int) -> str:
@@ -127,13 +127,13 @@ class PlaysetRecords(IndexState):
         return [path for (path,) in rows]
 
     def record_playset(
-        self, sources: Sequence[SourceRow], files: Iterable[FileRow], signature: str
+        self, sources: Sequence[SourceRow], files: Sequence[FileRow], signature: str
     ) -> None:
         """Replace the playset.
 
         Args:
             sources: in load order.
-            files: all files of the sources. Those that have no row in the store are left out.
+            files: all files of the sources that the store has, in order of their keys.
             signature: what `playset_signature` shall return.
 
         Raises:
@@ -150,14 +150,20 @@ class PlaysetRecords(IndexState):
                 "INSERT OR IGNORE INTO replaced_folders VALUES (?, ?)",
                 [(at, folder) for at, each in enumerate(sources) for folder in each.replaced],
             )
-            self._db.executemany(
-                "INSERT INTO playset_files VALUES (?, ?, ?, ?, ?, ?)",
-                _rows_of(files, self._file_ids()),
-            )
+            self._write_files(files)
             self._set_state("playset", signature)
             self._set_state("current", "")
 
-    def _file_ids(self) -> dict[str, dict[str, int]]:
+    def _write_files(self, files: Sequence[FileRow]) -> None:
+        if files and parser_in_use().name == "native":
+            from ck3parse.parser.native import table_database
+
+            made = table_database("playset_files", self._sql_of("playset_files"), files)
+            self._copy_rows("playset_files", made)
+        else:
+            self._db.executemany("INSERT INTO playset_files VALUES (?, ?, ?, ?, ?, ?)", files)
+
+    def file_ids(self) -> dict[str, dict[str, int]]:
         """Return the keys of files by root and name."""
         paths = dict(self._db.execute("SELECT root_id, path FROM roots").fetchall())
         ids: dict[str, dict[str, int]] = {path: {} for path in paths.values()}
@@ -167,16 +173,3 @@ class PlaysetRecords(IndexState):
         ):
             ids[paths[root_id]][name] = file_id
         return ids
-
-
-def _rows_of(
-    files: Iterable[FileRow], ids: dict[str, dict[str, int]]
-) -> Iterator[tuple[int | str | None, ...]]:
-    for each in files:
-        file_id = ids.get(each.root, {}).get(each.name)
-        if file_id is not None:
-            by = None
-            if each.replaced_by:
-                root, name = each.replaced_by
-                by = ids.get(root, {}).get(name)
-            yield file_id, each.position, each.relpath, each.read_order, by, each.dropped_by

@@ -470,9 +470,10 @@ fn collect(
     let words = rows.words_in_lower_case(text)?;
     lists.begin(content_id)?;
     lists.add(&words);
+    let names = found.iter().map(|(definition, _)| &*definition.name);
+    definitions.names.add(names);
     for (key, (definition, kind_id)) in (content_id.cast_signed() << 24..).zip(&found) {
         let [start, end, line, hash] = definition.numbers.map(u64::cast_signed);
-        definitions.names.add(&definition.name);
         definitions.table.push(
             key,
             &[

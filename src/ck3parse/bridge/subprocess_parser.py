@@ -5,19 +5,14 @@ of a worker, byte for byte; it takes about fifty times as long.
 """
 
 import subprocess
-import sys
 from collections.abc import Callable
 
 import msgspec
 
+from ck3parse.child_process import command_for
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseRequest, ParseResult
 
-# `-P`, and the host's search path after the child's own: the current folder may contain anything.
-_CHILD = (
-    "import sys; sys.path += [folder for folder in sys.argv[1:] if folder not in sys.path];"
-    " from ck3parse.bridge.subprocess_child import main; main()"
-)
 _MAX_STDERR_CHARS = 500
 
 
@@ -37,7 +32,7 @@ def parse(
         The result; its error type is `ParseTimeout` if the process was killed at its time limit,
         and `WorkerCrashed` if it died.
     """
-    command = [sys.executable, "-P", "-c", _CHILD, *(folder for folder in sys.path if folder)]
+    command = command_for("ck3parse.bridge.subprocess_child.main")
     failed = ParseResult(request.id, request.path or request.name)
     try:
         done = _run(command, request, began, ended)

@@ -18,17 +18,13 @@ import traceback
 from collections.abc import Iterator
 
 from ck3parse import cli, handover
+from ck3parse.child_process import command_for
 from ck3parse.cli import find, index_options, uses
 from ck3parse.config import unknown_variables
 from ck3parse.extractors import places
 from ck3parse.index import similar, text_places, watch_mark
 from ck3parse.parser.ck3 import source
 
-# `-P`, and the search path after the child's own: the current folder may contain anything.
-_CHILD = (
-    "import sys; sys.path += [folder for folder in sys.argv[1:] if folder not in sys.path];"
-    " from ck3parse.cli.answer_server import serve; serve()"
-)
 _END_LIMIT_S = 5.0
 _REQUEST_LIMIT_S = 5.0
 _PAUSE_S = 1.0
@@ -43,9 +39,8 @@ def answering() -> Iterator[None]:
     if not hasattr(os, "fork"):
         yield
         return
-    command = [sys.executable, "-P", "-c", _CHILD, *sys.path]
     with subprocess.Popen(
-        command,
+        command_for("ck3parse.cli.answer_server.serve"),
         stdin=subprocess.PIPE,  # its end tells the process to end
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

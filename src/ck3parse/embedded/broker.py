@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from ck3parse.child_process import command_for
 from ck3parse.config import Settings, read_settings
 from ck3parse.embedded import supervisor
 from ck3parse.errors import BrokerError, NoEmbeddedBrokerError
@@ -47,10 +48,6 @@ _BROKER_ELSEWHERE = (
 # Imported by path and without `site`, the supervisor is up in 15 ms. Its folder comes last in the
 # search path, so that none of its modules hides one of the standard library.
 _SUPERVISOR = "import sys; sys.path.append(sys.argv.pop(1)); import supervisor; supervisor.main()"
-_WORKER = (
-    "import sys; sys.path += [folder for folder in sys.argv[3:] if folder not in sys.path];"
-    " from ck3parse.embedded.worker import main; main()"
-)
 
 
 class EmbeddedBroker:
@@ -250,8 +247,8 @@ class EmbeddedBroker:
         return str(self._socket_path.parent / _SPOOL_NAME) if self._spool else ""
 
     def _start_supervisor(self, server: Path) -> "subprocess.Popen[bytes]":
-        python = sys.executable
-        command = [python, "-I", "-S", "-c", _SUPERVISOR, str(Path(supervisor.__file__).parent)]
+        command = [sys.executable, "-I", "-S", "-c", _SUPERVISOR]
+        command += [str(Path(supervisor.__file__).parent)]
         command += [str(self._directory), str(os.getpid()), "keep" if self._keep else "once"]
         # A copy, as the supervisor replaces its standard streams.
         log = -1 if self._log_fd is None else os.dup(self._log_fd)
@@ -263,9 +260,8 @@ class EmbeddedBroker:
         # killed, as a running client takes its results at once.
         command += ["--maxmemory", f"{read_settings().server_memory_mb}mb"]
         command += ["--maxmemory-policy", "volatile-ttl"]
-        # `-P`: Python must not search for modules in the current folder, which may be a mod.
-        command += ["--", python, "-P", "-c", _WORKER, str(self._socket_path), str(self.workers)]
-        command += [folder for folder in sys.path if folder]
+        worker = "ck3parse.embedded.worker.main"
+        command += ["--", *command_for(worker, str(self._socket_path), str(self.workers))]
         life, self._life_fd = os.pipe()
         self._reports_fd, reports = os.pipe()
         try:

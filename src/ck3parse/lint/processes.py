@@ -17,17 +17,13 @@ from typing import IO
 
 import msgspec
 
+from ck3parse.child_process import command_for
 from ck3parse.errors import ErrorType
 from ck3parse.lint.file_check import Conditions, FileCheck, FileOutcome
 from ck3parse.lint.rules.rule import Place
 from ck3parse.messages import ParseResult
 from ck3parse.parser import parser_in_use
 
-# `-P`, and the search path after the child's own: the current folder may contain anything.
-_CHILD = (
-    "import sys; sys.path += [folder for folder in sys.argv[1:] if folder not in sys.path];"
-    " from ck3parse.lint.processes import main; main()"
-)
 _BATCH_BYTES = 1_000_000
 _BATCH_FILES = 100
 _LENGTH_BYTES = 4
@@ -157,9 +153,11 @@ class _Worker(threading.Thread):
 
 
 def _started(conditions: Conditions) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-P", "-c", _CHILD, *(folder for folder in sys.path if folder)]
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command_for("ck3parse.lint.processes.main"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     with suppress(OSError):  # it ended at once, which is seen at the first answer
         _write(process.stdin, msgspec.msgpack.encode(conditions))

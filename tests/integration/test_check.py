@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from command import ck3parse
+from command import ck3parse, start
+from store_lock import holder_of, locked, release
 
 BOM = "\ufeff"
 SOUND = BOM + "a = {\n\tb = 1\n}\n"
@@ -65,6 +66,22 @@ def test_text(mod: Path) -> None:
 def test_nothing_wrong(mod: Path) -> None:
     done = check(mod, "mod/events/sound.txt", code=0)
     assert (done.stdout, done.stderr) == ("", "nothing found in 1 file\n")
+
+
+@pytest.mark.parametrize("is_default", [True, False])
+def test_it_says_who_has_locked_the_cache(mod: Path, is_default: bool) -> None:
+    check(mod, "mod", code=1)
+    (cache,) = (mod.parent / "cache").rglob("*.sqlite")
+    env = {"XDG_CACHE_HOME": str(mod.parent / "cache")}
+    options = [] if is_default else ["--cache", str(cache)]
+    with locked(cache) as process, start("check", "mod", *options, cwd=mod.parent, env=env) as done:
+        assert done.stderr
+        told = done.stderr.readline().decode()
+        assert told == f"ck3parse: waiting for {holder_of(process)} to write to {cache}\n"
+        release(process)
+        _, err = done.communicate()
+    assert done.returncode == 1
+    assert err.decode() == "1 error in 1 of 2 files\n"
 
 
 def test_concise_is_in_order_of_path(mod: Path) -> None:

@@ -1,40 +1,16 @@
 """Another program has locked the store."""
 
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from ck3parse.errors import StoreError
 from ck3parse.store import Store, lock
+from store_lock import holder_of, locked, release
 
-HOLD = """
-import sqlite3, sys
-db = sqlite3.connect(sys.argv[1], isolation_level=None)
-db.execute(sys.argv[2])
-print("locked", flush=True)
-sys.stdin.read()
-"""
 VERSION = "test/1"
-
-
-@contextmanager
-def locked(store: Path, how: str = "BEGIN IMMEDIATE") -> Iterator[subprocess.Popen[bytes]]:
-    """Let another process hold a lock, until its standard input is closed."""
-    command = [sys.executable, "-c", HOLD, str(store), how]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        assert process.stdout.readline() == b"locked\n"
-        yield process
-
-
-def release(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin
-    process.stdin.close()
 
 
 def test_a_lock_is_waited_for(tmp_path: Path) -> None:
@@ -50,8 +26,7 @@ def test_a_lock_is_waited_for(tmp_path: Path) -> None:
 
         with Store(path, VERSION, say=say) as store:
             store.begin_run(["/mod"], "native")
-    who = f"process {process.pid}" if sys.platform == "linux" else "another program"
-    assert said == [f"waiting for {who} to write to {path}", None]
+    assert said == [f"waiting for {holder_of(process)} to write to {path}", None]
 
 
 def test_a_lock_that_stays_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +34,7 @@ def test_a_lock_that_stays_is_an_error(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(lock, "LOCK_PATIENCE_S", 0.05)
     said: list[str | None] = []
     with Store(path, VERSION, say=said.append) as store, locked(path) as process:
-        who = f"process {process.pid}" if sys.platform == "linux" else "another program"
+        who = holder_of(process)
         for _ in range(2):
             with pytest.raises(StoreError, match=f"locked by {who}: .*run again to continue"):
                 store.begin_run(["/mod"], "native")

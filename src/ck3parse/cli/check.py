@@ -249,7 +249,9 @@ def command(
         else:
             for sentence in how_read(paths):
                 streams.note(f"ck3parse: {sentence}")
-        with open_cache(cache_file, check.stored_version, wanted=not no_cache) as store:
+        with open_cache(
+            cache_file, check.stored_version, wanted=not no_cache, say=streams.note_waiting
+        ) as store:
             check_all = partial(
                 check.check_paths, paths, include=include, exclude=exclude, store=store
             )

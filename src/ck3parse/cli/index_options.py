@@ -140,7 +140,7 @@ class Asked(msgspec.Struct, frozen=True):
             include=selection.include,
             exclude=selection.exclude,
             reading_order=settings.reading_order,
-            say=lambda text: streams.note(f"ck3parse: {text}") if text else None,
+            say=streams.note_waiting,
         )
         if not done.files:
             streams.say(f"ck3parse: {nothing_in(playset.paths)}")

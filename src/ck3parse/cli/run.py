@@ -264,8 +264,8 @@ class _Terminal(Owner):
     def say(self, waiting: str | None) -> None:
         if self._progress:
             self._progress.say(waiting)
-        elif waiting:
-            streams.note(f"ck3parse: {waiting}")
+        else:
+            streams.note_waiting(waiting)
 
     def opened(self) -> None:
         gc.freeze()

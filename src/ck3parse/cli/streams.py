@@ -98,6 +98,16 @@ def note(text: str) -> None:
         say(text)
 
 
+def note_waiting(waiting: str | None) -> None:
+    """Note what the command waits for.
+
+    Args:
+        waiting: a few words; `None` if it no longer waits.
+    """
+    if waiting:
+        note(f"ck3parse: {waiting}")
+
+
 def has_colour() -> bool:
     """Return whether text for people on standard output is coloured.
 

@@ -1,6 +1,6 @@
 """The cache of earlier checks: a store apart from that of syntax trees."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -59,13 +59,20 @@ class CacheWriter:
 
 
 @contextmanager
-def open_cache(path: Path | None, version: str, *, wanted: bool) -> Iterator[Store]:
+def open_cache(
+    path: Path | None,
+    version: str,
+    *,
+    wanted: bool,
+    say: Callable[[str | None], None] = lambda _: None,
+) -> Iterator[Store]:
     """Open the cache of earlier checks.
 
     Args:
         path: the file; default: one in the user's cache folder.
         version: the version that diagnostics are stored under.
         wanted: if false, the store is empty and nothing is kept.
+        say: as for `Store`.
 
     Raises:
         StoreError: the file at `path` cannot be used.
@@ -74,7 +81,7 @@ def open_cache(path: Path | None, version: str, *, wanted: bool) -> Iterator[Sto
         store = Store(Path(":memory:"), version)
     else:
         try:
-            store = Store(path or _default_cache(), version)
+            store = Store(path or _default_cache(), version, say=say)
         except (StoreError, OSError) as error:
             if path:
                 raise StoreError(

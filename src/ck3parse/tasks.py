@@ -107,7 +107,9 @@ class ProcessState:
         self._files_done += len(results)
         if self._files_done >= self._max_files:
             log.info(
-                "process %d has parsed %d files: it is replaced", os.getpid(), self._files_done
+                "process %d has parsed %s: it is replaced",
+                os.getpid(),
+                counted(self._files_done, "file"),
             )
             leave_after_task()
 

@@ -65,7 +65,7 @@ def test_processes_of_each_kind_are_told_apart(tmp_path: Path) -> None:
 def test_the_table_says_what_was_measured(mod: Path) -> None:
     done = ck3parse("bench", mod, "--rounds", "1", "--sample", "1", cwd=mod.parent)
     assert done.returncode == 0, done.stderr
-    for words in ("files/s", "MB/s", "p99", "92,000 files", "medians of 1 rounds", "Python 3."):
+    for words in ("files/s", "MB/s", "p99", "92,000 files", "medians of 1 round;", "Python 3."):
         assert words in done.stdout
     assert "1 file has the content of another" in done.stdout
     assert "warming up: pipeline" in done.stderr

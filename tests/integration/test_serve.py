@@ -75,7 +75,7 @@ def test_it_prints_what_to_run(tmp_path: Path) -> None:
         url = server.first_line.strip()
         out, err = server.end(signal.SIGINT)
     assert out == f"ck3parse run --broker {url} PATH\n"
-    assert "1 worker processes, serving any file that you can read; press Ctrl-C to stop" in err
+    assert "1 worker process, serving any file that you can read; press Ctrl-C to stop" in err
 
 
 def test_runs_use_it(serving: Server, tmp_path: Path) -> None:

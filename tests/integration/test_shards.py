@@ -33,6 +33,14 @@ def sources(place: Path) -> list[str]:
     return [str(place / name) for name in ("game", "mod_a", "mod_b")]
 
 
+def test_a_shard_of_one_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a = 1", encoding="utf-8")
+    done = ck3parse("run", "a.txt", "--shard", "1/1", cwd=tmp_path)
+    assert "ck3parse: shard 1/1: 1 of 1 file\n" in done.stderr
+    done = ck3parse("merge", "ck3parse.sqlite", "--out", "all.sqlite", cwd=tmp_path)
+    assert done.stdout.startswith("1 file, 1 content and 0 definitions in all.sqlite, merged in")
+
+
 @pytest.mark.parametrize("count", [2, 4, 8])
 def test_merged_shards_are_one_run(place: Path, tmp_path: Path, count: int) -> None:
     stores, totals = [], set()

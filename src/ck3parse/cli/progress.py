@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from ck3parse.cli import streams
 from ck3parse.cli.work_units import work_units
+from ck3parse.plurals import counted
 
 if TYPE_CHECKING:
     from ck3parse.cli.bar import Bar
@@ -82,7 +83,7 @@ class RunProgress:
         done = work_units(self._done_files, self._done_size)
         left = elapsed * (work_units(self._files, self._size) - done) / done if done else 0
         streams.say(
-            f"{self._done_files:,} of {self._files:,} files,"
+            f"{self._done_files:,} of {counted(self._files, 'file')},"
             f" {self._done_size / _MB:,.1f} of {self._size / _MB:,.1f} MB,"
             f" {rate:,.0f} files/s, {self._failed:,} failed, about {left:,.0f} s left"
         )

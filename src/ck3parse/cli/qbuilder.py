@@ -18,6 +18,7 @@ from ck3parse.cli.interrupts import Interrupts
 from ck3parse.cli.progress import RunProgress
 from ck3parse.config import read_settings
 from ck3parse.errors import BrokerError, ExitCode, StoreError
+from ck3parse.plurals import counted
 
 MAX_FAILURES_SHOWN = 20
 BUSY_TIMEOUT_S = 30.0
@@ -264,7 +265,7 @@ def _lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"... and {len(failures) - MAX_FAILURES_SHOWN:,} more; --json has all of them"
     left = report["left"]
     yield (
-        f"{report['completed']:,} items built, {report['failed']:,} failed,"
+        f"{counted(report['completed'], 'item')} built, {report['failed']:,} failed,"
         f" {'?' if left is None else f'{left:,}'} left in the queue, in {report['seconds']:,.2f} s"
     )
 

@@ -232,7 +232,8 @@ def command(
             )
     if shard:
         whole = report.files + ended.left + report.elsewhere
-        streams.say(f"ck3parse: shard {shard}: {whole - report.elsewhere:,} of {whole:,} files")
+        own = f"{whole - report.elsewhere:,} of {counted(whole, 'file')}"
+        streams.say(f"ck3parse: shard {shard}: {own}")
     for warning in report.warnings:
         streams.say(f"ck3parse: {warning}")
     if watch and job.selection and not ended.error:

@@ -15,6 +15,7 @@ from ck3parse.cli import streams
 from ck3parse.config import MOST_WORKERS, read_settings
 from ck3parse.embedded.broker import EmbeddedBroker
 from ck3parse.errors import BrokerError, ExitCode
+from ck3parse.plurals import counted
 
 START_LIMIT_S = 30.0
 _CHECK_INTERVAL_S = 1.0
@@ -66,7 +67,8 @@ def command(paths: Sequence[str], workers: int | None, as_json: bool) -> None:
         broker.wait_ready(START_LIMIT_S, worker=True)
         where = ", ".join(roots) or "any file that you can read"
         streams.note(
-            f"ck3parse: ready: {count} worker processes, serving {where}; press Ctrl-C to stop"
+            f"ck3parse: ready: {counted(count, 'worker process', 'worker processes')},"
+            f" serving {where}; press Ctrl-C to stop"
         )
         url = broker.broker_url
         if as_json:

@@ -24,6 +24,7 @@ from ck3parse.files.reading import CannotReadError, read_script
 from ck3parse.lint.excerpt import excerpts, printable
 from ck3parse.messages import Diagnostic, DialectName, Mode
 from ck3parse.parser import ParseOutcome, parser_in_use
+from ck3parse.plurals import counted
 
 MAX_DRAWN = 2_000
 """A drawn tree ends after this many nodes, which take a second to draw."""
@@ -212,8 +213,8 @@ def _draw(
     console = streams.console(highlight=False, width=None if terminal else _PIPE_WIDTH)
     console.print(drawing)
     if drawn < outcome.node_count:
-        rest = f"… and {outcome.node_count - drawn:,} more nodes; --format json shows all of them"
-        console.print(Text(rest, style="dim"))
+        rest = counted(outcome.node_count - drawn, "more node")
+        console.print(Text(f"… and {rest}; --format json shows all of them", style="dim"))
 
 
 class _Errors:

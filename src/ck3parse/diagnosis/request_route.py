@@ -14,6 +14,7 @@ from ck3parse.pipeline.mailbox import Mailbox
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.pipeline.run import Run
 from ck3parse.pipeline.window import Window
+from ck3parse.plurals import counted
 from ck3parse.store import Store
 from ck3parse.tasks import parse_batch
 from ck3parse.worker.handler import request_handler
@@ -67,7 +68,8 @@ def queue_findings(mailbox: Mailbox, route: Route, workers: Collection[str]) -> 
     return [
         Finding(
             "D", "error",
-            f"No worker listens to the queue {queue}, where {route.waiting[queue]:,} batches wait.",
+            f"No worker listens to the queue {queue}, where"
+            f" {counted(route.waiting[queue], 'batch waits', 'batches wait')}.",
             f"Start a worker without -Q or with -Q {','.join(_QUEUES)}.",
         )
         for queue in _QUEUES

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ck3parse.diagnosis.report import Finding, Stages
 from ck3parse.errors import ErrorType
 from ck3parse.messages import ParseResult
+from ck3parse.plurals import counted
 from ck3parse.worker.identity import Identity
 
 SLOW_READ_MS = 30.0
@@ -80,7 +81,7 @@ def _differs(name: str, stages: Stages, here: ParseResult, there: ParseResult) -
         return Finding(
             "B", "error",
             f"{name}: the worker read another file than this process"
-            f" ({there.size:,} bytes as {stages.seen_as}, {here.size:,} here).",
+            f" ({counted(there.size, 'byte')} as {stages.seen_as}, {here.size:,} here).",
             "Correct CK3PARSE_PATH_MAP, or bring the worker's copy up to date.",
         )  # fmt: skip
     return Finding(

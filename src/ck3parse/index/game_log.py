@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from ck3parse.errors import UsageError
+from ck3parse.plurals import counted
 
 Verdict = Literal["agrees", "other place", "only in the log", "only in the index"]
 """How one name of a database compares: the game took the place that the index says, or another one;
@@ -145,9 +146,10 @@ def compare(
     missing = sorted(named - known)
     if len(missing) * 2 > len(named):
         raise UsageError(
-            f"the log is of another playset or another version of the game: {len(missing):,} of the"
-            f" {len(named):,} files that it names are not in this one, such as {missing[0]}; start"
-            " the game with this playset, and compare with the log that it writes then"
+            "the log is of another playset or another version of the game: this one lacks"
+            f" {len(missing):,} of {counted(len(named), 'file')} that the log names, such as"
+            f" {missing[0]}; start the game with this playset, and compare with the log that it"
+            " writes then"
         )
     by_name: dict[str, list[Overridden]] = {}
     for each in overridden:

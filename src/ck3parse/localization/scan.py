@@ -10,6 +10,7 @@ from ck3parse.localization.tables import (
     TOO_MANY_MESSAGE,
 )
 from ck3parse.messages import Diagnostic
+from ck3parse.plurals import counted
 
 MAX_DIAGNOSTICS = 100
 """How many faults of one file are reported. One more diagnostic counts the others."""
@@ -67,7 +68,7 @@ def diagnostics_of(scan: Scan) -> list[Diagnostic]:
     more = scan.fault_count - len(shown)
     if more > 0:
         _, line, column, end_column, _ = scan.faults[MAX_DIAGNOSTICS]
-        message = TOO_MANY_MESSAGE % {"more": f"{more:,}"}
+        message = TOO_MANY_MESSAGE % {"more": counted(more, "more problem")}
         shown.append(Diagnostic(line, column, line, end_column, "error", TOO_MANY, message))
     return shown
 

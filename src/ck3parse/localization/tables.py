@@ -124,5 +124,5 @@ MESSAGES: dict[int, str] = {
 TOO_MANY = "CK3-L099"
 """The code of the diagnostic that counts those that are not shown."""
 
-TOO_MANY_MESSAGE = "the file has %(more)s more problems, the first of them here"
+TOO_MANY_MESSAGE = "the file has %(more)s from here on"
 """Its message, with `more` for their number."""

@@ -21,6 +21,7 @@ from ck3parse.files.walk import Found, walk
 from ck3parse.localization import Localization, parse
 from ck3parse.localization.definitions import Definition, TextFile, Texts
 from ck3parse.localization.tables import LANGUAGES
+from ck3parse.plurals import counted
 
 if TYPE_CHECKING:
     import polib
@@ -262,7 +263,7 @@ def _read_csv(path: Path) -> Table:
         if not row:
             continue
         if len(row) < 4:
-            raise ValueError(f"row {number} has {len(row)} columns instead of 5")
+            raise ValueError(f"row {number} has {counted(len(row), 'column')} instead of 5")
         key, given, text, file_name = row[:4]
         found.append(Row(key, given, text, file_name))
     return Table(head[1], head[2], found)

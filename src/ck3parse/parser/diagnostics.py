@@ -18,6 +18,7 @@ from ck3parse.parser.grammar_tables import (
     TOO_MANY_SEVERITY,
     ErrorKind,
 )
+from ck3parse.plurals import counted
 
 MAX_DIAGNOSTICS = 100
 """How many errors of one file are reported. One more diagnostic counts the others."""
@@ -93,7 +94,7 @@ def diagnostics_of(recovered: Recovered, max_depth: int) -> list[Diagnostic]:
     more = recovered.fault_count - len(shown)
     if more > 0:
         place = _place_of(recovered.faults[MAX_DIAGNOSTICS])
-        message = TOO_MANY_MESSAGE % {"more": f"{more:,}"}
+        message = TOO_MANY_MESSAGE % {"more": counted(more, "more error")}
         severity = TOO_MANY_SEVERITY if recovered.first_error else "warning"
         shown.append(Diagnostic(*place, severity, TOO_MANY, message))
     return shown

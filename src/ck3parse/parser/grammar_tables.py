@@ -368,4 +368,4 @@ TOO_MANY = "CK3-E099"
 
 TOO_MANY_SEVERITY: Severity = "error"
 
-TOO_MANY_MESSAGE = "and %(more)s more errors from here on"
+TOO_MANY_MESSAGE = "and %(more)s from here on"

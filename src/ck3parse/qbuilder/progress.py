@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypedDict
 
+from ck3parse.plurals import counted
 from ck3parse.qbuilder.build_queue import Item
 from ck3parse.qbuilder.observers import Observers
 from ck3parse.qbuilder.outcome import Failure
@@ -119,7 +120,7 @@ class Progress:
 
     def released_those_of_the_dead(self, items: int) -> None:
         """Tell how many items of dead builds were taken back."""
-        self._say(f"[Recovery] Reset {items} items of builds that died to pending")
+        self._say(f"[Recovery] Reset {counted(items, 'item')} of builds that died to pending")
 
     def kept_claimed(self, error: Exception) -> None:
         """Tell that the items in hand could not be released."""

@@ -15,7 +15,7 @@ from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
 from ck3parse.pipeline.plan import make_plan
 from ck3parse.pipeline.shard import Shard
-from ck3parse.store import Store
+from ck3parse.store import Counts, Store
 from ck3parse.store.merge import _REFERENCES, _TABLES, NOT_COPIED, Merged, merge
 
 VERSION = "test/1"
@@ -80,6 +80,14 @@ def store_of(path: Path, names: Sequence[str], *, version: str = VERSION, **fiel
     return path
 
 
+def run_of(path: Path, shard: str | None, *, is_early: bool | None = False) -> None:
+    """Record a run, which ended early or has not ended (`None`)."""
+    with Store(path, VERSION) as store:
+        run_id = store.begin_run(["/mod"], "native", shard)
+        if is_early is not None:
+            store.end_run(run_id, Counts(1, 0, 0, 0), 0, shard, is_early=is_early)
+
+
 def names_of(path: Path) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(path)) as db:
         return db.execute(
@@ -112,15 +120,37 @@ def test_rows_get_new_keys(tmp_path: Path) -> None:
 def test_missing_shards_are_named(tmp_path: Path) -> None:
     stores = [store_of(tmp_path / f"{name}.sqlite", [name]) for name in ("a", "b")]
     for path, shard in zip(stores, ("2/4", "4/4"), strict=True):
-        with Store(path, VERSION) as store:
-            store.note_shard(shard)
+        run_of(path, shard)
     out = tmp_path / "out.sqlite"
     assert merge(stores, out).missing_shards == ["1/4", "3/4"]
     rest = [store_of(tmp_path / f"{name}.sqlite", [name]) for name in ("c", "d")]
     for path, shard in zip(rest, ("1/4", "3/4"), strict=True):
-        with Store(path, VERSION) as store:
-            store.note_shard(shard)
+        run_of(path, shard)
     assert merge([out, *rest], tmp_path / "all.sqlite").missing_shards == []
+
+
+@pytest.mark.parametrize("is_early", [True, None])
+def test_a_run_that_has_not_ended_or_ended_early(tmp_path: Path, is_early: bool | None) -> None:
+    small, large = store_of(tmp_path / "1.sqlite", ["a"]), store_of(tmp_path / "2.sqlite", ALL)
+    for path, other in ((small, large), (large, small)):
+        run_of(path, "1/4")
+        run_of(path, "1/4", is_early=is_early)
+        run_of(path, "2/4")
+        assert f"{path} has only a part of shard 1/4, as" in refused(tmp_path, path, other)
+        run_of(path, None, is_early=is_early)
+        assert f"{path} has only a part of all files, as" in refused(tmp_path, other, path)
+        run_of(path, "3/4")
+    assert merge([small, large], tmp_path / "out.sqlite").missing_shards == ["1/4", "2/4", "4/4"]
+
+
+def test_all_files_complete_a_shard(tmp_path: Path) -> None:
+    path = store_of(tmp_path / "1.sqlite", ["a"])
+    run_of(path, "1/2", is_early=True)
+    with Store(path, VERSION) as store:
+        store.begin_all()
+        assert "a part of all files" in refused(tmp_path, path)
+        store.end_all()
+    assert merge([path], tmp_path / "out.sqlite").missing_shards == []
 
 
 def refused(tmp_path: Path, *stores: Path, out: str = "out.sqlite") -> str:

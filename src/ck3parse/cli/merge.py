@@ -22,8 +22,8 @@ Examples:
   ck3parse merge a.sqlite b.sqlite --out playset.sqlite
 
 \b
-Exit codes: 0 merged, 1 merged, but a shard is missing, 2 wrong usage, or stores that do
-not fit together, 4 the report cannot be written.""",
+Exit codes: 0 merged, 1 merged, but a shard is missing, 2 wrong usage, stores that do not
+fit together, or a run that has not ended, 4 the report cannot be written.""",
 )
 @click.argument(
     "stores", metavar="STORE...", nargs=-1, required=True, type=click.Path(path_type=Path)

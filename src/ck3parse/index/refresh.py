@@ -106,11 +106,12 @@ def refresh(
             texts=store.texts,
             max_bytes=settings.max_file_bytes,
         )
-        store.note_shard(None)
+        store.begin_all()
         texts = plan.texts or Plan()
         file_count = plan.file_count + texts.file_count
         changed = plan.is_changed
         if not changed and store.is_current(_state(playset, plan, store, reading_order)):
+            store.end_all()
             seconds = perf_counter() - began
             return Refreshed(file_count, 0, 0, 0, seconds, playset.sentences())
 
@@ -163,6 +164,8 @@ def refresh(
         if not warnings:  # they are said each time
             store.set_current(_state(playset, plan, store, reading_order))
         is_whole = not store.lacks_words()
+        if is_whole:
+            store.end_all()
     done = Refreshed(
         file_count, len(to_read), failed, len(plan.vanished) + len(texts.vanished),
         perf_counter() - began,

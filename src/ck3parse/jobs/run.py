@@ -310,7 +310,11 @@ class Job(msgspec.Struct, frozen=True):
                 on_change=embedded.start if embedded else lambda: None,
                 shard=self.shard,
             )
-            store.note_shard(str(self.shard) if self.shard else None)
+            shard = str(self.shard) if self.shard else None
+            # Before anything else is written: a killed run leaves a store that says so.
+            run_id = store.begin_run(
+                [os.path.abspath(path) for path in self.paths], parser.name, shard
+            )
             indexing = None
             sentences = self.playset.sentences() if self.playset else []
             if is_part:
@@ -330,7 +334,6 @@ class Job(msgspec.Struct, frozen=True):
 
                 extraction = Extraction(store, self.extract)
                 extraction.begin(plan)
-            run_id = store.begin_run([os.path.abspath(path) for path in self.paths], parser.name)
             tally = Tally(plan)
             text_files = plan.texts.file_count if plan.texts else 0
             elsewhere = len(plan.elsewhere) + len(plan.texts.elsewhere if plan.texts else ())
@@ -385,7 +388,7 @@ class Job(msgspec.Struct, frozen=True):
                 exit_code = error.exit_code
             # The results are worth reporting even if the store cannot be written.
             with contextlib.suppress(StoreError) if report.error else contextlib.nullcontext():
-                store.end_run(run_id, report.counts, exit_code)
+                store.end_run(run_id, report.counts, exit_code, shard, is_early=error is not None)
         return Ended(report, error, exit_code, plan.file_count + text_files - tally.files)
 
     def _is_part_of(self, store: Store) -> bool:

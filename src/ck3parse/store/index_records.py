@@ -328,21 +328,6 @@ class IndexRecords(CopiedTables, WordRecords, RecordedFiles):
             self._set_state("repeated_names", "stale")
         return missing
 
-    def note_shard(self, shard: str | None) -> None:
-        """Write down that the store has a shard, or all files.
-
-        Args:
-            shard: such as `1/4`; `None` for all files.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        before = self._state("shards")
-        shards = " ".join(sorted({*before.split(), shard})) if shard else ""
-        if shards != before:
-            with self._transaction():
-                self._set_state("shards", shards)
-
     def end_index(self) -> None:
         """Bring the derived tables up to date, and remove what no file has any more.
 

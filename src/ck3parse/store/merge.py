@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ck3parse.errors import StoreError, UsageError
 from ck3parse.plurals import counted
+from ck3parse.store.index_state import ALL_FILES
 from ck3parse.store.lock import LOCK_PATIENCE_S
 from ck3parse.store.reading import open_to_read
 from ck3parse.store.schema import SCHEMA_VERSION
@@ -137,7 +138,7 @@ def merge(
         told(first)
         _copy(first, part)
         with _MergedStore(part, _any_version(part)) as merged:
-            merged.begin()
+            merged.begin(first)
             for store in others:
                 told(store)
                 merged.add(store, first)
@@ -161,11 +162,13 @@ def _check_is_store(path: Path) -> None:
             if not is_store.fetchone()[0]:
                 raise UsageError(f"{path} is not a store of `ck3parse run`")
             query = "SELECT 1 FROM index_state WHERE key = 'unwritten' AND value <> ''"
-            if version == SCHEMA_VERSION and db.execute(query).fetchone():
-                raise UsageError(
-                    f"{path} lacks words of its index, as the run that wrote it was killed: run the"
-                    " shard again"
-                )
+            if version == SCHEMA_VERSION:
+                _check_is_whole(db, "main", path)
+                if db.execute(query).fetchone():
+                    raise UsageError(
+                        f"{path} lacks words of its index, as the run that wrote it was killed: run"
+                        " the shard again"
+                    )
     except sqlite3.Error as error:
         raise StoreError(f"the store {path} cannot be read ({error})") from error
     if version != SCHEMA_VERSION:
@@ -173,6 +176,18 @@ def _check_is_store(path: Path) -> None:
             f"the store {path} was written by another version of ck3parse (its schema is {version},"
             f" this one writes {SCHEMA_VERSION}): run the shard again with this one"
         )
+
+
+def _check_is_whole(db: sqlite3.Connection, schema: str, path: Path) -> None:
+    """Raise an error if a run that writes a store has not ended, or ended early."""
+    query = f"SELECT value FROM {schema}.index_state WHERE key = 'unfinished'"
+    for (unfinished,) in db.execute(query):
+        if shards := unfinished.split():
+            what = "all files" if ALL_FILES in shards else f"shard {', '.join(shards)}"
+            raise UsageError(
+                f"{path} has only a part of {what}, as the run that writes it has not ended, or was"
+                f" ended early: run {what} again with --out {path}, and merge then"
+            )
 
 
 def _copy(store: Path, part: Path) -> None:
@@ -193,8 +208,16 @@ def _any_version(part: Path) -> str:
 class _MergedStore(Store):
     """A copy of one store, to which others are added."""
 
-    def begin(self) -> None:
-        """Prepare for others: nobody sees the file before it is complete."""
+    def begin(self, first: Path) -> None:
+        """Prepare for others: nobody sees the file before it is complete.
+
+        Args:
+            first: the store that this one is a copy of.
+
+        Raises:
+            UsageError: a run has begun to write to it since it was looked at.
+        """
+        _check_is_whole(self._db, "main", first)
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("PRAGMA synchronous = OFF")
         self._shards = set(self._state("shards").split())
@@ -212,6 +235,7 @@ class _MergedStore(Store):
         self._db.execute("ATTACH ? AS other", [str(store.absolute())])
         self._db.execute("BEGIN")  # so that nobody writes to the other store meanwhile
         try:
+            _check_is_whole(self._db, "other", store)
             self._check_fits(store, first)
             for table in _TABLES:
                 self._add_rows(table)

@@ -260,12 +260,13 @@ class Records(IndexRecords, PlaysetRecords, ExtractionRecords):
                 [file_id, blob and frame_with_root_name(blob, name), ast_id],
             )
 
-    def begin_run(self, paths: Sequence[str], parser: str) -> int:
+    def begin_run(self, paths: Sequence[str], parser: str, shard: str | None = None) -> int:
         """Record the start of a run.
 
         Args:
             paths: the absolute paths that it was given.
             parser: the name of the parser in use.
+            shard: which part of the files it takes, such as `1/4`; default: all.
 
         Returns:
             The key of the run.
@@ -277,15 +278,26 @@ class Records(IndexRecords, PlaysetRecords, ExtractionRecords):
             cursor = self._db.execute(
                 "INSERT INTO runs (paths, parser) VALUES (?, ?)", [json.dumps(list(paths)), parser]
             )
+            self._begin_shard(shard)
         return int(cursor.lastrowid or 0)
 
-    def end_run(self, run_id: int, counts: Counts, exit_code: int) -> None:
+    def end_run(
+        self,
+        run_id: int,
+        counts: Counts,
+        exit_code: int,
+        shard: str | None = None,
+        *,
+        is_early: bool = False,
+    ) -> None:
         """Record the end of a run.
 
         Args:
             run_id: the key of the run.
             counts: the numbers of its files.
             exit_code: the exit code of its command.
+            shard: as for `begin_run`.
+            is_early: whether it ended before all of its files had an outcome.
 
         Raises:
             StoreError: the store cannot be written.
@@ -296,3 +308,5 @@ class Records(IndexRecords, PlaysetRecords, ExtractionRecords):
                 " unchanged = ?, skipped = ?, failed = ?, exit_code = ? WHERE run_id = ?",
                 [*counts, exit_code, run_id],
             )
+            if not is_early:
+                self._end_shard(shard)

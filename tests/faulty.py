@@ -40,6 +40,9 @@ def _fail(fault: str, *rest: bytes) -> None:
             threading.Event().wait(0.005)
         case "sleep":  # healthy, but takes the seconds that follow
             threading.Event().wait(float(rest[0]))
+        case "until":  # healthy, but waits for the file that follows
+            while not os.path.exists(rest[0]):
+                threading.Event().wait(0.01)
         case "hang_in_c":  # a call that holds the GIL and never returns
             ctypes.PyDLL(None).pause()
         case "once":  # crashes unless the file that a comment names exists

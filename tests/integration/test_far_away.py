@@ -1,7 +1,6 @@
 """Many workers, and workers and clients that are far away from their broker."""
 
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -52,8 +51,7 @@ def wait_ready(worker: Worker) -> None:
     wait_until(lambda: " ready." in worker.log(), LIMIT_S, "the distant worker is ready")
 
 
-def slow(number: int, seconds: float) -> Batch:
-    text = f"fault = sleep {seconds}"
+def one_file(number: int, text: str) -> Batch:
     return Batch([ParseRequest(str(number), content=text.encode(), name=f"{number}.txt")], 100)
 
 
@@ -67,27 +65,40 @@ def parser(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_interactive_task_overtakes_what_a_distant_worker_has_in_hand(tmp_path: Path) -> None:
-    count = 16
+    journal = tmp_path / "journal"
+    gates = [tmp_path / f"gate{number}" for number in range(16)]
     with (
         Server(tmp_path) as server,
+        server.client() as redis,
         FarNetwork(server.port, 0.15) as network,
-        Worker(network.url, tmp_path, processes=1) as worker,
+        Worker(network.url, tmp_path, env={"FAULTY_JOURNAL": str(journal)}, processes=1) as worker,
     ):
         wait_ready(worker)
         with closing(window_on(server.url)) as window:
-            for number in range(count):
-                window.submit(slow(number, 0.2), queue=QUEUE_BULK)
-            order: list[str] = []
-            asked = False
-            deadline = time.monotonic() + LIMIT_S
-            while len(order) <= count and time.monotonic() < deadline:
-                order += [answer.results[0].id for answer in window.poll(0.05)]
-                if len(order) >= 4 and not asked:
-                    asked = True
-                    window.submit(slow(-1, 0.0), queue=QUEUE_INTERACTIVE)
-    assert sorted(map(int, order)) == list(range(-1, count))
-    # Behind the others it would come last; four had been answered when it was asked.
-    assert order.index("-1") < count - 4, order
+
+            def in_hand() -> list[bytes]:
+                window.poll(0.01)
+                held: list[bytes] = redis.hvals("unacked")  # type: ignore[assignment]
+                return held
+
+            for number, gate in enumerate(gates):
+                window.submit(one_file(number, f"fault = until {gate}"), queue=QUEUE_BULK)
+            wait_until(
+                lambda: len(in_hand()) > 2, LIMIT_S, "the worker has taken more than it does"
+            )
+            window.submit(one_file(-1, "a = 1"), queue=QUEUE_INTERACTIVE)
+            gates[0].touch()  # it takes no more until it has done something
+            here = QUEUE_INTERACTIVE.encode()
+            wait_until(
+                lambda: any(here in each for each in in_hand()), LIMIT_S, "it has the request"
+            )
+            for gate in gates[1:]:
+                gate.touch()
+            wait_until(lambda: not in_hand() and not window.in_flight, LIMIT_S, "all is done")
+    done = journal.read_text().split()
+    assert sorted(done) == sorted(f"{number}.txt" for number in range(-1, len(gates)))
+    # Only the batch that the process worked on when the request came is before it.
+    assert done[:3] == ["0.txt", "1.txt", "-1.txt"]
 
 
 def test_the_window_follows_the_processes(tmp_path: Path) -> None:
@@ -98,7 +109,7 @@ def test_the_window_follows_the_processes(tmp_path: Path) -> None:
     ):
         assert window.limit == 2 * BATCHES_PER_WORKER
         for number in range(4):
-            window.submit(slow(number, 25.0))
+            window.submit(one_file(number, "fault = sleep 25"))
 
         def limit() -> int:
             window.poll(0.01)

@@ -9,7 +9,7 @@ from pathlib import Path
 _HOLD = """
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
-db.execute(sys.argv[2])
+held = db.execute(sys.argv[2])  # a SELECT that is not at its end reads
 print("locked", flush=True)
 sys.stdin.read()
 """

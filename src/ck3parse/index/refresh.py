@@ -300,7 +300,7 @@ def record_playset(
     stored_signature = store.playset_signature(len(files))
     file_ids = None if stored_signature else store.file_ids()
     # SQLite sorts the names while this thread finds the places of the files, without the store.
-    with _in_thread(store.end_index) if is_changed else nullcontext():
+    with _ending_index(store) if is_changed else nullcontext():
         places = [indexing.place_of(found) for found in files]
         sources, positions = _sources_of(playset, files, [mod for mod, _ in places], warnings)
         placed = [PlacedFile(positions[mod], relpath) for mod, relpath in places]
@@ -349,14 +349,18 @@ def record_playset(
 
 
 @contextmanager
-def _in_thread(act: Callable[[], None]) -> Iterator[None]:
-    """Run a function in a thread of its own, and wait for it, also if the block fails."""
+def _ending_index(store: Store) -> Iterator[None]:
+    """End the index in a thread of its own, and wait for it, but not long if the block fails."""
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1, "index") as thread:
-        acting = thread.submit(act)
-        yield
-        acting.result()
+        ending = thread.submit(store.end_index)
+        try:
+            yield
+            ending.result()
+        except BaseException:  # an interrupt, too
+            store.hurry()
+            raise
 
 
 def _rows_of(

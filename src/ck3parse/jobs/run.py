@@ -352,6 +352,7 @@ class Job(msgspec.Struct, frozen=True):
                     )
             except KeyboardInterrupt as interrupt:
                 error = interrupt
+                store.hurry()
             except Ck3parseError as ended_by:
                 error = _with_last_restart(ended_by, embedded)
             if indexing:
@@ -387,7 +388,7 @@ class Job(msgspec.Struct, frozen=True):
             elif error:
                 exit_code = error.exit_code
             # The results are worth reporting even if the store cannot be written.
-            with contextlib.suppress(StoreError) if report.error else contextlib.nullcontext():
+            with contextlib.suppress(StoreError) if error else contextlib.nullcontext():
                 store.end_run(run_id, report.counts, exit_code, shard, is_early=error is not None)
         return Ended(report, error, exit_code, plan.file_count + text_files - tally.files)
 

@@ -14,8 +14,12 @@ _PAUSE_S = 0.005
 """SQLite itself looks every 0.1 s, and misses the gaps between the transactions of a run."""
 
 
+_HURRIED_S = 1.0
+"""Seconds to wait after an interrupt: another run needs less for a transaction."""
+
+
 class Waiting:
-    """Begins transactions, and waits for other programs that write to the file.
+    """Begins and commits transactions, and waits for other programs that use the file.
 
     Args:
         path: the file.
@@ -37,13 +41,34 @@ class Waiting:
             sqlite3.OperationalError: another program holds the lock for too long, or the file
                 cannot be used.
         """
+        self._wait(db, "BEGIN IMMEDIATE", "write to")
+
+    def commit(self, db: sqlite3.Connection) -> None:
+        """Commit a transaction, which goes on if that fails.
+
+        SQLite would wait for readers itself, but an interrupt would then wait, too.
+
+        Args:
+            db: a connection to the file.
+
+        Raises:
+            sqlite3.OperationalError: another program reads for too long, or the file cannot be
+                written.
+        """
+        self._wait(db, "COMMIT", "read")
+
+    def hurry(self) -> None:
+        """Do not wait long any more, as the user wants to end: in any thread."""
+        self._patience_s = min(self._patience_s, _HURRIED_S)
+
+    def _wait(self, db: sqlite3.Connection, statement: str, others: str) -> None:
         began = monotonic()
         said = False
         self._let_sqlite_wait(db, 0)
         try:
             while True:
                 try:
-                    db.execute("BEGIN IMMEDIATE")
+                    db.execute(statement)
                     return
                 except sqlite3.OperationalError as error:
                     if not is_locked(error):
@@ -54,7 +79,7 @@ class Waiting:
                         raise
                     if waited_s >= _QUIET_S and not said:
                         said = True
-                        self._say(f"waiting for {holder(self._path)} to write to {self._path}")
+                        self._say(f"waiting for {holder(self._path)} to {others} {self._path}")
                 sleep(_PAUSE_S)
         finally:
             self._let_sqlite_wait(db, self._patience_s)

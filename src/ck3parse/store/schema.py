@@ -123,7 +123,7 @@ class Database:
             self._db.execute("ROLLBACK")
             return version_id
         version_id = self._new_version_id(parser_version)
-        self._db.execute("COMMIT")
+        self._waiting.commit(self._db)
         return version_id
 
     def _version_id(self, parser_version: str) -> int | None:
@@ -215,6 +215,10 @@ class Database:
         """Close the file. Everything that was committed is kept."""
         self._db.close()
 
+    def hurry(self) -> None:
+        """Do not wait long any more for other programs: in any thread."""
+        self._waiting.hurry()
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """Commit the changes of a block, or none of them.
@@ -225,7 +229,7 @@ class Database:
         try:
             self._waiting.begin(self._db)
             yield
-            self._db.execute("COMMIT")
+            self._waiting.commit(self._db)
         except sqlite3.Error as error:
             raise self._error(
                 "written",

@@ -7,6 +7,7 @@ a fifth of the time of binding their values.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ck3parse.parser import parser_in_use
 from ck3parse.store.schema import Database
 
 
@@ -15,6 +16,11 @@ class CopiedTables(Database):
 
     _has_attached = False
     """Whether rows were copied in this transaction."""
+
+    def _can_copy(self) -> bool:
+        """Return whether rows can be copied here."""
+        # Python can be built with an SQLite that does not open a database in memory.
+        return parser_in_use().name == "native" and hasattr(self._db, "deserialize")
 
     def _sql_of(self, table: str) -> str:
         """Return the statement that created a table."""

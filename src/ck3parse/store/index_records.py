@@ -12,7 +12,6 @@ import zstandard
 from ck3parse.extractors import CK3
 from ck3parse.files.walk import Found
 from ck3parse.messages import ParseResult
-from ck3parse.store.copied_tables import CopiedTables
 from ck3parse.store.recorded import Recorded, RecordedFiles
 from ck3parse.store.word_records import WordRecords
 
@@ -49,7 +48,7 @@ DefinitionRow = tuple[int, int, str, int, int, int, int, int | None]
 """A row of `definition_rows`."""
 
 
-class IndexRecords(CopiedTables, WordRecords, RecordedFiles):
+class IndexRecords(WordRecords, RecordedFiles):
     """Writes what files define and use. Its methods with a `_` run within a transaction."""
 
     _definitions: "DefinitionRows | None" = None

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ck3parse.parser import parser_in_use
 from ck3parse.store.copied_tables import CopiedTables
 from ck3parse.store.index_state import IndexState
 from ck3parse.store.schema import TEXT_DIALECT
@@ -155,7 +154,7 @@ class PlaysetRecords(CopiedTables, IndexState):
             self._set_state("current", "")
 
     def _write_files(self, files: Sequence[FileRow]) -> None:
-        if files and parser_in_use().name == "native":
+        if files and self._can_copy():
             from ck3parse.parser.native import table_database
 
             made = table_database("playset_files", self._sql_of("playset_files"), files)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ck3parse.errors import StoreError
-from ck3parse.parser import parser_in_use
+from ck3parse.store.copied_tables import CopiedTables
 from ck3parse.store.freed_memory import return_freed_memory
 from ck3parse.store.index_state import IndexState
 
@@ -32,7 +32,7 @@ _TOTALS, _STRUCTURE = 1, 10
 """Ids of the blocks in which FTS5 counts its contents, and lists its segments."""
 
 
-class WordRecords(IndexState):
+class WordRecords(CopiedTables, IndexState):
     """Writes the words of contents. Its methods with a `_` run within a transaction."""
 
     _lists: "WordLists | None" = None
@@ -78,8 +78,7 @@ class WordRecords(IndexState):
         """Collect the words of the contents to come, if that can be done."""
         if self._lists or self._state("collecting"):
             return
-        # Python can be built with an SQLite that does not open a database in memory.
-        if parser_in_use().name == "native" and hasattr(self._db, "deserialize"):
+        if self._can_copy():
             from ck3parse.parser.native import WordLists
 
             # SQLite can be set to let nobody but FTS5 write to the tables of FTS5.

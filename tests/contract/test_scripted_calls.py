@@ -44,6 +44,11 @@ def test_made_up_script(parser_name: str, path: Path) -> None:
         assert [place.start for place in found] == starts
 
 
+def test_a_name_that_seems_to_begin_in_an_expression_before_it_is_found(parser_name: str) -> None:
+    found = places(b"a = @[b]]] ]]", "]]", native=parser_name == "native")
+    assert [(place.start, place.end) for place in found] == [(8, 10), (11, 13)]
+
+
 def test_there_are_a_hundred_calls_of_three_mods() -> None:
     assert len(set(REAL)) == 100
     assert len({str(path).split("/")[0] for path, *_ in REAL}) == 3

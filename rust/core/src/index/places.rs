@@ -40,9 +40,8 @@ pub enum Role {
 pub fn places(data: &[u8], name: &[u8], max_depth: usize, windows_1252: bool) -> Vec<Place> {
     let source = ck3::source::read(data, windows_1252);
     let text = &source.text[..];
-    // Words with a hit are looked at as a whole, so that hits that overlap are not needed.
-    let hits: Vec<usize> = memmem::find_iter(text, name).collect();
-    if hits.is_empty() || name.is_empty() {
+    let hits = hits(text, name);
+    if hits.is_empty() {
         return Vec::new();
     }
     let mut found = Places::new(text, name, &hits);
@@ -62,6 +61,24 @@ pub fn places(data: &[u8], name: &[u8], max_depth: usize, windows_1252: bool) ->
         }
     }
     places
+}
+
+/// Returns where a name stands in a text, without hits that are not needed.
+fn hits(text: &[u8], name: &[u8]) -> Vec<usize> {
+    if name.is_empty() {
+        return Vec::new();
+    }
+    // A word with a hit is looked at as a whole, so that hits that overlap are not needed: unless the
+    // first can begin in the expression right before the word.
+    let step = if name.contains(&b']') { 1 } else { name.len() };
+    let finder = memmem::Finder::new(name);
+    let mut hits = Vec::new();
+    let mut from = 0;
+    while let Some(at) = finder.find(&text[from..]) {
+        hits.push(from + at);
+        from += at + step;
+    }
+    hits
 }
 
 struct Places<'t> {

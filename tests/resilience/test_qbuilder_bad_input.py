@@ -28,7 +28,7 @@ from qbuilder_queue import make_queue, make_queued_database, write_scripts
 from qbuilder_worker import Worker
 from stand_in_qbuilder import STAND_IN, build, installed
 
-FILES = 400
+FILES = 1_000
 LIMIT_S = 120.0
 ROWS = 100_000
 MAX_CLIENT_MB = 300

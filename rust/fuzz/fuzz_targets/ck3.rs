@@ -19,14 +19,7 @@ fuzz_target!(|data: &[u8]| {
     };
     let parsed = ck3::parse(data, options, &mut buffer);
     let comments = true;
-    let listed = ck3::parse(
-        data,
-        Options {
-            comments,
-            ..options
-        },
-        &mut listed_buffer,
-    );
+    let listed = ck3::parse(data, Options { comments, ..options }, &mut listed_buffer);
 
     assert_eq!(parsed.fault_count, listed.fault_count);
     assert!(parsed.ast.json.len() <= 128 * data.len() + 256);

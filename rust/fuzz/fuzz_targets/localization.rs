@@ -17,8 +17,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(found.fault_count <= with_parts.fault_count);
     assert!(with_parts.json.len() <= 128 * data.len() + 256);
     let plain: Vec<Vec<Value>> = serde_json::from_slice(found.json).expect("entries are JSON");
-    let entries: Vec<Vec<Value>> =
-        serde_json::from_slice(with_parts.json).expect("entries are JSON");
+    let entries: Vec<Vec<Value>> = serde_json::from_slice(with_parts.json).expect("entries are JSON");
     assert_eq!(plain.len() as u64, found.entry_count);
     assert_eq!(entries.len() as u64, with_parts.entry_count);
     let mut at = 0;

@@ -152,7 +152,7 @@ fn is_made_with_the_tree(data: &[u8], options: Options, rows: &[u8]) {
     let made = parse_bytes(
         data,
         b"a",
-        parsed,
+        parsed.dialect,
         options,
         &mut tree_buffer,
         &mut rows_buffer,

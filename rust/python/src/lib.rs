@@ -315,7 +315,7 @@ mod _native {
         max_depth: usize,
     ) -> PyResult<(Outcome<'py>, Bound<'py, PyBytes>)> {
         let name = &*wtf8(name)?;
-        let rows_options = index::Options {
+        let options = index::Options {
             find,
             kind,
             max_depth,
@@ -325,8 +325,8 @@ mod _native {
             with_buffer(&BUFFER, |buffer| {
                 let made = catch_unwind(AssertUnwindSafe(move || {
                     py.detach(move || {
-                        let options = options(max_depth);
-                        index::parse_bytes(data, name, options, rows_options, buffer, rows_buffer)
+                        let dialect = Dialect::Ck3Raven;
+                        index::parse_bytes(data, name, dialect, options, buffer, rows_buffer)
                     })
                 }));
                 let Some((parsed, rows)) = made.map_err(out_of_memory)? else {

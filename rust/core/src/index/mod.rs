@@ -19,7 +19,7 @@ use crate::ck3::{self, recovery};
 use crate::index_tables::FINDERS;
 use crate::text::{self, LineEnds};
 use crate::writer::{Buffer, Writer};
-use crate::{Ast, Error, parser};
+use crate::{Ast, Dialect, Error, parser};
 use definitions::{Definitions, Row};
 use words::Form;
 
@@ -76,7 +76,7 @@ pub fn rows<'b>(data: &[u8], options: Options, buffer: &'b mut Buffer) -> Option
 pub fn parse_bytes<'b, 'r>(
     data: &[u8],
     name: &[u8],
-    parsed: crate::Options,
+    dialect: Dialect,
     options: Options,
     buffer: &'b mut Buffer,
     rows_buffer: &'r mut Buffer,
@@ -85,12 +85,13 @@ pub fn parse_bytes<'b, 'r>(
     let text = text::decode(data);
     let mut found = Definitions::new(&text, finder, options.kind);
     let mut agreement = Agreement::new(&text, &mut found);
+    let parsed = crate::Options {
+        dialect,
+        max_depth: options.max_depth,
+    };
     let ends = LineEnds::Folded;
     let ast = parser::parse(&text, ends, name, parsed, buffer, &mut agreement);
-    let holds = ast.is_ok()
-        && agreement.holds()
-        && matches!(text, Cow::Borrowed(_))
-        && parsed.max_depth == options.max_depth;
+    let holds = ast.is_ok() && agreement.holds() && matches!(text, Cow::Borrowed(_));
     let rows = if holds {
         let mark = data.len() - text.len();
         write_all(&found, &text, |at| at + mark, rows_buffer)

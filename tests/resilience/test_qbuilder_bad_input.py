@@ -241,8 +241,34 @@ def test_a_disk_that_is_full_stops_the_build_and_loses_nothing(
         build(db, qbuilder)
         single = connect(tmp_path / "copy.db")
         Worker(single, qbuilder).run()
-    # Items that the full disk left in hand were given back by the next build.
+    # Items that the full disk left in hand were taken back by the next build.
     assert differences(db, single) == []
+
+
+def test_items_that_a_build_could_not_release_go_to_the_next_one_of_the_process(
+    tmp_path: Path, qbuilder: Qbuilder
+) -> None:
+    """As on a full disk: the database cannot be written when the build ends."""
+    root, path = tmp_path / "mod", tmp_path / "q.db"
+    make_database(path, root, map(Queued, write_scripts(root, FILES))).close()
+    stop, said = threading.Event(), list[str]()
+    other = connect(path, timeout=30)
+
+    class Locking:
+        def item_complete(self, *_: object) -> None:
+            if not stop.is_set():
+                stop.set()
+                other.execute("BEGIN IMMEDIATE")
+
+    db = connect(path, timeout=0.01)
+    with bridge({SWITCH: "1"}):
+        observers = Observers(Locking(), None)  # type: ignore[arg-type]
+        build(db, qbuilder, observers=observers, shutdown_event=stop, say=said.append)
+        assert any("Claimed items stay so" in line for line in said)
+        other.rollback()
+        assert states(path)["processing"][0]
+        build(db, qbuilder)
+    assert states(path) == {"completed": (FILES, 0, 0)}
 
 
 def test_odd_roots_and_paths(tmp_path: Path, qbuilder: Qbuilder) -> None:

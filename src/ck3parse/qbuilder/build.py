@@ -151,6 +151,7 @@ class Build:
             timeout_ms=timeout_ms,
         )
         self._has_pending = queue.has_pending
+        self._running = queue.running
         self.interrupted = False
         self.done = progress.done
 
@@ -163,7 +164,12 @@ class Build:
         """
         continuous = self._poll_interval_s is not None
         self._progress.start(continuous=continuous, max_items=self._max_items)
-        with self._plain_rows(), large_cache(self._db), self._checkpoints.running():
+        with (
+            self._running(),
+            self._plain_rows(),
+            large_cache(self._db),
+            self._checkpoints.running(),
+        ):
             try:
                 with self._staging.attached():
                     self._work()

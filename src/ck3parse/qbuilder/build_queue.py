@@ -12,7 +12,8 @@ import re
 import sqlite3
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,8 @@ MAX_RECLAIMS = 3
 """How often the lease of an item may end before the item is an error: qbuilder's."""
 
 _HOLDER = re.compile(r"worker-(?P<pid>\d+)-(?P<token>[0-9a-f]+)@(?P<host>.*)")
+_RUNNING: set[str] = set()
+"""The names in `lease_holder` of the builds that run in this process."""
 
 
 class Item(msgspec.Struct, eq=False):
@@ -83,6 +86,15 @@ class BuildQueue:
             f" {schema.joins} WHERE f.file_id IN (SELECT value FROM json_each(?))"
         )
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let other builds of this process know that this one runs, and keeps its items."""
+        _RUNNING.add(self.holder)
+        try:
+            yield
+        finally:
+            _RUNNING.discard(self.holder)
+
     def recover(self) -> tuple[int, int]:
         """Take back the items whose leases have ended.
 
@@ -107,9 +119,10 @@ class BuildQueue:
         return errors, again
 
     def release_those_of_the_dead(self, counted: Iterable[str]) -> int:
-        """Take back the items of builds on this machine whose processes are gone.
+        """Take back the items of builds that ended without releasing them, on this machine.
 
-        Their leases need not end first. A build that dies has hundreds of items in hand, and its
+        Such a build was killed, or its database could not be written to any more. The leases of its
+        items need not end first. A build that dies has hundreds of items in hand, and its
         end says nothing about any of them, because their files are parsed in other processes: so
         this does not count as a reclaim, except for the envelopes whose work is done in the build's
         own process.
@@ -266,10 +279,14 @@ def _ids(items: Iterable[Item]) -> str:
 
 
 def _is_dead(holder: str | None) -> bool:
-    """Return whether a lease holder is a build on this machine whose process is gone."""
+    """Return whether a lease holder is a build on this machine that does not run any more."""
     match = _HOLDER.fullmatch(holder or "")
-    if match is None or match["host"] != platform.node() or sys.platform == "win32":
-        return False  # on Windows, signal 0 would end the process
+    if match is None or match["host"] != platform.node():
+        return False
+    if int(match["pid"]) == os.getpid():
+        return holder not in _RUNNING
+    if sys.platform == "win32":
+        return False  # signal 0 would end the process
     try:
         os.kill(int(match["pid"]), 0)
     except ProcessLookupError:

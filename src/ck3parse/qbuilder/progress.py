@@ -124,7 +124,10 @@ class Progress:
 
     def kept_claimed(self, error: Exception) -> None:
         """Tell that the items in hand could not be released."""
-        self._say(f"[Worker] Claimed items stay so until their leases end ({error})")
+        self._say(
+            "[Worker] Claimed items stay so until the next build or the end of their leases"
+            f" ({error})"
+        )
 
     def unavailable(self, reason: str) -> None:
         """Tell that broker or workers are away, once until `available` is called."""

@@ -1,6 +1,7 @@
 """The store's disk is full, another program has locked it, or its file is damaged."""
 
 import contextlib
+import json
 import os
 import resource
 import shutil
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ck3parse.store import Store
+from ck3parse.store.lock import LOCK_PATIENCE_S
 from reliability import Case
 from trial import Mod, Trial, assert_right, last_run
 
@@ -133,6 +135,30 @@ def test_a_store_that_stays_held_is_an_error(slow: Mod, tmp_path: Path, case: Ca
     assert_right(report, again.store, slow)
     assert report["unchanged"] == done["files"] > 0
     case.did(report, trial.seconds, "exit 2, with what to do; the second run does the rest")
+
+
+def test_an_interrupt_does_not_wait_for_a_store_that_stays_held(
+    slow: Mod, tmp_path: Path, case: Case
+) -> None:
+    case.of("store", "another program holds it, and the user gives up")
+    with Trial(tmp_path, slow.folder) as trial:
+        trial.wait_recorded()
+        with locked(trial.store):
+            done = state_of(trial.store)
+            assert trial.process.stderr
+            while b"waiting for" not in trial.process.stderr.readline():
+                assert trial.process.poll() is None
+            trial.process.send_signal(signal.SIGINT)
+            out, err = trial.process.communicate(timeout=LOCK_PATIENCE_S / 2)
+    assert trial.process.returncode == 130, err
+    assert b"Traceback" not in err
+    assert json.loads(out)["interrupted"]
+    assert state_of(trial.store) == done
+    with Trial(tmp_path, slow.folder) as again:
+        report = again.end(END_LIMIT_S)
+    assert_right(report, again.store, slow)
+    assert report["unchanged"] == done["files"] > 0
+    case.did(report, again.seconds, "exit 130 at once; the second run does the rest")
 
 
 def spoil_all(store: Path) -> None:

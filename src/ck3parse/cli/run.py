@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from time import perf_counter
@@ -282,5 +282,5 @@ class _Terminal(Owner):
     def check(self) -> None:
         self._interrupts.check()
 
-    def deferred(self) -> AbstractContextManager[None]:
-        return self._interrupts.deferred()
+    def deferred(self, on_first: Callable[[], None]) -> AbstractContextManager[None]:
+        return self._interrupts.deferred(on_first)

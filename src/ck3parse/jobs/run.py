@@ -146,8 +146,13 @@ class Owner:
     def check(self) -> None:
         """Raise to end the run; called between batches."""
 
-    def deferred(self) -> AbstractContextManager[object]:
-        """Return a context in which interrupts are left to `check`."""
+    def deferred(self, on_first: Callable[[], None]) -> AbstractContextManager[object]:
+        """Return a context in which interrupts are left to `check`.
+
+        Args:
+            on_first: called when the first interrupt arrives, in the middle of anything.
+        """
+        del on_first
         return contextlib.nullcontext()
 
 
@@ -474,7 +479,7 @@ class Job(msgspec.Struct, frozen=True):
             stack.callback(tally.read_window, window)
             owner.opened()
             # Interrupt only between batches, so that store and report agree.
-            stack.enter_context(owner.deferred())
+            stack.enter_context(owner.deferred(store.hurry))
             for each in runs:
                 for outcomes in each.outcomes(window, owner.check):
                     failed = tally.add(outcomes)

@@ -11,6 +11,7 @@ ignore it.
 """
 
 import gc
+import importlib
 import logging
 import os
 import sys
@@ -31,6 +32,7 @@ from ck3parse.celery_compat.results import ResultStore, expire_next_result
 from ck3parse.config import Settings, read_settings, warn_of_unknown_variables
 from ck3parse.errors import UsageError
 from ck3parse.extractors import is_known
+from ck3parse.extractors.ck3 import rules
 from ck3parse.messages import ParseRequest, ParseResult
 from ck3parse.messaging.app import TASK_NAME, TRANSIENT_HEADER, make_app
 from ck3parse.parser import parser_in_use
@@ -132,6 +134,9 @@ def _freeze(**_: Any) -> None:
     global _frozen
     if not _frozen:
         _frozen = True
+        # Most runs write an index, for which each process would read the rules and import this.
+        rules()
+        importlib.import_module("ck3parse.parser.ck3.source")
         gc.freeze()
     gc.enable()
 

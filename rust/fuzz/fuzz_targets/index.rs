@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use ck3parse_core::index::{Options, Place, Rows, WordLists, parse_bytes, places, rows};
+use ck3parse_core::index::{Options, Place, Rows, WordLists, Words, parse_bytes, places, rows};
 use ck3parse_core::{Buffer, Dialect};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -82,7 +82,7 @@ fuzz_target!(|data: &[u8]| {
     // The rows of a worker that made others.
     if let Ok(mut read) = Rows::new(data) {
         while let Ok(Some(_)) = read.definition() {}
-        let _ = read.words_in_lower_case(&mut Vec::new());
+        let _ = read.words_in_lower_case(&mut Words::default());
     }
 
     let mut other = Buffer::new();
@@ -108,17 +108,17 @@ fn store(json: &[u8], found: &Value) {
         assert_eq!(row.priority, definition[6].as_i64());
     }
     assert_eq!(read.definition(), Ok(None));
-    let mut text = Vec::new();
-    let words = read.words_in_lower_case(&mut text).expect("words");
+    let mut words = Words::default();
+    read.words_in_lower_case(&mut words).expect("words");
     let expected = found["words"].as_array().expect("a list");
-    assert_eq!(words.len(), expected.len());
+    assert_eq!(words.iter().len(), expected.len());
     for (word, expected) in words.iter().zip(expected) {
         let expected = expected.as_str().expect("a text").to_ascii_lowercase();
-        assert_eq!(word[..], *expected.as_bytes());
+        assert_eq!(word, expected.as_bytes());
     }
     let mut lists = WordLists::default();
     lists.begin(1).expect("the first document");
-    lists.add(&words);
+    lists.add(words.iter());
     // The blocks of an empty index.
     lists.segment(&[0; 7], &[]).expect("a segment");
 }

@@ -81,9 +81,33 @@ mod _native {
     /// The definitions of contents, to be written at once.
     #[pyclass]
     #[derive(Default)]
-    pub(super) struct DefinitionRows {
-        pub(super) table: index::TableFile,
-        pub(super) names: index::RepeatedNames,
+    struct DefinitionRows {
+        table: index::TableFile,
+        names: index::RepeatedNames,
+    }
+
+    impl DefinitionRows {
+        /// Adds the definitions of a content, each with the id of its kind.
+        fn add(&mut self, content_id: u64, found: &[(index::Definition, i64)]) {
+            self.names
+                .add(found.iter().map(|(definition, _)| &*definition.name));
+            for (key, (definition, kind_id)) in (content_id.cast_signed() << 24..).zip(found) {
+                let [start, end, line, hash] = definition.numbers.map(u64::cast_signed);
+                self.table.push(
+                    key,
+                    &[
+                        Value::Null,
+                        Value::Integer(start),
+                        Value::Text(&definition.name),
+                        Value::Integer(*kind_id),
+                        Value::Integer(end),
+                        Value::Integer(line),
+                        Value::Integer(hash),
+                        definition.priority.map_or(Value::Null, Value::Integer),
+                    ],
+                );
+            }
+        }
     }
 
     #[pymethods]
@@ -150,12 +174,16 @@ mod _native {
             let contents: Vec<_> = contents.map(|(id, rows)| (*id, rows.as_bytes())).collect();
             let lists = &mut self.lists;
             py.detach(|| {
-                let mut text = Vec::new();
+                // They are filled anew for each content, and not allocated.
+                let (mut found, mut words) = (Vec::new(), index::Words::default());
                 for (taken, (content_id, rows)) in contents.iter().enumerate() {
-                    match collect(*content_id, rows, &kind_ids, lists, definitions, &mut text) {
+                    let read = read_rows(rows, &kind_ids, &mut found, &mut words);
+                    match read.and_then(|()| lists.begin(*content_id)) {
                         Err(_) if taken > 0 => return Ok(taken),
-                        collected => collected.map_err(PyValueError::new_err)?,
+                        read => read.map_err(PyValueError::new_err)?,
                     }
+                    lists.add(words.iter());
+                    definitions.add(*content_id, &found);
                 }
                 Ok(contents.len())
             })
@@ -444,17 +472,15 @@ mod _native {
     }
 }
 
-/// Adds the words and the definitions of a content, or nothing if they cannot be read.
-fn collect(
-    content_id: u64,
-    rows: &[u8],
+/// Reads the definitions of a content, each with the id of its kind, and its words.
+fn read_rows<'r>(
+    rows: &'r [u8],
     kind_ids: &HashMap<String, i64>,
-    lists: &mut index::WordLists,
-    definitions: &mut _native::DefinitionRows,
-    text: &mut Vec<u8>,
+    found: &mut Vec<(index::Definition<'r>, i64)>,
+    words: &mut index::Words,
 ) -> Result<(), &'static str> {
     let mut rows = index::Rows::new(rows)?;
-    let mut found = Vec::new();
+    found.clear();
     let mut known: Option<(Cow<str>, i64)> = None;
     while let Some(definition) = rows.definition()? {
         let kind_id = match &known {
@@ -467,28 +493,7 @@ fn collect(
         };
         found.push((definition, kind_id));
     }
-    let words = rows.words_in_lower_case(text)?;
-    lists.begin(content_id)?;
-    lists.add(&words);
-    let names = found.iter().map(|(definition, _)| &*definition.name);
-    definitions.names.add(names);
-    for (key, (definition, kind_id)) in (content_id.cast_signed() << 24..).zip(&found) {
-        let [start, end, line, hash] = definition.numbers.map(u64::cast_signed);
-        definitions.table.push(
-            key,
-            &[
-                Value::Null,
-                Value::Integer(start),
-                Value::Text(&definition.name),
-                Value::Integer(*kind_id),
-                Value::Integer(end),
-                Value::Integer(line),
-                Value::Integer(hash),
-                definition.priority.map_or(Value::Null, Value::Integer),
-            ],
-        );
-    }
-    Ok(())
+    rows.words_in_lower_case(words)
 }
 
 /// Returns what SQLite stores of an object: `None`, a text or a number.

@@ -26,7 +26,7 @@ use words::Form;
 pub(crate) use finder::{Declared, Finder, Nested};
 pub use places::{Place, Role, places};
 pub use repeated_names::RepeatedNames;
-pub use stored_rows::{Definition, Rows};
+pub use stored_rows::{Definition, Rows, Words};
 pub use table_file::{TableFile, Value};
 pub use word_lists::{Segment, WordLists};
 

@@ -13,6 +13,8 @@ pub struct RepeatedNames {
     groups: Vec<u64>,
     found: HashSet<String>,
     seeds: [u64; 2],
+    /// Hashes of names that are taken, and whether they were seen: filled anew, and not allocated.
+    taken: Vec<(u64, bool)>,
 }
 
 impl Default for RepeatedNames {
@@ -21,6 +23,7 @@ impl Default for RepeatedNames {
             groups: vec![0; GROUPS],
             found: HashSet::new(),
             seeds: seeds(),
+            taken: Vec::new(),
         }
     }
 }
@@ -29,15 +32,16 @@ impl RepeatedNames {
     /// Takes names.
     pub fn add<'n>(&mut self, names: impl Iterator<Item = &'n str> + Clone) {
         // The processor waits for memory at each name: it does so for many at once.
+        let mut taken = std::mem::take(&mut self.taken);
+        taken.clear();
         let hashes = names
             .clone()
             .map(|name| hash_of(name.as_bytes(), self.seeds));
-        let hashes: Vec<u64> = hashes.collect();
-        let seen = hashes
-            .iter()
-            .map(|&hash| self.has(hash))
-            .collect::<Vec<_>>();
-        for ((name, hash), seen) in names.zip(hashes).zip(seen) {
+        taken.extend(hashes.map(|hash| (hash, false)));
+        for (hash, seen) in &mut taken {
+            *seen = self.has(*hash);
+        }
+        for (name, &(hash, seen)) in names.zip(&taken) {
             // A name may come twice among these.
             if seen || self.has(hash) {
                 if !self.found.contains(name) {
@@ -48,6 +52,7 @@ impl RepeatedNames {
                 self.groups[group] |= bits;
             }
         }
+        self.taken = taken;
     }
 
     fn has(&self, hash: u64) -> bool {

@@ -17,6 +17,22 @@ pub struct Definition<'j> {
     pub priority: Option<i64>,
 }
 
+/// The words of a file. It is filled anew for each file, and not allocated.
+#[derive(Debug, Default)]
+pub struct Words {
+    text: Vec<u8>,
+    /// The start and the end of each.
+    places: Vec<(usize, usize)>,
+}
+
+impl Words {
+    /// Returns each word.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        let places = self.places.iter();
+        places.map(|&(start, end)| &self.text[start..end])
+    }
+}
+
 /// The rows of a file, as compact ASCII JSON. Reading them goes on where it ended.
 #[derive(Debug)]
 pub struct Rows<'j> {
@@ -78,49 +94,34 @@ impl<'j> Rows<'j> {
         }))
     }
 
-    /// Returns all words, when there are no more definitions, with letters of ASCII in lower case.
+    /// Reads all words, when there are no more definitions, with letters of ASCII in lower case.
     ///
     /// # Arguments
     ///
-    /// * `text` - takes the text of the words
-    pub fn words_in_lower_case<'t>(&self, text: &'t mut Vec<u8>) -> Read<Vec<Cow<'t, [u8]>>> {
+    /// * `words` - takes them in place of those that it has
+    pub fn words_in_lower_case(&mut self, words: &mut Words) -> Read<()> {
+        let Words { text, places } = words;
         text.clear();
         text.extend_from_slice(self.rest);
+        places.clear();
+        let length = self.rest.len();
+        while self.more(b"]}")? {
+            // Most are plain.
+            if let [b'"', rest @ ..] = self.rest {
+                let end = plain_run(rest, 0, b'"');
+                if rest.get(end) == Some(&b'"') {
+                    let start = length - rest.len();
+                    places.push((start, start + end));
+                    self.rest = &rest[end + 1..];
+                    continue;
+                }
+            }
+            let start = text.len();
+            text.extend_from_slice(self.string()?.as_bytes());
+            places.push((start, text.len()));
+        }
         text.make_ascii_lowercase();
-        let mut rows = Rows {
-            rest: text,
-            first: true,
-        };
-        let mut words = Vec::with_capacity(rows.rest.len() / 8);
-        while let Some(mut word) = rows.word()? {
-            if let Cow::Owned(unescaped) = &mut word {
-                unescaped.make_ascii_lowercase();
-            }
-            words.push(word);
-        }
-        Ok(words)
-    }
-
-    /// Returns the next word, when there are no more definitions; `None` at the end.
-    fn word(&mut self) -> Read<Option<Cow<'j, [u8]>>> {
-        if !self.more(b"]}")? {
-            return match self.rest {
-                [] => Ok(None),
-                _ => Err(CUT),
-            };
-        }
-        // Most are plain.
-        if let [b'"', rest @ ..] = self.rest {
-            let end = plain_run(rest, 0, b'"');
-            if rest.get(end) == Some(&b'"') {
-                self.rest = &rest[end + 1..];
-                return Ok(Some(Cow::Borrowed(&rest[..end])));
-            }
-        }
-        Ok(Some(match self.string()? {
-            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        }))
+        self.rest.is_empty().then_some(()).ok_or(CUT)
     }
 
     /// Whether a list goes on.
@@ -235,9 +236,12 @@ mod tests {
         while let Some(definition) = rows.definition()? {
             definitions.push(definition);
         }
-        while let Some(word) = rows.word()? {
-            words.push(String::from_utf8(word.into_owned()).unwrap());
-        }
+        let mut read = Words::default();
+        rows.words_in_lower_case(&mut read)?;
+        words.extend(
+            read.iter()
+                .map(|word| str::from_utf8(word).unwrap().to_owned()),
+        );
         Ok((definitions, words))
     }
 
@@ -258,11 +262,8 @@ mod tests {
             [None, Some(-5)]
         );
         assert_eq!(words, ["x", "😀", "\\"]);
-        let mut text = Vec::new();
-        let mut rows = Rows::new(br#"{"definitions":[],"words":["Ab","\u00c9\"C"]}"#).unwrap();
-        assert_eq!(rows.definition(), Ok(None));
-        let words = rows.words_in_lower_case(&mut text).unwrap();
-        assert_eq!(words, ["ab".as_bytes(), "É\"c".as_bytes()]);
+        let (_, words) = read(r#"{"definitions":[],"words":["Ab","\u00c9\"C","dE"]}"#).unwrap();
+        assert_eq!(words, ["ab", "É\"c", "de"]);
         let largest = r#"{"definitions":[["a","b",0,9,1,9223372036854775807,null]],"words":[]}"#;
         let (definitions, _) = read(largest).unwrap();
         assert_eq!(definitions[0].numbers[3], i64::MAX.cast_unsigned());

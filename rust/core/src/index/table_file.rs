@@ -315,13 +315,22 @@ fn write_header(page: &mut [u8], page_count: u32) {
 
 /// Appends a number as SQLite does: seven bits a byte, the highest first. A ninth byte has eight.
 pub(super) fn varint(out: &mut Vec<u8>, number: u64) {
+    // Most are small.
+    if number < 1 << 7 {
+        out.push(number as u8);
+        return;
+    }
+    if number < 1 << 14 {
+        out.extend([(number >> 7) as u8 | 0x80, number as u8 & 0x7f]);
+        return;
+    }
     if number >> 56 != 0 {
         let bytes = (1..9).map(|at| (number >> (8 + 7 * (8 - at))) as u8 | 0x80);
         out.extend(bytes);
         out.push(number as u8);
         return;
     }
-    let count = (64 - number.leading_zeros()).div_ceil(7).max(1);
+    let count = (64 - number.leading_zeros()).div_ceil(7);
     for at in (1..count).rev() {
         out.push((number >> (7 * at)) as u8 | 0x80);
     }

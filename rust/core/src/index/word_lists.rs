@@ -28,8 +28,8 @@ const AT_ONCE: usize = 64;
 struct Word {
     start: u32,
     length: u32,
-    /// The last document that has it.
-    last: u64,
+    /// The last document that has it, counted from 1, or 0.
+    last: u32,
 }
 
 /// The words of documents, in order of the documents.
@@ -39,12 +39,10 @@ pub struct WordLists {
     words: Vec<Word>,
     /// For each place, 0 or the high half of a hash and the number of a word.
     slots: Vec<u64>,
-    /// A document and a word of it, document by document.
-    postings: Vec<(u32, u32)>,
-    /// Documents are counted from here.
-    first: u64,
-    last: u64,
-    documents: u64,
+    /// The words of each document, document by document.
+    postings: Vec<u32>,
+    /// Each document, and where its words start.
+    documents: Vec<(u64, usize)>,
     seeds: [u64; 2],
 }
 
@@ -64,9 +62,7 @@ impl Default for WordLists {
             words: Vec::new(),
             slots: vec![0; 1 << 12],
             postings: Vec::new(),
-            first: 0,
-            last: 0,
-            documents: 0,
+            documents: Vec::new(),
             seeds: seeds(),
         }
     }
@@ -78,41 +74,41 @@ impl WordLists {
         self.text.len()
             + self.words.len() * size_of::<Word>()
             + self.slots.len() * 8
-            + self.postings.len() * 8
+            + self.postings.len() * 4
+            + self.documents.len() * 16
     }
 
     /// Returns the document that was begun last, or 0.
     pub fn last(&self) -> u64 {
-        self.last
+        self.documents.last().map_or(0, |&(document, _)| document)
     }
 
     /// Begins a document.
     ///
     /// # Errors
     ///
-    /// If its number is not larger than those before it, or larger by 2^32.
+    /// If its number is not larger than those before it, and than 0.
     pub fn begin(&mut self, document: u64) -> Result<(), &'static str> {
-        if self.documents == 0 {
-            self.first = document;
-        } else if document <= self.last {
+        if document <= self.last() {
             return Err("documents are not in order");
         }
-        if document == 0 || document - self.first > u64::from(u32::MAX) {
-            return Err("the number of a document is out of range");
-        }
-        self.last = document;
-        self.documents += 1;
+        self.documents.push((document, self.postings.len()));
         Ok(())
     }
 
     /// Adds words to the document that was begun last. Letters of ASCII are in lower case.
-    pub fn add(&mut self, words: &[impl AsRef<[u8]>]) {
-        for words in words.chunks(AT_ONCE) {
-            let words = || words.iter().map(AsRef::as_ref);
+    pub fn add<'w>(&mut self, words: impl IntoIterator<Item = &'w [u8]>) {
+        let document = self.documents.len() as u32;
+        let mut rest = words.into_iter();
+        let mut words = [&[][..]; AT_ONCE];
+        loop {
             // The processor waits for memory at each step: it does so for many words at once.
             let mut hashes = [0; AT_ONCE];
-            for (hash, word) in hashes.iter_mut().zip(words()) {
-                *hash = hash_of(word, self.seeds);
+            let mut count = 0;
+            for (place, word) in words.iter_mut().zip(&mut rest) {
+                *place = word;
+                hashes[count] = hash_of(word, self.seeds);
+                count += 1;
             }
             let mask = self.slots.len() - 1;
             let slots = hashes.map(|hash| self.slots[hash as usize & mask]);
@@ -123,17 +119,19 @@ impl WordLists {
                     *place = (known.start as usize, known.length as usize);
                 }
             }
-            for (at, word) in words().enumerate() {
+            for (at, word) in words[..count].iter().enumerate() {
                 let (start, length) = places[at];
                 let number = match length != 0 && is_same(&self.text[start..start + length], word) {
                     true => slots[at] as u32 as usize - 1,
                     false => self.number_of(word, hashes[at]),
                 };
-                if self.words[number].last != self.last {
-                    self.words[number].last = self.last;
-                    self.postings
-                        .push(((self.last - self.first) as u32, number as u32));
+                if self.words[number].last != document {
+                    self.words[number].last = document;
+                    self.postings.push(number as u32);
                 }
+            }
+            if count < AT_ONCE {
+                return;
             }
         }
     }
@@ -206,7 +204,7 @@ impl WordLists {
             segments.add(id, last_page);
             segment.data.push((10, segments.written()));
             let mut block = Vec::new();
-            varint(&mut block, documents + lists.documents);
+            varint(&mut block, documents + lists.documents.len() as u64);
             varint(&mut block, words + lists.postings.len() as u64);
             segment.data.push((1, block));
         }
@@ -236,7 +234,7 @@ impl WordLists {
             one.0.cmp(&other.0).then_with(words)
         });
         let mut ends = vec![0; self.words.len()];
-        for &(_, word) in &self.postings {
+        for &word in &self.postings {
             ends[word as usize] += 1;
         }
         let mut sum = 0;
@@ -244,10 +242,15 @@ impl WordLists {
             sum += std::mem::replace(end, sum);
         }
         let mut documents = vec![0; self.postings.len()];
-        for &(document, word) in &self.postings {
-            let place = &mut ends[word as usize];
-            documents[*place] = document;
-            *place += 1;
+        let after = self.documents.iter().skip(1).map(|&(_, start)| start);
+        let starts = self.documents.iter().map(|&(_, start)| start);
+        let parts = starts.zip(after.chain([self.postings.len()]));
+        for (number, (start, end)) in (0u32..).zip(parts) {
+            for &word in &self.postings[start..end] {
+                let place = &mut ends[word as usize];
+                documents[*place] = number;
+                *place += 1;
+            }
         }
         for (_, number) in order {
             let word = number as usize;
@@ -257,7 +260,7 @@ impl WordLists {
             };
             pages.term(text(&self.words[word]));
             for &document in &documents[start..ends[word]] {
-                pages.document(self.first + u64::from(document));
+                pages.document(self.documents[document as usize].0);
             }
         }
     }
@@ -313,12 +316,18 @@ struct Pages {
 
 const HEADER: [u8; 4] = [0; 4];
 
+fn new_page() -> Vec<u8> {
+    let mut page = Vec::with_capacity(PAGE);
+    page.extend(HEADER);
+    page
+}
+
 impl Pages {
     fn new(id: u64) -> Self {
         Pages {
             id,
             number: 1,
-            page: HEADER.to_vec(),
+            page: new_page(),
             starts: Vec::new(),
             last_start: 0,
             term: Vec::new(),
@@ -375,7 +384,7 @@ impl Pages {
         let end = self.page.len() as u16;
         self.page[2..4].copy_from_slice(&end.to_be_bytes());
         self.page.append(&mut self.starts);
-        let page = std::mem::replace(&mut self.page, HEADER.to_vec());
+        let page = std::mem::replace(&mut self.page, new_page());
         self.made.data.push((self.id << 37 | self.number, page));
         self.number += 1;
         self.last_start = 0;
@@ -497,6 +506,7 @@ mod tests {
     #[test]
     fn documents_must_be_in_order() {
         let mut lists = WordLists::default();
+        assert!(lists.begin(0).is_err());
         assert!(lists.begin(7).is_ok());
         assert!(lists.begin(7).is_err());
         assert!(lists.begin(8).is_ok());
@@ -510,8 +520,8 @@ mod tests {
             .collect();
         for document in 1..=2 {
             lists.begin(document).unwrap();
-            lists.add(&words);
-            lists.add(&words[..100]);
+            lists.add(words.iter().map(String::as_bytes));
+            lists.add(words[..100].iter().map(String::as_bytes));
         }
         assert_eq!(lists.words.len(), words.len());
         assert_eq!(lists.postings.len(), 2 * words.len());
@@ -545,7 +555,7 @@ mod tests {
         let lists = || {
             let mut lists = WordLists::default();
             lists.begin(1).unwrap();
-            lists.add(&[b"brave"]);
+            lists.add([&b"brave"[..]]);
             lists
         };
         assert!(lists().segment(&empty, &[]).is_ok());

@@ -333,15 +333,18 @@ class IndexRecords(WordRecords, RecordedFiles):
         Raises:
             StoreError: the store cannot be written.
         """
-        self._write_lists()
+        self._write_lists(beside=self._create_name_index)
         with self._transaction():
+            self._create_name_index()
             self._remove_stale()
-            self._db.execute(
-                "CREATE INDEX IF NOT EXISTS definition_names ON definition_rows (name, kind_id)"
-            )
             if self._state("repeated_names") == "stale":
                 self._find_repeated_names()
                 self._set_state("repeated_names", "")
+
+    def _create_name_index(self) -> None:
+        self._db.execute(
+            "CREATE INDEX IF NOT EXISTS definition_names ON definition_rows (name, kind_id)"
+        )
 
     def _find_repeated_names(self) -> None:
         if self._definitions and self._last_seen == self._last_content():

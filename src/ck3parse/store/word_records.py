@@ -10,7 +10,7 @@ still runs, and writes those to come one content at a time.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -116,30 +116,44 @@ class WordRecords(CopiedTables, IndexState):
         if not self._state("unwritten"):
             self._set_state("unwritten", str(first))
         if self._lists and self._lists.size() > _MAX_LISTS_BYTES:
-            self._add_segment(self._lists)
+            self._add_segment(*self._lists.segment(*self._segment_blocks()))
 
-    def _write_lists(self) -> None:
+    def _write_lists(self, beside: Callable[[], object] = lambda: None) -> None:
         """Write the words that are in memory, in a transaction of its own.
+
+        Args:
+            beside: what else to do in that transaction, while the native module prepares them.
 
         Raises:
             StoreError: the store cannot be written.
         """
         if self._lists is None:
             return
+        from concurrent.futures import ThreadPoolExecutor
+
         with self._transaction():
             self._forget_lists()
             lists, self._lists = self._lists, None
             if lists:
                 self._set_state("collecting", "")
                 if lists.last():
-                    self._add_segment(lists)
+                    with ThreadPoolExecutor(1, "words") as thread:
+                        made = thread.submit(lists.segment, *self._segment_blocks())
+                        beside()
+                        self._add_segment(*made.result())
         # FTS5 does not expect that another one writes to its tables on this connection.
         self._db.execute("PRAGMA writable_schema = RESET")
 
-    def _add_segment(self, lists: "WordLists") -> None:
+    def _segment_blocks(self) -> tuple[bytes, bytes]:
+        """Return what the native module needs of the store to make a segment."""
         query = "SELECT id, block FROM words_data WHERE id IN (?, ?)"
         blocks = dict(self._db.execute(query, [_STRUCTURE, _TOTALS]).fetchall())
-        data, idx = lists.segment(blocks[_STRUCTURE], blocks[_TOTALS])
+        return blocks[_STRUCTURE], blocks[_TOTALS]
+
+    def _add_segment(
+        self, data: "Iterable[tuple[int, bytes]]", idx: "Iterable[tuple[int, bytes, int]]"
+    ) -> None:
+        """Write a segment that the native module has made."""
         self._db.executemany("INSERT OR REPLACE INTO words_data VALUES (?, ?)", data)
         self._db.executemany("INSERT INTO words_idx VALUES (?, ?, ?)", idx)
         self._set_state("unwritten", "")

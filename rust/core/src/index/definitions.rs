@@ -113,13 +113,12 @@ impl<'t, 'o> Definitions<'t, 'o> {
     /// Takes the names in a key, a value or a tag.
     #[inline(always)]
     fn word(&mut self, scalar: &Scalar) {
-        if matches!(
+        let has_names = matches!(
             scalar.kind,
             TokenKind::Identifier | TokenKind::String | TokenKind::CutString | TokenKind::Directive
-        ) {
-            let (start, end) = scalar.inner();
-            self.words.add(start, end);
-        }
+        );
+        let (start, end) = scalar.inner();
+        self.words.add(start, end, has_names);
     }
 
     #[inline(always)]

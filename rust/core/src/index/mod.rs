@@ -62,7 +62,7 @@ pub fn rows<'b>(data: &[u8], options: Options, buffer: &'b mut Buffer) -> Option
         recovery::tell(&source, options.max_depth, &mut found);
     }
     let in_file = |at: usize| source.offsets.as_ref().map_or(at, |offsets| offsets[at]);
-    Some(write_all(&found, text, in_file, buffer))
+    Some(write_all(&mut found, text, in_file, buffer))
 }
 
 /// Parses the content of a file as [`crate::parse_bytes`] does, and returns its rows too, as [`rows`]
@@ -94,7 +94,7 @@ pub fn parse_bytes<'b, 'r>(
     let holds = ast.is_ok() && agreement.holds() && matches!(text, Cow::Borrowed(_));
     let rows = if holds {
         let mark = data.len() - text.len();
-        write_all(&found, &text, |at| at + mark, rows_buffer)
+        write_all(&mut found, &text, |at| at + mark, rows_buffer)
     } else {
         rows(data, options, rows_buffer)?
     };
@@ -102,7 +102,7 @@ pub fn parse_bytes<'b, 'r>(
 }
 
 fn write_all<'b>(
-    found: &Definitions,
+    found: &mut Definitions,
     text: &[u8],
     in_file: impl Fn(usize) -> usize,
     buffer: &'b mut Buffer,

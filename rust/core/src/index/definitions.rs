@@ -1,5 +1,7 @@
 //! Collects the definitions and names of a text while it is parsed.
 
+use std::cell::Cell;
+
 use crate::ck3::json::Element;
 use crate::ck3::parser::{Nodes, Scalar};
 use crate::ck3::recovery::Elements;
@@ -80,11 +82,11 @@ impl<'t, 'o> Definitions<'t, 'o> {
             finder,
             kind,
             depth,
-            rows: Vec::new(),
+            rows: Vec::with_capacity(16),
             words: Words::new(text),
-            open: Vec::new(),
-            blocks: Vec::new(),
-            pieces: Pieces::default(),
+            open: Vec::with_capacity(4),
+            blocks: Vec::with_capacity(16),
+            pieces: Pieces::new(),
             before: [None, None],
         }
     }
@@ -437,14 +439,35 @@ fn priority(text: &[u8]) -> Option<i32> {
     str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// The most bytes of [`Pieces`] that are kept for the next text.
+const KEPT: usize = 1 << 18;
+
+thread_local! {
+    static BYTES: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// The tokens of the open definitions, each with a space after it.
-#[derive(Default)]
 struct Pieces {
     bytes: Vec<u8>,
     length: usize,
 }
 
+impl Drop for Pieces {
+    fn drop(&mut self) {
+        if self.bytes.len() <= KEPT {
+            BYTES.set(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
 impl Pieces {
+    fn new() -> Self {
+        Pieces {
+            bytes: BYTES.take(),
+            length: 0,
+        }
+    }
+
     #[inline(always)]
     fn reserve(&mut self, length: usize) {
         if self.bytes.len() < self.length + length + 2 * SHORT {

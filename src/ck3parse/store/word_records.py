@@ -31,6 +31,11 @@ _SPARE_WORDS = 1_000
 _TOTALS, _STRUCTURE = 1, 10
 """Ids of the blocks in which FTS5 counts its contents, and lists its segments."""
 
+_DataRows = list[tuple[int, bytes]]
+"""Rows of `words_data`."""
+_IdxRows = list[tuple[int, bytes, int]]
+"""Rows of `words_idx`."""
+
 
 class WordRecords(CopiedTables, IndexState):
     """Writes the words of contents. Its methods with a `_` run within a transaction."""
@@ -117,6 +122,7 @@ class WordRecords(CopiedTables, IndexState):
             self._set_state("unwritten", str(first))
         if self._lists and self._lists.size() > _MAX_LISTS_BYTES:
             self._add_segment(*self._lists.segment(*self._segment_blocks()))
+            return_freed_memory()
 
     def _write_lists(self, beside: Callable[[], object] = lambda: None) -> None:
         """Write the words that are in memory, in a transaction of its own.
@@ -129,18 +135,14 @@ class WordRecords(CopiedTables, IndexState):
         """
         if self._lists is None:
             return
-        from concurrent.futures import ThreadPoolExecutor
-
         with self._transaction():
             self._forget_lists()
             lists, self._lists = self._lists, None
             if lists:
                 self._set_state("collecting", "")
                 if lists.last():
-                    with ThreadPoolExecutor(1, "words") as thread:
-                        made = thread.submit(lists.segment, *self._segment_blocks())
-                        beside()
-                        self._add_segment(*made.result())
+                    self._add_segment(*_made_beside(beside, lists, *self._segment_blocks()))
+                    return_freed_memory()
         # FTS5 does not expect that another one writes to its tables on this connection.
         self._db.execute("PRAGMA writable_schema = RESET")
 
@@ -150,15 +152,11 @@ class WordRecords(CopiedTables, IndexState):
         blocks = dict(self._db.execute(query, [_STRUCTURE, _TOTALS]).fetchall())
         return blocks[_STRUCTURE], blocks[_TOTALS]
 
-    def _add_segment(
-        self, data: "Iterable[tuple[int, bytes]]", idx: "Iterable[tuple[int, bytes, int]]"
-    ) -> None:
+    def _add_segment(self, data: _DataRows, idx: _IdxRows) -> None:
         """Write a segment that the native module has made."""
         self._db.executemany("INSERT OR REPLACE INTO words_data VALUES (?, ?)", data)
         self._db.executemany("INSERT INTO words_idx VALUES (?, ?, ?)", idx)
         self._set_state("unwritten", "")
-        del data, idx
-        return_freed_memory()
 
     def _count_stale_words(self, stale: int) -> None:
         """Write all words again if most of them are of contents that are gone.
@@ -182,3 +180,15 @@ class WordRecords(CopiedTables, IndexState):
         self._db.execute("INSERT INTO words (words) VALUES ('delete-all')")
         self._db.execute("INSERT INTO words (rowid, word) SELECT doc, words FROM temp.live_words")
         self._db.execute("DROP TABLE temp.live_words")
+
+
+def _made_beside(
+    other: Callable[[], object], lists: "WordLists", structure: bytes, totals: bytes
+) -> tuple[_DataRows, _IdxRows]:
+    """Return the segment of lists, which a thread makes while another function runs."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1, "words") as thread:
+        made = thread.submit(lists.segment, structure, totals)
+        other()
+        return made.result()

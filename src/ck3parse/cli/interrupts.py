@@ -10,8 +10,9 @@ class Interrupts:
     """Turns SIGINT and SIGTERM into `KeyboardInterrupt` once it is created."""
 
     def __init__(self) -> None:
-        self._deferring = self._arrived = False
-        self._on_first: Callable[[], None] = lambda: None
+        self._arrived = False
+        self._on_first: Callable[[], None] | None = None
+        """What the first signal calls while interrupts are deferred."""
         signal.signal(signal.SIGINT, self._on_signal)
         signal.signal(signal.SIGTERM, self._on_signal)
 
@@ -23,11 +24,10 @@ class Interrupts:
             on_first: called when the first signal arrives, to cut short what `check` waits for.
         """
         self._on_first = on_first
-        self._deferring = True
         try:
             yield
         finally:
-            self._deferring = False
+            self._on_first = None
             # What was cut short may have failed: it failed because of the interrupt.
             self.check()
 
@@ -42,7 +42,7 @@ class Interrupts:
 
     def _on_signal(self, signum: int, frame: FrameType | None) -> None:
         del signum, frame
-        if self._deferring and not self._arrived:
+        if self._on_first and not self._arrived:
             self._arrived = True
             self._on_first()
         else:

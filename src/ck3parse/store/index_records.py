@@ -335,7 +335,7 @@ class IndexRecords(WordRecords, RecordedFiles):
         """
         self._write_lists(beside=self._create_name_index)
         with self._transaction():
-            self._create_name_index()
+            self._create_name_index()  # there may have been no words to write
             self._remove_stale()
             if self._state("repeated_names") == "stale":
                 self._find_repeated_names()

@@ -128,7 +128,8 @@ class WordRecords(CopiedTables, IndexState):
         """Write the words that are in memory, in a transaction of its own.
 
         Args:
-            beside: what else to do in that transaction, while the native module prepares them.
+            beside: called in that transaction while the native module prepares them, if there are
+                any.
 
         Raises:
             StoreError: the store cannot be written.

@@ -226,6 +226,7 @@ impl<'t> Words<'t> {
     /// Takes the names in a part of the text, if it has any.
     #[inline(always)]
     pub fn add(&mut self, start: usize, end: usize, has_names: bool) {
+        // It is written in either case: the processor would often guess a branch wrongly.
         let waiting = &mut self.table.waiting;
         waiting[self.count] = (start as u32, end as u32);
         self.count += usize::from(has_names);
